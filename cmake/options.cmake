@@ -1,0 +1,16 @@
+# Warnings are errors for our code; hardening and sanitizers are for the whole build.
+add_library(svd_warnings INTERFACE)
+target_compile_options(svd_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wswitch-enum -Wnon-virtual-dtor
+                                              -Wundef -Werror)
+add_compile_definitions(_GLIBCXX_ASSERTIONS SVD_VERSION="${PROJECT_VERSION}")
+add_compile_options(-fstack-protector-strong -ffunction-sections -fdata-sections)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+add_link_options(-Wl,--gc-sections -Wl,-z,relro,-z,now)
+if(SVD_SANITIZE)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+elseif(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" OR CMAKE_BUILD_TYPE STREQUAL "Release")
+  add_compile_options(-D_FORTIFY_SOURCE=2 -fstack-clash-protection -fcf-protection)
+endif()
+include(CheckPIESupported)
+check_pie_supported()

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only owner of mutable state. Pure: no clock, no system call, no YAML; the world is behind Ports. The daemon feeds
+// it events and calls reconcile() once when no event is left; the simulation does the same with fakes.
+//
+//   dispatch(event, now)   changes what is observed, and nothing else
+//   reconcile(now)         compares desired with observed, carries out the difference through the ports, and returns
+//                          when it wants to be called again although nothing happens
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/control.h"
+#include "engine/event.h"
+#include "engine/ports.h"
+
+namespace svd {
+
+// A child as the keeper knows it: the truth about what runs, when a new engine takes over.
+struct KnownChild {
+  StartId id{};
+  SlotId slot;
+  std::uint64_t revision = 0;
+  std::uint64_t generation = 0;
+  std::int64_t pid = 0;
+  bool exited = false;      // status is set; not yet forgotten
+  ExitStatus status;
+  WallTime started;
+};
+
+struct Restored {
+  std::string runtime;                // what StatePort::save() was last given; empty: none
+  std::vector<Revision> revisions;    // all that could be read
+  std::vector<KnownChild> children;   // the keeper's table
+};
+
+class Engine final : public Control {
+ public:
+  Engine(Ports ports, std::uint64_t seed);
+  ~Engine() override;
+
+  // Once, before anything else: takes over what a former engine (or nobody) left. What is running and wanted stays
+  // untouched; what is running and belongs to nothing is stopped. Problems are events and returned as sentences.
+  std::vector<std::string> restore(Restored from, Now now);
+
+  void dispatch(const Event& event, Now now);
+  // The time of the next wake-up that is needed even if nothing happens; nullopt: none.
+  std::optional<TimePoint> reconcile(Now now);
+  // Requests below use this reading; the daemon sets it before each one.
+  void set_now(Now now);
+  // All is stopped after shutdown(): the daemon may end.
+  [[nodiscard]] bool finished() const;
+
+  Result<Begun> apply(Source source, const Actor& who) override;
+  Result<std::vector<PlanStep>> plan(Source source) override;
+  Result<Begun> start(const Names& names, const Actor& who) override;
+  Result<Begun> stop(const Names& names, const Actor& who) override;
+  Result<Begun> restart(const Names& names, const Actor& who) override;
+  Result<Begun> remove(const Names& names, const Actor& who) override;
+  Result<Begun> scale(const std::string& app, std::uint32_t instances, const Actor& who) override;
+  Result<std::uint32_t> signal(const Names& names, int number, KillTarget whom, const Actor& who) override;
+  Result<Begun> rollback(const std::string& ecosystem, std::uint64_t revision, const Actor& who) override;
+  void shutdown(const Actor& who, bool force) override;
+  [[nodiscard]] Result<std::vector<AppView>> apps(const Names& names) const override;
+  [[nodiscard]] Result<std::vector<InstanceView>> instances(const Names& names) const override;
+  [[nodiscard]] std::optional<AppView> app(const AppId& id) const override;
+  [[nodiscard]] std::optional<InstanceView> instance(const SlotId& id) const override;
+  [[nodiscard]] std::optional<ChangeView> change(ChangeId id) const override;
+  [[nodiscard]] std::vector<ChangeId> changes() const override;
+  [[nodiscard]] Result<std::vector<RevisionView>> history(const std::string& ecosystem) const override;
+  [[nodiscard]] std::vector<EventRecord> events(std::uint64_t after, std::uint32_t limit) const override;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace svd

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine's only doors to the world. Production adapters are in kernel/ and bus/, fakes in tests/support.
+// Effects return nothing: their success or failure comes back as an Event (engine/event.h). No port call may call
+// back into the engine; events are queued and dispatched by the loop.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/app_spec.h"
+#include "model/diagnostic.h"
+#include "model/launch.h"
+#include "model/views.h"
+
+namespace svd {
+
+class ProcessPort {
+ public:
+  virtual ~ProcessPort() = default;
+  // → Spawned or SpawnFailed. May be collected until flush().
+  virtual void spawn(LaunchPlan plan) = 0;
+  // To the main process, or to its process group. Nothing happens when it has ended already.
+  virtual void signal(StartId id, int number, KillTarget whom) = 0;
+  // SIGKILL to all that is left of this start: the main process if it lives, and every stray in its cgroup. → Gone
+  // (after Exited, if that was still to come).
+  virtual void kill(StartId id) = 0;
+  // These exits are safely on record: the keeper may forget them.
+  virtual void forget(std::span<const StartId> ids) = 0;
+  // Sends what was collected. Called once at the end of each reconcile.
+  virtual void flush() = 0;
+  // Absolute path of the start's cgroup, "" when there is none. For display.
+  [[nodiscard]] virtual std::string cgroup(StartId id, const SlotId& slot) const = 0;
+};
+
+class LogPort {
+ public:
+  virtual ~LogPort() = default;
+  // From now on the slot logs by this policy (also called on a live change): rotation follows it.
+  virtual void attach(const SlotId& slot, const LogPolicy& policy) = 0;
+  virtual void detach(const SlotId& slot) = 0;
+  // What LogPolicy::To::automatic means here: journal or file.
+  [[nodiscard]] virtual LogPolicy::To automatic() const = 0;
+  // For display: a file's path, "journal:IDENTIFIER", "console" or "none".
+  [[nodiscard]] virtual std::string where(const SlotId& slot, const LogPolicy& policy) const = 0;
+};
+
+// One accepted apply of an ecosystem, as stored. The text of the file and what it needs to be decoded again.
+struct Revision {
+  RevisionView view;
+  Source source;
+};
+
+// Durable memory. Failures (disk full, read-only) are reported by the adapter to the log and through Control's
+// `degraded`; the engine goes on with what it has in memory.
+class StatePort {
+ public:
+  virtual ~StatePort() = default;
+  // Replaces the runtime state (text, engine/persist.h) atomically. False: it could not be written.
+  virtual bool save(const std::string& runtime) = 0;
+  // Writes or replaces one revision.
+  virtual bool save_revision(const Revision& revision) = 0;
+  virtual Result<Revision> load_revision(const Name& ecosystem, std::uint64_t number) = 0;
+  virtual void remove_revision(const Name& ecosystem, std::uint64_t number) = 0;
+};
+
+// Told after each step what a client might show. Calls are cheap and must not fail.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void instance_changed(const SlotId& id) = 0;
+  virtual void instance_removed(const SlotId& id) = 0;
+  virtual void app_changed(const AppId& id) = 0;
+  virtual void app_removed(const AppId& id) = 0;
+  virtual void change_started(ChangeId id) = 0;
+  virtual void change_changed(ChangeId id) = 0;   // progress
+  virtual void change_finished(ChangeId id) = 0;
+  virtual void event(const EventRecord& record) = 0;
+};
+
+// spec::decode, bound by the daemon: the engine knows no YAML. On failure the text is the rendered diagnostics.
+using Decoder = std::function<Result<Ecosystem>(Source& source)>;
+
+struct Ports {
+  ProcessPort& processes;
+  LogPort& logs;
+  StatePort& state;
+  Observer& observer;
+  Decoder decode;
+};
+
+}  // namespace svd

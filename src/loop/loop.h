@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// sd-event behind RAII. One loop, one thread. A handler never blocks and never throws into C: whatever it throws is
+// reported and swallowed, since a negative return would disable its source for good (sd_event_add_io(3)).
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+
+namespace svd {
+
+// What runs first when several sources are ready at once. The order is part of the design: a message sent just before
+// an exit is attributed, an exit status is known before the cgroup is seen empty, and N events cost one reconcile.
+enum class Priority : std::int64_t { message = -20, exit = -10, cgroup = 0, bus = 10, client = 20, idle = SD_EVENT_PRIORITY_IDLE };
+
+struct SourceDeleter {
+  void operator()(sd_event_source* source) const noexcept { sd_event_source_disable_unref(source); }
+};
+using SourcePtr = std::unique_ptr<sd_event_source, SourceDeleter>;
+
+class Loop {
+ public:
+  static Result<Loop> make();
+  [[nodiscard]] sd_event* get() const noexcept { return event_.get(); }
+  // Runs until exit(); returns its code.
+  Result<int> run();
+  void exit(int code);
+  // Both clocks, as of now (not cached: a handler may take long).
+  [[nodiscard]] static Now now();
+
+ private:
+  struct Unref {
+    void operator()(sd_event* event) const noexcept { sd_event_unref(event); }
+  };
+  std::unique_ptr<sd_event, Unref> event_;
+};
+
+// The sources below are pinned in memory, since sd-event keeps a pointer to them.
+class Pinned {
+ public:
+  Pinned() = default;
+  Pinned(const Pinned&) = delete;
+  Pinned& operator=(const Pinned&) = delete;
+};
+
+// Calls `handler(revents)` whenever `fd` (borrowed) is ready for `events` (EPOLLIN …).
+class IoWatch : Pinned {
+ public:
+  using Handler = std::function<void(std::uint32_t revents)>;
+  Result<> arm(const Loop& loop, int fd, std::uint32_t events, Priority priority, Handler handler);
+  Result<> set_events(std::uint32_t events);
+  void disarm() noexcept { source_.reset(); }
+  [[nodiscard]] bool armed() const noexcept { return source_ != nullptr; }
+
+ private:
+  Handler handler_;
+  SourcePtr source_;
+};
+
+// Calls `handler` once at a time of CLOCK_MONOTONIC. set() again moves it; nullopt switches it off. No slack is added.
+class Timer : Pinned {
+ public:
+  using Handler = std::function<void()>;
+  Result<> arm(const Loop& loop, Priority priority, Handler handler);
+  Result<> set(std::optional<TimePoint> when);
+
+ private:
+  Handler handler_;
+  SourcePtr source_;
+};
+
+// Calls `handler` once after every other pending source of higher priority has run, each time request() was called.
+class Idle : Pinned {
+ public:
+  using Handler = std::function<void()>;
+  Result<> arm(const Loop& loop, Handler handler);
+  void request();
+
+ private:
+  Handler handler_;
+  SourcePtr source_;
+};
+
+// Calls `handler(signal)`; blocks the signals in the calling thread first.
+class SignalWatch : Pinned {
+ public:
+  using Handler = std::function<void(int number)>;
+  Result<> arm(const Loop& loop, std::span<const int> numbers, Handler handler);
+
+ private:
+  Handler handler_;
+  std::vector<SourcePtr> sources_;
+};
+
+// Calls `handler(code or -signal)` when our own child `pid` (a helper) has ended, and reaps it.
+class ChildWatch : Pinned {
+ public:
+  using Handler = std::function<void(int status)>;
+  Result<> arm(const Loop& loop, int pid, Handler handler);
+
+ private:
+  Handler handler_;
+  SourcePtr source_;
+};
+
+}  // namespace svd

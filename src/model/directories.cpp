@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/directories.h"
+
+namespace svd {
+namespace {
+
+std::optional<std::string> absolute(const Environment& environment, const std::string& name) {
+  auto value = environment(name);
+  if (!value || value->empty() || value->front() != '/') return std::nullopt;  // the XDG specification says to ignore relative ones
+  return value;
+}
+
+Result<Directories> user_directories(const Environment& environment, std::uint32_t uid,
+                                     const std::function<bool(const std::string&)>& runtime_exists) {
+  Directories found;
+  if (const auto state = absolute(environment, "XDG_STATE_HOME")) {
+    found.state = *state + "/svd";
+  } else if (const auto home = absolute(environment, "HOME")) {
+    found.state = *home + "/.local/state/svd";
+  } else {
+    return fail(std::errc::no_such_file_or_directory,
+                "cannot find a place for the daemon: neither SVD_HOME, XDG_STATE_HOME nor HOME is set to an absolute path");
+  }
+  found.log = found.state + "/log";
+  const auto standard = "/run/user/" + std::to_string(uid);
+  if (const auto runtime = absolute(environment, "XDG_RUNTIME_DIR")) found.runtime = *runtime + "/svd";
+  else found.runtime = runtime_exists(standard) ? standard + "/svd" : found.state + "/run";
+  return found;
+}
+
+}  // namespace
+
+Result<Directories> find_directories(const Environment& environment, std::uint32_t uid,
+                                     const std::function<bool(const std::string&)>& runtime_exists) {
+  Directories found;
+  if (const auto home = environment("SVD_HOME"); home && !home->empty()) {
+    if (home->front() != '/')
+      return fail(std::errc::invalid_argument, "cannot use SVD_HOME='" + *home + "': want an absolute path");
+    found = {*home + "/run", *home + "/state", *home + "/log"};
+  } else if (uid == 0) {
+    found = {"/run/svd", "/var/lib/svd", "/var/log/svd"};
+  } else {
+    SVD_TRY(found, user_directories(environment, uid, runtime_exists));
+  }
+  constexpr std::size_t longest = 107;  // sun_path without its NUL
+  if (found.socket().size() > longest)
+    return fail(std::errc::filename_too_long, "cannot use the socket path '" + found.socket() + "': " +
+                                                  std::to_string(found.socket().size()) + " bytes, at most 107 are possible");
+  return found;
+}
+
+}  // namespace svd

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a daemon lives. svctl and the engine compute the same answer from the same environment.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+
+namespace svd {
+
+struct Directories {
+  std::string runtime;  // the lock and the bus socket
+  std::string state;    // revisions, runtime state (mode 0700)
+  std::string log;      // log files of apps, and the daemon's own svd.log
+  [[nodiscard]] std::string socket() const { return runtime + "/bus"; }
+  [[nodiscard]] std::string address() const { return "unix:path=" + socket(); }
+};
+
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+
+// $SVD_HOME: $SVD_HOME/{run,state,log}. Else for uid 0: /run/svd, /var/lib/svd, /var/log/svd. Else the XDG directories:
+// $XDG_RUNTIME_DIR/svd (default /run/user/UID/svd where `runtime_exists` says so, else STATE/run), $XDG_STATE_HOME/svd (default
+// ~/.local/state/svd) and its log/. Error: a relative SVD_HOME, no HOME, or a socket path over the 107 bytes of sun_path (unix(7)).
+[[nodiscard]] Result<Directories> find_directories(const Environment& environment, std::uint32_t uid,
+                                                   const std::function<bool(const std::string&)>& runtime_exists);
+
+}  // namespace svd

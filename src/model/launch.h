@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything one process needs to be born, decided before anything happens.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/app_spec.h"
+#include "model/names.h"
+
+namespace svd {
+
+// The engine makes one for each start; kernel turns it into a request to the keeper.
+struct LaunchPlan {
+  StartId id{};
+  SlotId slot;
+  std::uint64_t revision = 0;
+  std::uint64_t generation = 0;
+  std::vector<std::string> argv;
+  std::vector<std::string> envp;  // "NAME=value", complete: nothing is inherited
+  std::string cwd;
+  std::string user, group;        // names or numbers, resolved by the port
+  std::vector<std::string> groups;
+  std::optional<std::uint32_t> umask;
+  std::map<int, Rlimit> rlimits;
+  std::optional<int> nice;
+  std::optional<int> oom_score_adj;
+  LogPolicy logs;                 // `to` is never automatic here
+  StopPolicy stop;                // what the keeper does with it when there is no engine
+};
+
+}  // namespace svd

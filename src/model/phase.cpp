@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/phase.h"
+
+#include "base/result.h"
+#include "base/text.h"
+
+namespace svd {
+namespace {
+
+constexpr std::array<std::string_view, 15> stage_texts{
+    "starting",
+    "setting the user",
+    "entering its cgroup",
+    "creating the process",
+    "creating its session",
+    "setting resource limits",
+    "setting its scheduling",
+    "opening the log",
+    "arranging descriptors",
+    "setting supplementary groups",
+    "setting the group",
+    "changing to the user",
+    "changing to the working directory",
+    "executing the program",
+    "handing it to the keeper",
+};
+static_assert(stage_texts.size() == static_cast<std::size_t>(StartStage::keeper) + 1);
+
+}  // namespace
+
+std::string to_text(const ExitStatus& status) {
+  switch (status.kind) {
+    case ExitStatus::Kind::none: return "";
+    case ExitStatus::Kind::code: return "exit code " + std::to_string(status.number);
+    case ExitStatus::Kind::signal:
+      return "signal " + signal_name(status.number) + (status.core_dumped ? " (core dumped)" : "");
+    case ExitStatus::Kind::unknown: return "ended, exit status unknown";
+  }
+  return "";
+}
+
+std::string_view to_text(StartStage stage) {
+  const auto index = static_cast<std::size_t>(stage);
+  return index < stage_texts.size() ? stage_texts[index] : "an unknown step";
+}
+
+std::string to_text(const StartFailure& failure) {
+  std::string text{to_text(failure.stage)};
+  if (!failure.detail.empty()) text += " '" + printable(failure.detail) + "'";
+  return text + ": " + errno_text(failure.err);
+}
+
+}  // namespace svd

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/text.h"
+#include "base/units.h"
+#include "model/names.h"
+#include "model/phase.h"
+#include "support/catch.h"
+
+using namespace svd;
+
+TEST_CASE("a duration is a number with one unit, and nothing else", "[base]") {
+  const auto [text, want] = GENERATE(table<std::string, std::int64_t>({
+      {"250ms", 250}, {"10s", 10'000}, {"2m", 120'000}, {"1h", 3'600'000}, {"1.5s", 1500}, {"7d", 604'800'000}, {"0", 0},
+      {"10", -1}, {"", -1}, {"s", -1}, {"1 s", -1}, {"-1s", -1}, {"1.5ms", -1}, {".5s", -1}, {"5.s", -1}, {"1e3s", -1},
+      {"99999999d", -1}, {"1sec", -1}}));
+  CAPTURE(text);
+  CHECK(parse_duration(text) == (want < 0 ? std::nullopt : std::optional{Millis{want}}));
+}
+
+TEST_CASE("a duration that is formatted parses back to itself", "[base]") {
+  const auto count = GENERATE(0, 1, 250, 999, 1000, 1500, 60'000, 61'000, 3'600'000, 86'400'000);
+  CHECK(parse_duration(format_duration(Millis{count})) == Millis{count});
+}
+
+TEST_CASE("a size has a unit of 1000 or 1024", "[base]") {
+  CHECK(parse_bytes("64KiB") == 65536U);
+  CHECK(parse_bytes("1GB") == 1'000'000'000U);
+  CHECK(parse_bytes("1.5GiB") == 1'610'612'736U);
+  CHECK(parse_bytes("0") == 0U);
+  for (const auto* bad : {"64", "64K", "64kib", "", "-1MiB", "1.5B", "99999999TiB"}) CHECK_FALSE(parse_bytes(bad));
+  CHECK(format_bytes(512U << 20) == "512MiB");
+  CHECK(format_bytes(1000) == "1000B");
+}
+
+TEST_CASE("words split as a shell splits them", "[base]") {
+  using Words = std::vector<std::string>;
+  CHECK(split_words("redis-server --port 0") == Words{"redis-server", "--port", "0"});
+  CHECK(split_words(R"(a 'b c' "d \"e\" $f" g\ h '')") == Words{"a", "b c", "d \"e\" $f", "g h", ""});
+  CHECK_FALSE(split_words("a 'b"));
+  CHECK_FALSE(split_words("a\\"));
+}
+
+TEST_CASE("a typing mistake finds its key, a stranger finds none", "[base]") {
+  const std::vector<std::string> keys{"instances", "restart", "env"};
+  CHECK(nearest("instnaces", keys) == "instances");
+  CHECK(nearest("evn", keys) == std::nullopt);  // two edits in three letters prove nothing
+  CHECK(nearest("completely-else", keys) == std::nullopt);
+}
+
+TEST_CASE("broken UTF-8 and control characters are made visible", "[base]") {
+  CHECK(printable("a\nb\x1b[0m\xff€") == "a\\nb\\x1b[0m\\xff€");
+  CHECK(find_invalid_utf8("a€\xed\xa0\x80") == 4);
+  CHECK(find_invalid_utf8("\xc0\x80") == 0);
+  CHECK(find_invalid_utf8("plain") == std::string_view::npos);
+}
+
+TEST_CASE("every signal's name parses back to its number", "[base]") {
+  for (int i = 1; i <= 31; ++i) CHECK(parse_signal(signal_name(i)) == i);
+  CHECK(parse_signal("TERM") == 15);
+  CHECK(parse_signal("9") == 9);
+  for (const auto* bad : {"", "SIGNOPE", "0", "65", "-1", "9x"}) CHECK_FALSE(parse_signal(bad));
+}
+
+TEST_CASE("a name is safe for a path, a cgroup and a log field", "[model]") {
+  for (const auto* good : {"web", "a", "web-1.2_x", "9"}) CHECK(Name::parse(good));
+  for (const auto* bad : {"", "-web", ".web", "a/b", "a b", "ä", "web:x"}) CHECK_FALSE(Name::parse(bad));
+  CHECK(Name::parse(std::string(63, 'a')));
+  CHECK_FALSE(Name::parse(std::string(64, 'a')));
+}
+
+TEST_CASE("an exit status and a failed start are told in words", "[model]") {
+  CHECK(to_text(ExitStatus{ExitStatus::Kind::signal, 9, false}) == "signal SIGKILL");
+  CHECK(to_text(ExitStatus{ExitStatus::Kind::code, 3, false}) == "exit code 3");
+  CHECK(to_text(StartFailure{StartStage::exec, 2, "/bin/nope"}) ==
+        "executing the program '/bin/nope': No such file or directory");
+}
