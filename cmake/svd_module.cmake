@@ -24,4 +24,34 @@ function(svd_test name)
   target_link_libraries(test_${name} PRIVATE ${T_LIBS} svd_warnings Catch2::Catch2WithMain)
   add_test(NAME ${T_TIER}.${name} COMMAND test_${name} --durations yes WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
   set_tests_properties(${T_TIER}.${name} PROPERTIES LABELS ${T_TIER} TIMEOUT 300)
+  # The same test of a second, sanitized build (tests/run): one ctest run then covers both.
+  if(SVD_SANITIZE_DIR)
+    add_test(NAME sanitize.${T_TIER}.${name} COMMAND ${SVD_SANITIZE_DIR}/tests/${T_TIER}/test_${name} --durations yes
+             WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
+    set_tests_properties(sanitize.${T_TIER}.${name} PROPERTIES LABELS sanitize TIMEOUT 600)
+  endif()
+endfunction()
+
+# svd_fuzz(spec FILES spec_fuzz.cpp LIBS svd_spec CORPUS corpus/spec RUNS 20000): one libFuzzer binary, built where SVD_FUZZ
+# is on (clang). CORPUS is a folder below tests/; it is read, what libFuzzer finds goes to the build tree. The test makes
+# a bounded number of runs; run the binary by hand for longer ones.
+function(svd_fuzz name)
+  cmake_parse_arguments(F "" "CORPUS;RUNS" "FILES;LIBS" ${ARGN})
+  if(SVD_FUZZ)
+    add_executable(fuzz_${name} ${F_FILES})
+    target_include_directories(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
+    target_link_libraries(fuzz_${name} PRIVATE ${F_LIBS} svd_warnings)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    svd_fuzz_run(${name} ${CMAKE_CURRENT_BINARY_DIR} "${F_CORPUS}" "${F_RUNS}")
+  elseif(SVD_FUZZ_DIR)
+    svd_fuzz_run(${name} ${SVD_FUZZ_DIR}/tests/fuzz "${F_CORPUS}" "${F_RUNS}")
+  endif()
+endfunction()
+
+function(svd_fuzz_run name directory corpus runs)
+  set(found ${CMAKE_CURRENT_BINARY_DIR}/found_${name})
+  file(MAKE_DIRECTORY ${found})
+  add_test(NAME fuzz.${name} COMMAND ${directory}/fuzz_${name} -runs=${runs} -max_total_time=60 -rss_limit_mb=1024 -timeout=5
+           -artifact_prefix=${found}/ ${found} ${PROJECT_SOURCE_DIR}/tests/${corpus})
+  set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 300)
 endfunction()

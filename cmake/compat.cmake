@@ -1,0 +1,20 @@
+# The libraries we use, found under one name whatever the distribution's version calls them. Differences between versions
+# end here (targets) and in one small header each (tests/support/catch.h, src/cli/sdbus_compat.h).
+find_package(PkgConfig REQUIRED)
+find_package(tl-expected REQUIRED)
+find_package(fmt REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(sdbus-c++ REQUIRED)
+pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
+
+# yaml-cpp 0.7 calls its target yaml-cpp; 0.8 has the name in a namespace and warns about the plain one.
+if(NOT TARGET yaml-cpp::yaml-cpp)
+  set_target_properties(yaml-cpp PROPERTIES IMPORTED_GLOBAL TRUE)
+  add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
+endif()
+
+# Catch2 2 and 3 both package Catch2::Catch2WithMain; what differs is the headers.
+if(SVD_TESTS)
+  find_package(Catch2 REQUIRED)
+endif()
