@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading and writing whole files safely. Nothing here follows a symbolic link in a last path component, and every
+// descriptor is close-on-exec from birth.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace svd {
+
+// openat() with O_CLOEXEC | O_NOFOLLOW added and EINTR retried. The error names `name`.
+Result<UniqueFd> open_at(int directory, const std::string& name, int flags, mode_t mode = 0);
+
+// All of `bytes`, whatever write(2) takes at a time.
+Result<> write_all(int fd, std::string_view bytes);
+
+// At most `limit` bytes; more is an error (file_too_large), not a cut. Regular files only: a fifo would block.
+Result<std::string> read_file_at(int directory, const std::string& name, std::size_t limit);
+
+enum class Durability { renamed, synced };  // whole after the death of a process; after a power cut, too
+// Puts `bytes` into `name` so that a reader sees the old content or the new one, never a mixture. The temporary file is
+// `temp`, in the same directory; it is removed when anything fails.
+struct AtomicWrite {
+  std::string name, temp;
+  mode_t mode = 0600;
+  Durability durability = Durability::renamed;
+};
+Result<> write_file_at(int directory, const AtomicWrite& what, std::string_view bytes);
+
+// mkdir -p with `mode` for each directory that is missing. What exists is left as it is.
+Result<> make_directories(const std::string& path, mode_t mode);
+
+// Names in a directory, without . and .., in no order.
+Result<std::vector<std::string>> list_directory(int directory);
+
+// Descriptor of a directory, and the last component: "/a/b.log" → ("/a", "b.log").
+struct PathParts {
+  std::string directory, name;
+};
+[[nodiscard]] PathParts split_path(const std::string& path);
+
+}  // namespace svd
