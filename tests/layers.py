@@ -21,10 +21,12 @@ MAY_USE = {
     "ipc": ["base", "model"],
     "engine": ["base", "model", "lifecycle", "plan", "ipc", "spec"],
     "loop": ["base"],
+    "files": ["base"],  # what more than one program reads and writes on disk
     # The adapters know the engine's interfaces; the engine knows no adapter.
     "kernel": ["base", "model", "files", "loop", "keeper/protocol.h", "engine/ports.h", "engine/event.h", "engine/engine.h"],
     "bus": ["base", "model", "loop", "engine/control.h", "engine/ports.h"],
-    "daemon": ["base", "model", "spec", "engine", "loop", "kernel", "bus", "keeper/protocol.h"],
+    "daemon": ["base", "model", "spec", "engine", "loop", "kernel", "bus", "files",
+               "keeper/protocol.h"],
     "keeper": [],
     "logtool": ["base", "files"],
     "cli": ["base", "model", "files", "spec"],

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """What a reviewer would say about every file, said by a program: licence line, size, run bits, leftovers.
 
