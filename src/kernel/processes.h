@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// ProcessPort for Linux: the keeper's client plus cgroups and users. Everything the keeper holds for the
+// engine goes through here as well: children, descriptors by name, readiness and the end.
+//
+// Order of events: what the keeper reported comes in its order (Spawned before Exited), at Priority::exit;
+// Gone when the leaf cgroup is empty, after Exited. No event is ever emitted from inside a call of this
+// class.
+//
+// The keeper's death: seen as the end of its socket. A new keeper is started from `keeper_program`, gets
+// every held descriptor and every child that is still ours (by pidfd, after its cgroup or start time was
+// compared), and watches this engine. Exits of children that are not the keeper's own arrive with
+// ExitStatus::Kind::unknown. Nothing is restarted by it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "engine/engine.h"
+#include "engine/event.h"
+#include "engine/ports.h"
+#include "kernel/stdio.h"
+#include "loop/loop.h"
+
+namespace svd {
+
+struct ProcessesOptions {
+  int socket = 3;               // of the keeper (keeper::engine_fd); ownership is taken
+  std::string state_directory;  // names the cgroup base
+  std::string keeper_program;  // absolute path of bin/svd, for the day the keeper dies; empty: then its death
+                               // ends the loop
+  std::vector<std::string>
+      arguments;  // of this engine (argv[1] …): a new keeper passes them to the next engine
+};
+
+struct ProcessesHandlers {
+  std::function<void(const Event&)> event;
+  std::function<void(bool force)> shutdown;  // SIGTERM or SIGINT at the keeper; force: the second one
+  std::function<void()> hangup;              // SIGHUP at the keeper
+};
+
+class LinuxProcesses final : public ProcessPort {
+ public:
+  // Greets the keeper, takes over its children and descriptors, and adopts instances found alive in our
+  // cgroups that it does not know (both keeper and engine died). Waits at most 10 s for the keeper. Handlers
+  // run from the loop only.
+  static Result<std::unique_ptr<LinuxProcesses>> connect(const Loop& loop, ProcessesOptions options,
+                                                         StdioSource& stdio, ProcessesHandlers handlers);
+  ~LinuxProcesses() override;
+
+  // What was taken over in connect(), for Restored::children; exits among them are not reported again as
+  // events.
+  [[nodiscard]] std::vector<KnownChild> children() const;
+  // For hosts without cgroups, before Engine::restore(): a child that the runtime state remembers and
+  // children() does not have. True when /proc shows that `pid` is still that process (session leader, started
+  // when `known.started` says); it is supervised from then on and in children().
+  bool adopt(const KnownChild& known);
+  // Whether this engine was started after another one had served under the same keeper.
+  [[nodiscard]] bool taken_over() const;
+
+  void spawn(LaunchPlan plan) override;
+  void signal(StartId id, int number, KillTarget whom) override;
+  void kill(StartId id) override;
+  void forget(std::span<const StartId> ids) override;
+  void flush() override;
+  [[nodiscard]] std::string cgroup(StartId id, const SlotId& slot) const override;
+
+  // The keeper keeps a duplicate of `fd` (borrowed) under `name` (1 to 255 bytes) until release(), over any
+  // number of engines. A name that is in use is replaced.
+  Result<> hold(const std::string& name, int fd);
+  // A duplicate of what is held under `name`; nullopt: nothing is.
+  [[nodiscard]] std::optional<UniqueFd> held(const std::string& name) const;
+  [[nodiscard]] std::vector<std::string> held_names() const;
+  void release(const std::string& name);
+
+  // The engine serves: the keeper tells whoever waits on --ready-fd.
+  void ready();
+  // `fd` (borrowed) becomes stdout and stderr of the keeper, so of each later engine, too.
+  void redirect(int fd);
+  // Sends what is queued and asks the keeper to reap this process and end with `code`. `sentence`: for
+  // --ready-fd, if ready() was never called. The caller then leaves its loop and exits.
+  void quit(int code, std::string_view sentence = {});
+
+  [[nodiscard]] std::int64_t keeper_pid() const;
+  // What does not work here or went wrong in taking over, as sentences for `status`. May grow.
+  [[nodiscard]] std::vector<std::string> degraded() const;
+
+ private:
+  struct State;
+  explicit LinuxProcesses(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace svd
