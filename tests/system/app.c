@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// A program to be supervised: does what its arguments say, one after the other. Reports are single short writes, so
+// that they stay whole in a FIFO (at most PIPE_BUF bytes).
+//
+//   report PATH   "PID SLOT MONOTONIC_NS" and a newline; the time was taken first of all
+//   ignore        SIGTERM and SIGINT are ignored from here on
+//   strays PATH   leaves two behind: one in a session of its own, one forked twice; each reports its pid, and "stray"
+//   line BYTES    one line of 'x' of that many bytes, the newline included
+//   binary BYTES  every byte value in turn
+//   lines COUNT   "0000000001", … as one line each
+//   fail N        exits with N when the file exit.SLOT exists in the working directory, else goes on
+//   exit N        exits
+//   raise N       dies of signal N
+//   wait          for a signal; also what the end of the arguments means
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+static long long begun;
+
+static void report(const char* path, const char* what) {
+  char line[128];
+  const int length = snprintf(line, sizeof line, "%d %s %lld\n", (int)getpid(), what, begun);
+  const int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (fd < 0 || write(fd, line, (size_t)length) != length) _exit(99);
+  close(fd);
+}
+
+static void wait_for_ever(void) {
+  for (;;) pause();
+}
+
+static void strays(const char* path) {
+  if (fork() == 0) {
+    setsid();
+    report(path, "stray");
+    wait_for_ever();
+  }
+  if (fork() == 0) {
+    if (fork() != 0) _exit(0);
+    setsid();
+    report(path, "stray");
+    wait_for_ever();
+  }
+}
+
+static void lines(long count) {
+  for (long i = 1; i <= count; ++i) printf("%010ld\n", i);
+  if (fflush(stdout) != 0) _exit(98);
+}
+
+static void binary(long bytes) {
+  for (long i = 0; i < bytes; ++i) putchar((int)(i & 255));
+  if (fflush(stdout) != 0) _exit(98);
+}
+
+static void line(long bytes) {
+  char* text = malloc((size_t)bytes);
+  memset(text, 'x', (size_t)bytes);
+  text[bytes - 1] = '\n';
+  if (fwrite(text, 1, (size_t)bytes, stdout) != (size_t)bytes || fflush(stdout) != 0) _exit(98);
+}
+
+int main(int argc, char** argv) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  begun = now.tv_sec * 1000000000LL + now.tv_nsec;
+  const char* slot = getenv("SVD_INSTANCE");
+  char flag[64];
+  snprintf(flag, sizeof flag, "exit.%s", slot ? slot : "none");
+  for (int i = 1; i < argc; ++i) {
+    const char* verb = argv[i];
+    if (strcmp(verb, "wait") == 0) break;
+    if (strcmp(verb, "ignore") == 0) {
+      signal(SIGTERM, SIG_IGN);
+      signal(SIGINT, SIG_IGN);
+      continue;
+    }
+    const char* value = ++i < argc ? argv[i] : "";
+    if (strcmp(verb, "report") == 0) report(value, slot ? slot : "-");
+    else if (strcmp(verb, "strays") == 0) strays(value);
+    else if (strcmp(verb, "line") == 0) line(atol(value));
+    else if (strcmp(verb, "binary") == 0) binary(atol(value));
+    else if (strcmp(verb, "lines") == 0) lines(atol(value));
+    else if (strcmp(verb, "fail") == 0 && access(flag, F_OK) == 0) return atoi(value);
+    else if (strcmp(verb, "exit") == 0) return atoi(value);
+    else if (strcmp(verb, "raise") == 0) raise(atoi(value));
+  }
+  wait_for_ever();
+}

@@ -1,0 +1,112 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The examples run: real programs, on ports of their own."""
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+from harness import Daemon, Failed, SOURCE, check, equal, run
+
+EXAMPLES = SOURCE / "contrib/examples"
+
+
+def free_ports(count):
+    """The first of so many free ports in a row."""
+    for first in range(21000, 32000, 17):
+        taken = []
+        try:
+            for port in range(first, first + count):
+                taken.append(socket.create_server(("127.0.0.1", port)))
+            return first
+        except OSError:
+            continue
+        finally:
+            for one in taken:
+                one.close()
+    raise Failed("no free ports")
+
+
+def place(svd, name, port, count):
+    """A copy of the example in the test's own directory, its ports moved to free ones."""
+    target = svd.directory / name
+    shutil.copytree(EXAMPLES / name, target)
+    first = free_ports(count)
+    for root, _, files in os.walk(target):
+        for file in files:
+            path = os.path.join(root, file)
+            text = open(path, encoding="utf-8").read()
+            moved = re.sub(rf"\b{port // 10}(\d)\b", lambda m: str(first + int(m[1])), text)
+            if moved != text:
+                open(path, "w", encoding="utf-8").write(moved)
+    return target, first
+
+
+def get(url):
+    """The answer, as soon as there is one: a program that runs need not listen yet."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as reply:
+                return reply.read().decode()
+        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+            check(time.monotonic() < deadline, f"{url}: {error}")
+            time.sleep(.05)  # pace: nothing here tells when a foreign program listens
+
+
+def the_shop():
+    """the shop: redis, four API instances, nginx in front, a job that seeds once; a killed instance comes back"""
+    for program in ("redis-server", "node", "nginx"):
+        if not shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin"):
+            raise Failed(f"{program} is not installed (contrib/packages, group example)")
+    with Daemon() as svd:
+        shop, port = place(svd, "shop", 18080, 5)
+        svd.svctl("apply", shop / "ecosystem.yaml")
+        svd.wait_until(lambda: svd.apps()["shop:seed"]["state"] == "completed", "the seed job completed")
+        url = f"http://127.0.0.1:{port}/"
+        seen = set()
+        for _ in range(12):
+            answer = json.loads(get(url))
+            check(answer["product"] in ("teapot", "lantern", "compass"), f"a seeded product: {answer}")
+            seen.add(answer["instance"])
+        equal(seen, {f"api/{slot}" for slot in range(4)}, "instances that answered")
+        before = svd.pids("shop:api")
+        os.kill(before["shop:api/2"], signal.SIGKILL)
+        svd.wait_until(lambda: svd.pids("shop:api").get("shop:api/2") not in (None, before["shop:api/2"]), "api/2 back")
+        after = svd.pids("shop:api")
+        equal({n: p for n, p in after.items() if n != "shop:api/2"}, {n: p for n, p in before.items() if n != "shop:api/2"}, "the others")
+        get(url)
+        small = svd.svctl("plan", "--profile", "small", shop / "ecosystem.yaml", ok=False)
+        equal(small.returncode, 2, "exit status of a plan with a profile")
+        check("api" in small.stdout and "redis" not in small.stdout, f"the profile changes api alone:\n{small.stdout}")
+
+
+def the_python_example():
+    """the Python example: a server, two workers with an env_file, a migration that runs once"""
+    with Daemon() as svd:
+        example, port = place(svd, "python", 18090, 1)
+        svd.svctl("apply", example / "ecosystem.yaml")
+        check("kept up by svd" in get(f"http://127.0.0.1:{port}/"), "the page")
+        svd.wait_until(lambda: svd.apps()["python-example:migrate"]["state"] == "completed", "the migration completed")
+        follow = svd.start("logs", "worker", "-f", stdout=subprocess.PIPE, text=True)
+        seen = ""
+        while not all(f"worker/{slot} of 2 works on orders" in seen for slot in (0, 1)):
+            seen += follow.stdout.readline()
+        shown = svd.svctl("status", "worker", "--json").stdout
+        check("orders" not in shown, "a value of the env_file is nowhere in status")
+
+
+def the_minimal_example():
+    """the minimal example"""
+    with Daemon() as svd:
+        svd.svctl("apply", EXAMPLES / "minimal/ecosystem.yaml")
+        equal(svd.apps()["default:clock"]["ready"], 1, "ready")
+
+
+run(the_shop, the_python_example, the_minimal_example)

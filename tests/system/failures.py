@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Starts that cannot succeed: apply fails, says the step and the reason, and nobody else is affected."""
+import os
+import resource
+
+from harness import APP, Daemon, check, equal, run
+
+GOOD = f"  good: {{ exec: [{APP}, wait], instances: 2, logs: {{ to: none }} }}\n"
+# A bad app gives up at once, so that apply's answer does not wait for its back-off.
+GIVE_UP = "restart: { delay: 0ms, max_restarts: 1, window: 1m }, logs: { to: none }"
+ROOT = os.getuid() == 0
+
+
+def fails(svd, app, *words):
+    """Applies one bad app beside a good one and expects these words in what apply says."""
+    done = svd.apply("version: 1\nname: t\napps:\n" + GOOD + f"  bad: {{ {app}, {GIVE_UP} }}\n", ok=False)
+    output = done.stdout + done.stderr
+    check(done.returncode != 0, f"apply fails for {app}:\n{output}")
+    for word in ("bad", *words):
+        check(word in output, f"apply says {word!r} for {app}:\n{output}")
+    equal(svd.apps()["t:good"]["ready"], 2, f"ready instances of the other app beside {app}")
+
+
+def every_reason_is_said():
+    """bad directory, missing program, not executable, no such user: exit status ≠ 0, step and reason in words"""
+    with Daemon() as svd:
+        (svd.directory / "plain").write_text("no program")
+        (svd.directory / "badinterpreter").write_text("#!/no/such/interpreter\n")
+        (svd.directory / "badinterpreter").chmod(0o755)
+        svd.apply("version: 1\nname: t\napps:\n" + GOOD)
+        before = svd.pids("t:good")
+        fails(svd, f"exec: [{APP}], cwd: /no/such/place", "working directory", "/no/such/place", "No such file or directory")
+        fails(svd, "exec: [/no/such/program]", "program", "/no/such/program", "No such file or directory")
+        fails(svd, "exec: [no-such-program-in-path]", "no-such-program-in-path", "No such file or directory")
+        fails(svd, f"exec: [{svd.directory}/plain]", "plain", "Permission denied")
+        fails(svd, f"exec: [{svd.directory}/badinterpreter]", "badinterpreter", "No such file or directory")
+        if ROOT:
+            fails(svd, f"exec: [{APP}], user: no-such-user", "user", "no-such-user")
+        equal(svd.pids("t:good"), before, "the other app's processes, after all of it")
+
+
+def a_crash_loop_ends_in_failed():
+    """a program that keeps dying uses up its restarts, is failed, and status says why"""
+    with Daemon() as svd:
+        done = svd.apply(f"version: 1\nname: t\napps:\n{GOOD}"
+                         f"  bad: {{ exec: [{APP}, exit, \"3\"], logs: {{ to: none }},"
+                         " restart: { delay: 0ms, max_restarts: 4, window: 1m } }\n", ok=False)
+        check(done.returncode != 0, f"apply fails:\n{done.stdout}{done.stderr}")
+        bad = svd.wait_until(lambda: [i for n, i in svd.instances("t:bad").items() if i["phase"] == "failed"], "bad failed")[0]
+        equal(bad["restarts"], 4, "restarts before it was given up")
+        check("exit code 3" in bad["reason"] or "exit code 3" in bad["last_exit"], f"the reason: {bad}")
+        shown = svd.svctl("status", ok=False)
+        check(shown.returncode == 5 and "exit code 3" in shown.stdout, f"status tells it:\n{shown.stdout}")
+        equal(svd.apps()["t:good"]["ready"], 2, "ready instances of the other app")
+
+
+def exhausted_descriptors():
+    """an instance that may open no file cannot start, and the others can"""
+    with Daemon() as svd:
+        svd.apply("version: 1\nname: t\napps:\n" + GOOD)
+        # A program that is dynamically linked cannot open its libraries: the exec succeeds, the start does not last.
+        done = svd.apply("version: 1\nname: t\napps:\n" + GOOD +
+                         f"  bad: {{ exec: [/bin/cat], limits: {{ nofile: 3 }}, {GIVE_UP} }}\n", ok=False)
+        check(done.returncode != 0, f"apply fails:\n{done.stdout}{done.stderr}")
+        equal(svd.apps()["t:good"]["ready"], 2, "ready instances of the other app")
+
+
+def svd_without_descriptors():
+    """svd with few descriptors serves what it can, says what it cannot, and recovers"""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        with Daemon() as svd:
+            done = svd.apply(f"version: 1\nname: t\napps:\n  many: {{ exec: [{APP}, wait], instances: 200, logs: {{ to: none }} }}\n")
+            equal(done.returncode, 0, "apply of 200 instances by a svd that was started with 64 descriptors")
+            equal(svd.apps()["t:many"]["ready"], 200, "ready")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def no_processes_left():
+    """a user without processes left: the start fails at its step with the reason, and goes on when there is room"""
+    if not ROOT:
+        return
+    with Daemon() as svd:
+        os.chmod(svd.directory, 0o755)
+        done = svd.apply(f"version: 1\nname: t\napps:\n{GOOD}"
+                         f"  bad: {{ exec: [/bin/sh, -c, \"true & wait\"], user: nobody, cwd: /, limits: {{ nproc: 1 }}, {GIVE_UP} }}\n", ok=False)
+        check(done.returncode != 0, f"apply fails:\n{done.stdout}{done.stderr}")
+        check("t:bad" in done.stdout + done.stderr, f"apply names it:\n{done.stdout}{done.stderr}")
+        equal(svd.apps()["t:good"]["ready"], 2, "ready instances of the other app")
+
+
+run(every_reason_is_said, a_crash_loop_ends_in_failed, exhausted_descriptors, svd_without_descriptors, no_processes_left)

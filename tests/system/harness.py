@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A daemon of its own for each test: private directories, waits on events, and nothing left behind.
+
+    with Daemon() as svd:
+        svd.apply('version: 1 …')
+        svd.wait_ready('default:web', 2)
+
+The test process is a child subreaper, so whatever it started comes back to it, even when svd itself is killed: what is
+still there at the end are its descendants, and only those are killed.
+"""
+import ctypes
+import json
+import os
+import pathlib
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = pathlib.Path(os.environ["SVD_BUILD_TREE"])    # set by svd_system_test() in CMakeLists.txt
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+SVCTL = os.environ.get("SVD_TEST_PREFIX", str(BUILD)) + "/bin/svctl"
+APP = str(BUILD / "tests/system/app")
+TIMEOUT = 60.0          # seconds: how long anything may take before the test says that it never happened
+
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+class Failed(AssertionError):
+    """Something that a test waited for did not happen."""
+
+
+def check(condition, what):
+    if not condition:
+        raise Failed(what)
+
+
+def equal(have, want, what):
+    check(have == want, f"{what}: have {have!r}, want {want!r}")
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def spread(name, values, unit="ms", scale=1e3):
+    """A line with the figures of a series; `values` are in seconds unless scale says otherwise."""
+    ordered = sorted(v * scale for v in values)
+    pick = lambda share: ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    say(f"{name}: n={len(ordered)} median {pick(.5):.2f} {unit}, p90 {pick(.9):.2f} {unit}, max {ordered[-1]:.2f} {unit}")
+
+
+def status_of(pid):
+    try:
+        return dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+
+
+def alive(pid):
+    return status_of(pid).get("State", "Z")[0] not in "ZX"
+
+
+def parents():
+    found = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            parent = status_of(entry).get("PPid")
+            if parent:
+                found[int(entry)] = int(parent)
+    return found
+
+
+def descendants(of=None):
+    table, wanted = parents(), {of or os.getpid()}
+    grown = True
+    while grown:
+        grown = {pid for pid, parent in table.items() if parent in wanted} - wanted
+        wanted |= grown
+    return wanted - {of or os.getpid()}
+
+
+def wait_gone(pids, timeout=TIMEOUT, what="processes"):
+    """Until none of these pids runs, by pidfd: no polling, and a recycled pid is no mistake."""
+    deadline, fds = time.monotonic() + timeout, {}
+    for pid in pids:
+        try:
+            fds[os.pidfd_open(pid)] = pid
+        except ProcessLookupError:
+            pass
+    wait_fds(fds, deadline, what)
+
+
+def wait_fds(fds, deadline, what):
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    while fds:
+        ready = poll.poll(max(0, (deadline - time.monotonic()) * 1000))
+        check(ready, f"{what} {sorted(fds.values())} still there")
+        for fd, _ in ready:
+            poll.unregister(fd)
+            del fds[fd]
+            os.close(fd)
+
+
+class Reports:
+    """A FIFO that tests/system/app writes to: (pid, slot or "stray", monotonic seconds of its first instruction)."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        os.mkfifo(self.path)
+        self.fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self.rest = b""
+
+    def next(self, count, timeout=TIMEOUT):
+        found, deadline = [], time.monotonic() + timeout
+        while len(found) < count:
+            line, newline, rest = self.rest.partition(b"\n")
+            if newline:
+                pid, what, when = line.decode().split()
+                found.append((int(pid), what, int(when) / 1e9))
+                self.rest = rest
+                continue
+            ready, _, _ = select.select([self.fd], [], [], max(0, deadline - time.monotonic()))
+            check(ready, f"{len(found)} of {count} reports came")
+            self.rest += os.read(self.fd, 65536)
+        return found
+
+    def pending(self):
+        """What is there already."""
+        found = []
+        while self.rest or select.select([self.fd], [], [], 0)[0]:
+            found += self.next(1)
+        return found
+
+    def close(self):
+        os.close(self.fd)
+
+
+class Daemon:
+    def __init__(self, **environment):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="svd-test-"))
+        self.home = self.directory / "home"
+        self.environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "SVD_HOME": str(self.home), **environment}
+        self.open = []
+        self.cgroup_base = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        try:
+            if kind is None:
+                self.stop()
+            else:
+                self.explain()
+        finally:
+            self.clean_up()
+
+    # --- svctl -------------------------------------------------------------------------------------------------------
+
+    def svctl(self, *arguments, ok=True, timeout=TIMEOUT, **more):
+        done = subprocess.run([SVCTL, *map(str, arguments)], env=self.environment, stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.directory, timeout=timeout, **more)
+        if ok and done.returncode != 0:
+            raise Failed(f"svctl {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def start(self, *arguments, **more):
+        """svctl in the background; ended with the test."""
+        process = subprocess.Popen([SVCTL, *map(str, arguments)], env=self.environment, cwd=self.directory, **more)
+        self.open.append(process)
+        return process
+
+    def json(self, *arguments):
+        return json.loads(self.svctl(*arguments, "--json").stdout)
+
+    def write(self, text, name="ecosystem.yaml"):
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def apply(self, text, *arguments, ok=True, name="ecosystem.yaml", timeout=TIMEOUT):
+        return self.svctl("apply", *arguments, self.write(text, name), ok=ok, timeout=timeout)
+
+    def reports(self, name="reports"):
+        return Reports(self.directory / name)
+
+    # --- what it shows -----------------------------------------------------------------------------------------------
+
+    def apps(self):
+        return {one["name"]: one for one in self.json("ls")}
+
+    def instances(self, *names):
+        """"shop:web/0" → its view."""
+        found = {}
+        for app in self.json("status", *names):
+            for one in app["instance_list"]:
+                found[one["instance"]] = one
+                if one["cgroup"]:  # BASE/<ecosystem>:<app>/<slot>.<start>
+                    self.cgroup_base = pathlib.Path(one["cgroup"]).parents[1]
+        return found
+
+    def pids(self, *names):
+        return {name: one["pid"] for name, one in self.instances(*names).items() if one["pid"]}
+
+    def daemon(self):
+        return self.json("daemon", "status")
+
+    # --- waiting -----------------------------------------------------------------------------------------------------
+
+    def wait_until(self, condition, what, timeout=TIMEOUT):
+        """Asks again after each event of the daemon; returns what the condition gave."""
+        deadline = time.monotonic() + timeout
+        events = subprocess.Popen([SVCTL, "events", "--json"], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        try:
+            while True:
+                value = condition()
+                if value:
+                    return value
+                check(time.monotonic() < deadline, f"never happened: {what}")
+                # An event between the question and the subscription is caught by the second's end.
+                if select.select([events.stdout], [], [], min(1.0, max(0, deadline - time.monotonic())))[0]:
+                    if not os.read(events.stdout.fileno(), 65536) and events.poll() is not None:
+                        select.select([], [], [], .1)  # no daemon at the moment: it ended or is being replaced
+        finally:
+            events.kill()
+            events.wait()
+            events.stdout.close()
+
+    def wait_ready(self, app, count):
+        return self.wait_until(lambda: self.apps().get(app, {}).get("ready") == count, f"{app}: {count} ready")
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def stop(self):
+        if not (self.home / "run/bus").exists():
+            return
+        before = [self.daemon()["pid"]]
+        self.svctl("daemon", "stop")
+        wait_gone(before, what="svd")
+
+    def explain(self):
+        for process, name in ((self.svctl("status", ok=False), "status"), (self.svctl("events", "--no-follow", ok=False), "events")):
+            say(f"--- svctl {name}\n{process.stdout[-6000:]}{process.stderr[-2000:]}")
+        log = self.home / "log/svd.log"
+        if log.exists():
+            say(f"--- svd.log\n{log.read_text(errors='replace')[-6000:]}")
+
+    def clean_up(self):
+        for process in self.open:
+            process.kill()
+            process.wait()
+            for stream in (process.stdout, process.stderr):
+                if stream:
+                    stream.close()
+        # Keepers first, or they would start engines and instances anew while we kill those.
+        for _ in range(100):
+            left = [pid for pid in descendants() if alive(pid)]
+            if not left:
+                break
+            for pid in sorted(left):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            reap()
+        reap()
+        remove_cgroups(self.cgroup_base)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def reap():
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def remove_cgroups(base):
+    if base and base.is_dir() and base.name.startswith("svd-"):
+        for path, _, _ in sorted(os.walk(base), reverse=True):
+            try:
+                os.rmdir(path)
+            except OSError:
+                pass
+
+
+def main(*tests):
+    """Runs the test functions in order; each says what it proves in its docstring."""
+    for test in tests:
+        begun = time.monotonic()
+        say(f"== {test.__doc__.strip().splitlines()[0]}")
+        test()
+        say(f"   passed in {time.monotonic() - begun:.1f} s")
+    return 0
+
+
+def run(*tests):
+    try:
+        sys.exit(main(*tests))
+    except Failed as error:
+        say(f"FAILED: {error}")
+        sys.exit(1)

@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The file driver loses nothing, whatever is written and however soon the program ends."""
+import gzip
+import json
+import subprocess
+
+from harness import APP, Daemon, SVCTL, check, equal, run, say
+
+LINES = 1_000_000
+
+
+def one_shot(svd, arguments, logs="to: file"):
+    """Applies a program that writes and ends; returns the path of its log."""
+    svd.apply(f"version: 1\nname: t\napps:\n  w: {{ exec: [{APP}, {arguments}, exit, \"0\"], restart: {{ policy: never }}, logs: {{ {logs} }} }}\n")
+    return svd.wait_until(lambda: [i["log"] for i in svd.instances().values() if i["phase"] == "completed"], "completed")[0]
+
+
+def contents(path):
+    """A log with its rotated files, oldest first; .gz or plain, path.1 being the newest of them."""
+    import glob
+    def age(name):
+        return int(name.removesuffix(".gz").rsplit(".", 1)[1])
+    old = [name for name in glob.glob(glob.escape(path) + ".*") if name.removesuffix(".gz").rsplit(".", 1)[1].isdigit()]
+    for name in sorted(old, key=age, reverse=True):
+        with (gzip.open if name.endswith(".gz") else open)(name, "rb") as file:
+            yield from iter(lambda: file.read(1 << 20), b"")
+    with open(path, "rb") as file:
+        yield from iter(lambda: file.read(1 << 20), b"")
+
+
+def follow_numbers(path):
+    """Every line number once, in order."""
+    expected, rest = 1, b""
+    for chunk in contents(path):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            equal(int(line), expected, "line")
+            expected += 1
+    equal(rest, b"", "an unfinished last line")
+    return expected - 1
+
+
+def a_megabyte_in_one_line():
+    """a line of 1 MB is there whole, in the file and by svctl logs"""
+    with Daemon() as svd:
+        path = one_shot(svd, 'line, "1048576"')
+        equal(b"".join(contents(path)), b"x" * 1048575 + b"\n", "the file")
+        shown = svd.svctl("logs", "w", "--lines", "5", "--json").stdout.splitlines()
+        equal(sum(json.loads(line).get("text", "").count("x") for line in shown), 1048575, "characters by svctl logs")
+
+
+def binary_output():
+    """binary output is kept byte for byte; svctl logs shows it without harming the terminal"""
+    with Daemon() as svd:
+        path = one_shot(svd, 'binary, "65536"')
+        equal(b"".join(contents(path)), bytes(range(256)) * 256, "the file")
+        shown = subprocess.run([SVCTL, "logs", "w"], env=svd.environment, stdout=subprocess.PIPE, check=True).stdout
+        bad = set(shown) & (set(range(32)) - {9, 10})
+        equal(bad, set(), "control characters that svctl logs let through")
+
+
+def a_million_lines_and_the_end():
+    """1,000,000 lines followed at once by exit: all there, in order"""
+    with Daemon() as svd:
+        path = one_shot(svd, f'lines, "{LINES}"')
+        equal(follow_numbers(path), LINES, "lines in the file")
+        shown = subprocess.run([SVCTL, "logs", "w", "--lines", "3"], env=svd.environment, stdout=subprocess.PIPE, check=True).stdout
+        check(f"{LINES:010d}".encode() in shown, "the last line by svctl logs")
+
+
+def rotation_loses_no_line():
+    """rotation by size under full load, without the program's help, loses and doubles no line"""
+    with Daemon() as svd:
+        path = one_shot(svd, f'lines, "{LINES}"', "to: file, rotate: 1MiB, keep: 100")
+        equal(follow_numbers(path), LINES, "lines in the file and its rotated ones")
+        import glob
+        rotated = glob.glob(glob.escape(path) + ".[0-9]*")
+        check(len(rotated) >= 2, f"it was rotated: {rotated}")
+        say(f"{len(rotated)} rotated files")
+
+
+def instances_are_merged_in_time():
+    """svctl logs merges the instances of an app, and follows"""
+    with Daemon() as svd:
+        svd.apply("version: 1\nname: t\napps:\n"
+                  "  w: { exec: [/bin/sh, -c, 'echo begin $SVD_INSTANCE; exec sleep 1000'], instances: 3, logs: { to: file } }\n")
+        shown = svd.svctl("logs", "w").stdout
+        for slot in range(3):
+            check(f"begin {slot}" in shown, f"instance {slot}:\n{shown}")
+        follow = svd.start("logs", "w", "-f", stdout=subprocess.PIPE, text=True)
+        seen = ""
+        while "begin 2" not in seen:
+            seen += follow.stdout.readline()
+        svd.svctl("restart", "w/1")
+        while "begin 1" not in seen[seen.index("begin 2"):]:
+            seen += follow.stdout.readline()
+
+
+run(a_megabyte_in_one_line, binary_output, a_million_lines_and_the_end, rotation_loses_no_line, instances_are_merged_in_time)

@@ -1,0 +1,79 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The end of svd: everything stops in its time and nothing is left in the process table."""
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+from harness import APP, BUILD, Daemon, check, descendants, equal, run, say, wait_gone
+
+POLITE, STUBBORN, TIMEOUT = 80, 20, 2  # instances, instances, seconds
+
+
+def ecosystem(svd):
+    return ("version: 1\nname: t\ndefaults:\n  logs: { to: none }\n" f"  stop: {{ timeout: {TIMEOUT}s }}\napps:\n"
+            f"  polite: {{ exec: [{APP}, wait], instances: {POLITE} }}\n"
+            f"  stubborn: {{ exec: [{APP}, ignore, strays, {svd}, wait], instances: {STUBBORN} }}\n")
+
+
+def everyone_is_gone(svd, signal_it):
+    reports = svd.reports()
+    svd.apply(ecosystem(reports.path))
+    reports.next(2 * STUBBORN)
+    daemon = svd.daemon()
+    ours = [pid for pid in descendants() if pid not in (daemon["pid"], daemon["engine_pid"])]
+    equal(len(ours), POLITE + 3 * STUBBORN, "processes before")
+    begun = time.monotonic()
+    signal_it(daemon["pid"])
+    wait_gone([daemon["pid"]], what="svd")
+    took = time.monotonic() - begun
+    left = [pid for pid in ours + [daemon["engine_pid"]] if os.path.exists(f"/proc/{pid}")]
+    equal(left, [], "in the process table after svd's end")
+    say(f"{POLITE + STUBBORN} instances, {STUBBORN} of them ignoring SIGTERM, stop timeout {TIMEOUT} s: gone after {took:.2f} s")
+    check(took <= TIMEOUT + 1, f"it took {took:.2f} s: the longest stop timeout is {TIMEOUT} s")
+    check(not (svd.home / "run/bus").exists(), "the socket is removed")
+
+
+def sigterm_stops_all():
+    """SIGTERM to svd with 100 instances, some ignoring it: all gone within the longest stop timeout plus a second"""
+    with Daemon() as svd:
+        everyone_is_gone(svd, lambda pid: os.kill(pid, signal.SIGTERM))
+
+
+def daemon_stop_stops_all():
+    """the same by svctl daemon stop, which returns when all is gone"""
+    with Daemon() as svd:
+        everyone_is_gone(svd, lambda pid: svd.svctl("daemon", "stop"))
+
+
+def second_sigterm_forces():
+    """a second SIGTERM does not wait for the stop timeout"""
+    with Daemon() as svd:
+        reports = svd.reports()
+        svd.apply(f"version: 1\napps:\n  slow: {{ exec: [{APP}, ignore, report, {reports.path}, wait], stop: {{ timeout: 10m }}, logs: {{ to: none }} }}\n")
+        (pid, _, _), = reports.next(1)
+        keeper = svd.daemon()["pid"]
+        os.kill(keeper, signal.SIGTERM)
+        svd.wait_until(lambda: svd.instances()["default:slow/0"]["phase"] == "stopping", "stopping")
+        os.kill(keeper, signal.SIGTERM)
+        wait_gone([keeper, pid], what="svd and its stubborn instance", timeout=30)
+
+
+def foreground_ends_with_its_terminal():
+    """svctl run keeps a file's apps in the foreground; SIGINT ends both"""
+    with Daemon() as svd:
+        reports = svd.reports()
+        file = svd.write(f"version: 1\napps:\n  web: {{ exec: [{APP}, report, {reports.path}, wait], logs: {{ to: console }} }}\n")
+        process = svd.start("run", file, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        (pid, _, _), = reports.next(1)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+        wait_gone([pid], what="the instance of svctl run")
+        check(process.returncode in (0, 130), f"exit status {process.returncode}:\n{output}")
+        equal([pid for pid in descendants() if pathlib.Path(f"/proc/{pid}/exe").exists() and str(BUILD) in os.readlink(f"/proc/{pid}/exe")], [],
+              "left of svctl run")
+
+
+run(sigterm_stops_all, daemon_stop_stops_all, second_sigterm_forces, foreground_ends_with_its_terminal)
