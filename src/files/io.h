@@ -34,6 +34,8 @@ struct AtomicWrite {
   Durability durability = Durability::renamed;
 };
 Result<> write_file_at(int directory, const AtomicWrite& what, std::string_view bytes);
+// The first half of it: leaves the content in `temp`, for a caller that puts it in place in another way.
+Result<> stage_file_at(int directory, const AtomicWrite& what, std::string_view bytes);
 
 // mkdir -p with `mode` for each directory that is missing. What exists is left as it is.
 Result<> make_directories(const std::string& path, mode_t mode);

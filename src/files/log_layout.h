@@ -75,6 +75,9 @@ Result<LogPlace> open_log_place(const std::string& path);
 Result<CutRecord> read_cut_record(const LogPlace& place);
 Result<> write_cut_record(const LogPlace& place, const CutRecord& record, mode_t mode);
 
+// Where the first byte of a file is that is no hole; nullopt: there is none. A file system without SEEK_DATA: 0.
+[[nodiscard]] std::optional<std::uint64_t> first_data(int fd);
+
 // Oldest first. A number of which both forms exist (a compression that was cut short after its rename) comes once.
 Result<std::vector<RotatedFile>> rotated_files(const LogPlace& place);
 

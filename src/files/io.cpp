@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "files/io.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+
+namespace svd {
+
+Result<UniqueFd> open_at(int directory, const std::string& name, int flags, mode_t mode) {
+  for (;;) {
+    const int fd = ::openat(directory, name.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd >= 0) return UniqueFd{fd};
+    if (errno != EINTR) return fail_errno(errno, "cannot open '" + name + "'");
+  }
+}
+
+Result<> write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_errno(errno, "cannot write");
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return {};
+}
+
+Result<std::string> read_file_at(int directory, const std::string& name, std::size_t limit) {
+  // Not blocking, so that a fifo in the place of the file cannot hold us up before it is refused.
+  SVD_TRY(const auto fd, open_at(directory, name, O_RDONLY | O_NONBLOCK));
+  struct stat about {};
+  if (::fstat(fd.get(), &about) != 0) return fail_errno(errno, "cannot read '" + name + "'");
+  if (!S_ISREG(about.st_mode))
+    return fail(std::errc::invalid_argument, "cannot read '" + name + "': not a regular file");
+  std::string bytes;
+  for (;;) {
+    const auto had = bytes.size();
+    const auto rest = std::max<std::size_t>(static_cast<std::size_t>(about.st_size), had) - had;
+    const auto want = std::min(limit, had + rest) - had + 1;  // one more than there should be: tells the end, or too much
+    bytes.resize(had + want);
+    const auto n = ::read(fd.get(), bytes.data() + had, want);
+    const int err = errno;
+    bytes.resize(had + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    if (n < 0 && err == EINTR) continue;
+    if (n < 0) return fail_errno(err, "cannot read '" + name + "'");
+    if (n == 0) return bytes;
+    if (bytes.size() > limit)
+      return fail(std::errc::file_too_large,
+                  "cannot read '" + name + "': more than " + std::to_string(limit) + " bytes");
+  }
+}
+
+namespace {
+
+Result<> write_temporary(int directory, const AtomicWrite& what, std::string_view bytes) {
+  ::unlinkat(directory, what.temp.c_str(), 0);
+  SVD_TRY(const auto fd, open_at(directory, what.temp, O_WRONLY | O_CREAT | O_EXCL, what.mode));
+  if (::fchmod(fd.get(), what.mode) != 0) return fail_errno(errno, "cannot set the mode of '" + what.temp + "'");
+  if (auto done = write_all(fd.get(), bytes); !done)
+    return fail(done.error().code, "cannot write '" + what.name + "': " + errno_text(static_cast<int>(done.error().code)));
+  if (what.durability == Durability::synced && ::fsync(fd.get()) != 0)
+    return fail_errno(errno, "cannot write '" + what.name + "' to the disk");
+  return {};
+}
+
+}  // namespace
+
+Result<> stage_file_at(int directory, const AtomicWrite& what, std::string_view bytes) {
+  auto done = write_temporary(directory, what, bytes);
+  if (!done) ::unlinkat(directory, what.temp.c_str(), 0);
+  return done;
+}
+
+Result<> write_file_at(int directory, const AtomicWrite& what, std::string_view bytes) {
+  SVD_CHECK(stage_file_at(directory, what, bytes));
+  if (::renameat(directory, what.temp.c_str(), directory, what.name.c_str()) != 0) {
+    const int err = errno;
+    ::unlinkat(directory, what.temp.c_str(), 0);
+    return fail_errno(err, "cannot replace '" + what.name + "'");
+  }
+  if (what.durability == Durability::synced && ::fsync(directory) != 0)
+    return fail_errno(errno, "cannot write the directory of '" + what.name + "' to the disk");
+  return {};
+}
+
+Result<> make_directories(const std::string& path, mode_t mode) {
+  if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return {};
+  const int err = errno;
+  const auto parent = split_path(path).directory;
+  if (err != ENOENT || parent == path) return fail_errno(err, "cannot make the directory '" + path + "'");
+  SVD_CHECK(make_directories(parent, mode));
+  if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return {};
+  return fail_errno(errno, "cannot make the directory '" + path + "'");
+}
+
+Result<std::vector<std::string>> list_directory(int directory) {
+  // A descriptor of its own: reading moves the position, which dup() would share.
+  SVD_TRY(auto fd, open_at(directory, ".", O_RDONLY | O_DIRECTORY));
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream{::fdopendir(fd.get()), &::closedir};
+  if (!stream) return fail_errno(errno, "cannot list a directory");
+  static_cast<void>(fd.release());  // the stream owns it now
+  std::vector<std::string> names;
+  for (;;) {
+    errno = 0;
+    const auto* entry = ::readdir(stream.get());
+    if (entry == nullptr && errno != 0) return fail_errno(errno, "cannot list a directory");
+    if (entry == nullptr) return names;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+}
+
+PathParts split_path(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return {".", path};
+  return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
+}
+
+}  // namespace svd

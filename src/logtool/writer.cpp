@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "logtool/writer.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+#include <vector>
+
+#include "files/io.h"
+
+namespace svd {
+namespace {
+
+constexpr std::size_t chunk = 256U << 10;
+constexpr std::uint64_t patience = 1U << 20;  // how much longer than `rotate` a file may get for the sake of a whole line
+
+WallTime wall_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return {static_cast<std::int64_t>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000};
+}
+
+class Writer {
+ public:
+  Writer(LogPlace place, const WriterOptions& options) : place_{std::move(place)}, options_{options} {}
+
+  Result<> append(std::string_view bytes) {
+    while (!bytes.empty()) {
+      SVD_CHECK(lock());
+      auto done = append_locked(bytes);
+      ::flock(live_.get(), LOCK_UN);
+      SVD_CHECK(done);
+    }
+    return {};
+  }
+
+ private:
+  // Locked, and still the file of that name: another writer may have renamed it while we waited.
+  Result<> lock() {
+    for (;;) {
+      if (!live_) {
+        SVD_TRY(live_, open_at(place_.directory.get(), place_.base, O_WRONLY | O_APPEND | O_CREAT, options_.mode));
+      }
+      while (::flock(live_.get(), LOCK_EX) != 0)
+        if (errno != EINTR) return fail_errno(errno, "cannot lock '" + place_.base + "'");
+      struct stat have {}, named {};
+      if (::fstat(live_.get(), &have) != 0) return fail_errno(errno, "cannot examine '" + place_.base + "'");
+      const bool same = ::fstatat(place_.directory.get(), place_.base.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+                        named.st_ino == have.st_ino && named.st_dev == have.st_dev;
+      if (same) {
+        size_ = static_cast<std::uint64_t>(have.st_size);
+        return {};
+      }
+      live_.reset();
+    }
+  }
+
+  Result<bool> too_old() const {
+    if (options_.max_age.count() == 0 || size_ == 0) return false;
+    SVD_TRY(const auto record, read_cut_record(place_));
+    struct statx about {};
+    if (::statx(live_.get(), "", AT_EMPTY_PATH, STATX_BTIME | STATX_MTIME, &about) != 0) return false;
+    const auto& birth = (about.stx_mask & STATX_BTIME) != 0 ? about.stx_btime : about.stx_mtime;
+    const auto born = std::max(record.cut.micros, static_cast<std::int64_t>(birth.tv_sec) * 1'000'000);
+    return wall_now().micros - born >= options_.max_age.count() * 1000;
+  }
+
+  // Takes what it wrote off the front of `bytes`.
+  Result<> append_locked(std::string_view& bytes) {
+    SVD_CHECK(settle_log(place_, options_.cut));
+    SVD_TRY(const bool old, too_old());
+    const auto limit = options_.cut.rotate;
+    const bool full = limit > 0 && size_ + bytes.size() > limit;
+    auto take = bytes.size();
+    if (full || old) {
+      // Up to the first line end from where the file is full; nothing at all when it ends with a line now.
+      const auto room = old || size_ >= limit ? 0 : static_cast<std::size_t>(limit - size_);
+      if (room > 0 || !ends_line_) {
+        const auto end = bytes.find('\n', room > 0 ? room - 1 : 0);
+        if (end != std::string_view::npos) take = end + 1;
+      } else {
+        take = 0;
+      }
+    }
+    SVD_CHECK(write_all(live_.get(), bytes.substr(0, take)));
+    if (take > 0) ends_line_ = bytes[take - 1] == '\n';
+    bytes.remove_prefix(take);
+    size_ += take;
+    const bool enough = limit > 0 && size_ >= limit;
+    if (!(enough || old || (full && take == 0)) || size_ == 0) return {};
+    if (!ends_line_ && size_ < std::max(limit, patience) + patience) return {};
+    return rotate();
+  }
+
+  Result<> rotate() {
+    auto cut = options_.cut;
+    cut.now = wall_now();
+    auto done = rename_log(place_, cut);
+    live_.reset();  // unlocks
+    SVD_CHECK(done);
+    if (::fork() == 0) ::_exit(tidy_log(place_, cut) ? 0 : 1);
+    return {};
+  }
+
+  LogPlace place_;
+  WriterOptions options_;
+  UniqueFd live_;
+  std::uint64_t size_ = 0;
+  bool ends_line_ = true;
+};
+
+}  // namespace
+
+Result<> write_log(int input, const std::string& path, const WriterOptions& options) {
+  SVD_TRY(auto place, open_log_place(path));
+  struct sigaction reap {};
+  reap.sa_handler = SIG_DFL;
+  reap.sa_flags = SA_NOCLDWAIT;  // nobody asks how a compression ended: the next one does what was left
+  ::sigaction(SIGCHLD, &reap, nullptr);
+  Writer writer{std::move(place), options};
+  std::vector<char> buffer(chunk);
+  for (;;) {
+    const auto n = ::read(input, buffer.data(), buffer.size());
+    if (n == 0) return {};
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_errno(errno, "cannot read from the app");
+    SVD_CHECK(writer.append({buffer.data(), static_cast<std::size_t>(n)}));
+  }
+}
+
+}  // namespace svd
