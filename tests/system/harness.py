@@ -177,8 +177,10 @@ class Daemon:
         self.open.append(process)
         return process
 
-    def json(self, *arguments):
-        return json.loads(self.svctl(*arguments, "--json").stdout)
+    def json(self, *arguments, exits=(0,)):
+        done = self.svctl(*arguments, "--json", ok=False)
+        check(done.returncode in exits, f"svctl {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return json.loads(done.stdout)
 
     def write(self, text, name="ecosystem.yaml"):
         path = self.directory / name
@@ -195,16 +197,16 @@ class Daemon:
     # --- what it shows -----------------------------------------------------------------------------------------------
 
     def apps(self):
-        return {one["name"]: one for one in self.json("ls")}
+        """"shop:web" → its view; status ends with 5 where something is not as it should be."""
+        return {one["name"]: one for one in self.json("status", exits=(0, 5))["apps"]}
 
     def instances(self, *names):
         """"shop:web/0" → its view."""
         found = {}
-        for app in self.json("status", *names):
-            for one in app["instance_list"]:
-                found[one["instance"]] = one
-                if one["cgroup"]:  # BASE/<ecosystem>:<app>/<slot>.<start>
-                    self.cgroup_base = pathlib.Path(one["cgroup"]).parents[1]
+        for one in self.json("ls", *names):
+            found[one["instance"]] = one
+            if one["cgroup"]:  # BASE/<ecosystem>:<app>/<slot>.<start>
+                self.cgroup_base = pathlib.Path(one["cgroup"]).parents[1]
         return found
 
     def pids(self, *names):
@@ -218,14 +220,14 @@ class Daemon:
     def wait_until(self, condition, what, timeout=TIMEOUT):
         """Asks again after each event of the daemon; returns what the condition gave."""
         deadline = time.monotonic() + timeout
-        events = subprocess.Popen([SVCTL, "events", "--json"], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        events = subprocess.Popen([SVCTL, "events", "-f", "-n", "1", "--json"], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
             while True:
                 value = condition()
                 if value:
                     return value
                 check(time.monotonic() < deadline, f"never happened: {what}")
-                # An event between the question and the subscription is caught by the second's end.
+                # The past one comes first, so the question is asked again after the subscription stands.
                 if select.select([events.stdout], [], [], min(1.0, max(0, deadline - time.monotonic())))[0]:
                     if not os.read(events.stdout.fileno(), 65536) and events.poll() is not None:
                         select.select([], [], [], .1)  # no daemon at the moment: it ended or is being replaced
@@ -247,7 +249,7 @@ class Daemon:
         wait_gone(before, what="svd")
 
     def explain(self):
-        for process, name in ((self.svctl("status", ok=False), "status"), (self.svctl("events", "--no-follow", ok=False), "events")):
+        for process, name in ((self.svctl("status", ok=False), "status"), (self.svctl("events", ok=False), "events")):
             say(f"--- svctl {name}\n{process.stdout[-6000:]}{process.stderr[-2000:]}")
         log = self.home / "log/svd.log"
         if log.exists():
