@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/daemon.h"
+
+#include <malloc.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <random>
+
+#include "bus/access.h"
+#include "daemon/cpus.h"
+#include "daemon/decoder.h"
+#include "daemon/exit_codes.h"
+#include "daemon/keeper_socket.h"
+#include "files/io.h"
+
+namespace svd {
+namespace {
+
+constexpr Millis longest_wait{20};  // of a reconcile, while clients keep the loop busy
+constexpr Millis trim_delay{1000};  // after a change: memory that it took is given back
+
+constexpr const char* lock_name = "lock";
+constexpr const char* bus_name = "bus";
+
+bool is_same_file(int a, int b) {
+  struct stat first {
+  }, second{};
+  return ::fstat(a, &first) == 0 && ::fstat(b, &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
+}
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32U) | device();
+}
+
+}  // namespace
+
+Daemon::Daemon(DaemonSettings settings) : settings_{std::move(settings)} {}
+Daemon::~Daemon() = default;
+
+int Daemon::run() {
+  const auto steps = {&Daemon::open_log,     &Daemon::take_place,   &Daemon::connect,
+                      &Daemon::confirm_lock, &Daemon::start_engine, &Daemon::serve};
+  for (const auto step : steps)
+    if (const auto done = (this->*step)(); !done) return give_up(done.error());
+  const auto ended = loop_->run();
+  if (ended) return *ended;
+  log_.write(Severity::error, ended.error().text);
+  return exit_failed;
+}
+
+Result<> Daemon::open_log() {
+  SVD_TRY(auto loop, Loop::make());
+  loop_.emplace(std::move(loop));
+  engine_started_ = Loop::now().wall;
+  SVD_CHECK(log_.attach(*loop_));
+  if (!settings_.options.daemonize) return {};
+  SVD_CHECK(make_directories(settings_.directories.log, 0750));
+  return log_.use_file(settings_.directories.log + "/svd.log", [this](int fd) {
+    if (processes_) processes_->redirect(fd);
+  });
+}
+
+// The lock first: without it nothing here may be touched. It is held already when an engine before us took
+// it.
+Result<> Daemon::take_place() {
+  SVD_CHECK(make_runtime_directory(settings_.directories, ::geteuid()));
+  SVD_TRY(auto attempt, try_lock(settings_.directories));
+  lock_ = std::move(attempt.fd);
+  owner_ = attempt.owner;
+  lock_is_ours_ = !attempt.taken;
+  if (lock_is_ours_ || owner_.keeper_pid == ::getppid() || has_served_before(settings_.keeper_socket))
+    return {};
+  return fail(std::errc::device_or_resource_busy,
+              "already running (pid " + std::to_string(owner_.keeper_pid) + ")");
+}
+
+Result<> Daemon::connect() {
+  SVD_TRY(logs_, Logs::make(*loop_, {.directory = settings_.directories.log,
+                                     .tool = settings_.programs + "/logtool",
+                                     .wall = {},
+                                     .changed = {}}));
+  const ProcessesOptions options{.socket = settings_.keeper_socket,
+                                 .state_directory = settings_.directories.state,
+                                 .keeper_program = settings_.programs + "/../../bin/svd",
+                                 .arguments = settings_.arguments};
+  const ProcessesHandlers handlers{.event =
+                                       [this](const Event& event) {
+                                         engine_->dispatch(event, Loop::now());
+                                         owe_reconcile();
+                                       },
+                                   .shutdown =
+                                       [this](bool force) {
+                                         engine_->set_now(Loop::now());
+                                         engine_->shutdown({::geteuid(), "signal"}, force);
+                                         owe_reconcile();
+                                       },
+                                   .hangup =
+                                       [this] {
+                                         if (const auto opened = log_.reopen(); !opened)
+                                           log_.write(Severity::error, opened.error().text);
+                                       }};
+  SVD_TRY(processes_, LinuxProcesses::connect(*loop_, options, *logs_, handlers));
+  return log_.reopen();  // the keeper, too, writes to our log file
+}
+
+// Now it can be told whether the one who holds the lock is our keeper.
+Result<> Daemon::confirm_lock() {
+  if (!lock_is_ours_) {
+    auto held = processes_->held(lock_name);
+    if (!held || !is_same_file(held->get(), lock_.get()))
+      return fail(std::errc::device_or_resource_busy,
+                  "already running (pid " + std::to_string(owner_.keeper_pid) + ")");
+    lock_ = std::move(*held);
+  } else {
+    owner_ = {.keeper_pid = 0, .started = engine_started_, .engines = 0};
+    SVD_CHECK(processes_->hold(lock_name, lock_.get()));
+  }
+  owner_.keeper_pid = processes_->keeper_pid();
+  ++owner_.engines;
+  return write_lock_owner(lock_.get(), owner_);
+}
+
+Result<> Daemon::start_engine() {
+  SVD_TRY(auto store, StateStore::open(settings_.directories.state));
+  store_.emplace(std::move(store));
+  bus_ = std::make_unique<bus::BusServer>(*loop_, *this, bus::AccessRules{.own_uid = ::geteuid()});
+  events_ = std::make_unique<EventLog>(*bus_, log_, [this] { settle(); });
+  engine_ = std::make_unique<Engine>(Ports{.processes = *processes_,
+                                           .logs = *logs_,
+                                           .state = *store_,
+                                           .observer = *events_,
+                                           .decode = make_decoder()},
+                                     random_seed());
+  auto loaded = store_->load_all();
+  for (const auto& problem : loaded.problems) log_.write(Severity::warning, problem);
+  const auto problems = engine_->restore({.runtime = std::move(loaded.runtime),
+                                          .revisions = std::move(loaded.revisions),
+                                          .children = processes_->children()},
+                                         Loop::now());
+  for (const auto& problem : problems) log_.write(Severity::warning, problem);
+  return {};
+}
+
+Result<> Daemon::serve() {
+  auto held = processes_->held(bus_name);
+  struct stat status {};
+  // A socket whose name was removed is of no use to anybody.
+  if (held && ::stat(settings_.directories.socket().c_str(), &status) == 0) listening_ = std::move(*held);
+  if (!listening_) {
+    std::optional<std::uint32_t> group;
+    if (const auto found = bus::group_id({}); found && ::geteuid() == 0) group = *found;
+    SVD_TRY(listening_, listen_on_bus(settings_.directories, group));
+    SVD_CHECK(processes_->hold(bus_name, listening_.get()));
+  }
+  SVD_CHECK(reconcile_.arm(*loop_, [this] {
+    reconcile();
+    if (engine_->finished()) finish();
+  }));
+  SVD_CHECK(wake_.arm(*loop_, Priority::cgroup, [this] { owe_reconcile(); }));
+  SVD_CHECK(trim_.arm(*loop_, Priority::client, [] { ::malloc_trim(0); }));
+  SVD_CHECK(bus_->serve(listening_.get(), *engine_));
+  processes_->ready();
+  log_.write(Severity::info, std::string{"svd " SVD_VERSION " serves "} + settings_.directories.address() +
+                                 (processes_->taken_over() ? " again" : ""));
+  for (const auto& lacking : info().degraded) log_.write(Severity::warning, lacking);
+  owe_reconcile();
+  settle();
+  return {};
+}
+
+// Before it ever served, the keeper is told to end as well, with the reason for whoever waits. Later it
+// starts another engine, which may have more luck: ending would take the apps along.
+int Daemon::give_up(const Error& error) {
+  const int code = error.code == std::errc::device_or_resource_busy ? exit_already_running : exit_failed;
+  log_.write(Severity::error, error.text);
+  if (!processes_) {
+    if (!has_served_before(settings_.keeper_socket)) send_quit(settings_.keeper_socket, code, error.text);
+  } else if (!processes_->taken_over()) {
+    processes_->quit(code, error.text);
+  }
+  return code;
+}
+
+void Daemon::owe_reconcile() {
+  if (reconcile_owed_) return;
+  reconcile_owed_ = Loop::now().mono;
+  reconcile_.request();
+}
+
+void Daemon::reconcile() {
+  reconcile_owed_.reset();
+  if (const auto set = wake_.set(engine_->reconcile(Loop::now())); !set)
+    log_.write(Severity::error, set.error().text);
+  if (const auto pid = processes_->keeper_pid();
+      pid != owner_.keeper_pid) {  // a new one after the old one's death
+    owner_.keeper_pid = pid;
+    if (const auto written = write_lock_owner(lock_.get(), owner_); !written)
+      log_.write(Severity::error, written.error().text);
+  }
+}
+
+void Daemon::finish() {
+  log_.write(Severity::info, "all apps are stopped, svd ends");
+  bus_->shut();
+  processes_->quit(0);
+  loop_->exit(0);
+}
+
+void Daemon::settle() {
+  if (const auto set = trim_.set(Loop::now().mono + trim_delay); !set)
+    log_.write(Severity::error, set.error().text);
+}
+
+bus::DaemonInfo Daemon::info() const {
+  bus::DaemonInfo info{.version = SVD_VERSION,
+                       .keeper_pid = static_cast<std::uint64_t>(processes_->keeper_pid()),
+                       .engine_pid = static_cast<std::uint64_t>(::getpid()),
+                       .started = owner_.started,
+                       .engine_started = engine_started_,
+                       .engine_starts = owner_.engines,
+                       .degraded = processes_->degraded(),
+                       .address = settings_.directories.address(),
+                       .state_directory = settings_.directories.state,
+                       .log_directory = settings_.directories.log};
+  for (auto& lacking : logs_->degraded()) info.degraded.push_back(std::move(lacking));
+  if (auto lacking = store_->degraded()) info.degraded.push_back(std::move(*lacking));
+  return info;
+}
+
+void Daemon::before_request() {
+  const auto now = Loop::now();
+  if (reconcile_owed_ && now.mono - *reconcile_owed_ > longest_wait) {
+    reconcile();
+    if (engine_->finished()) owe_reconcile();  // the end is not for the middle of a request
+  }
+  engine_->set_now(now);
+}
+
+void Daemon::reexecute() {
+  log_.write(Severity::info, "the engine starts anew");
+  loop_->exit(0);
+}
+
+std::uint32_t Daemon::cpus() const { return usable_cpus(); }
+
+void Daemon::log(std::string_view line) { log_.write_some(Severity::warning, line); }
+
+}  // namespace svd

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Construction and wiring: every part is made here, in order, and knows only the interfaces of the others. No
+// logic.
+//
+//   keeper ──reports──► LinuxProcesses ──Event──► Engine ──ports──► LinuxProcesses, Logs, StateStore
+//   clients ──calls──► BusServer ──Control──► Engine ──Observer──► EventLog ──► BusServer, Log
+//
+// Whatever happens in a turn of the loop, reconcile() runs once, when nothing else is left to do.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "bus/server.h"
+#include "daemon/event_log.h"
+#include "daemon/log.h"
+#include "daemon/options.h"
+#include "daemon/places.h"
+#include "engine/engine.h"
+#include "kernel/logs.h"
+#include "kernel/processes.h"
+#include "kernel/state_store.h"
+#include "loop/loop.h"
+#include "model/directories.h"
+
+namespace svd {
+
+struct DaemonSettings {
+  Options options;
+  std::vector<std::string> arguments;  // for a new keeper
+  Directories directories;
+  std::string programs;  // the directory of this program, absolute
+  int keeper_socket = 3;
+};
+
+class Daemon final : public bus::Host {
+ public:
+  explicit Daemon(DaemonSettings settings);
+  ~Daemon() override;
+
+  // Serves until the end. The result is the process's exit code; the keeper was told already.
+  int run();
+
+  [[nodiscard]] bus::DaemonInfo info() const override;
+  void before_request() override;
+  void after_request() override { owe_reconcile(); }
+  void reexecute() override;
+  [[nodiscard]] std::uint32_t cpus() const override;
+  void log(std::string_view line) override;
+
+ private:
+  Result<> open_log();
+  Result<> take_place();
+  Result<> connect();
+  Result<> confirm_lock();
+  Result<> start_engine();
+  Result<> serve();
+  [[nodiscard]] int give_up(const Error& error);
+
+  void owe_reconcile();
+  void reconcile();
+  void finish();
+  void settle();
+
+  DaemonSettings settings_;
+  Log log_;
+  std::optional<Loop> loop_;
+  UniqueFd lock_;
+  LockOwner owner_;
+  bool lock_is_ours_ = false;  // taken by this engine, not by one before it
+  UniqueFd listening_;
+  std::unique_ptr<Logs> logs_;
+  std::unique_ptr<LinuxProcesses> processes_;
+  std::optional<StateStore> store_;
+  std::unique_ptr<bus::BusServer> bus_;
+  std::unique_ptr<EventLog> events_;
+  std::unique_ptr<Engine> engine_;
+  Idle reconcile_;
+  Timer wake_;
+  Timer trim_;
+  std::optional<TimePoint> reconcile_owed_;
+  WallTime engine_started_;
+};
+
+}  // namespace svd

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine: libexec/svd/engine, started by the keeper `svd`.
+#include <malloc.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+#include <string>
+
+#include "daemon/daemon.h"
+#include "daemon/exit_codes.h"
+#include "daemon/keeper_socket.h"
+#include "keeper/protocol.h"
+
+namespace {
+
+// One thread and small objects: give memory back early, and take what is large straight from the kernel.
+void tune_memory() {
+  ::mallopt(M_ARENA_MAX, 1);
+  ::mallopt(M_MMAP_THRESHOLD, 128 << 10);
+  ::mallopt(M_TRIM_THRESHOLD, 128 << 10);
+  ::mallopt(M_TOP_PAD, 64 << 10);
+}
+
+// The keeper decides when the daemon ends: a signal to the whole process group or cgroup (^C, systemd)
+// reaches it, too, and it asks us. Handlers rather than SIG_IGN, which helpers would inherit through
+// execve(2).
+void leave_signals_to_the_keeper() {
+  struct sigaction action {};
+  action.sa_handler = [](int) {};
+  action.sa_flags = SA_RESTART;
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2})
+    ::sigaction(number, &action, nullptr);
+}
+
+// Logs may need a descriptor for each instance.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::string own_directory() {
+  std::array<char, 4096> path{};
+  const auto size = ::readlink("/proc/self/exe", path.data(), path.size());
+  const std::string program{path.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
+  return program.substr(0, program.rfind('/'));
+}
+
+std::optional<std::string> environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  if (value == nullptr) return std::nullopt;
+  return value;
+}
+
+bool exists(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0;
+}
+
+int complain(const svd::Error& error, int code) {
+  std::fprintf(stderr, "svd: %s\n", error.text.c_str());
+  svd::send_quit(svd::keeper::engine_fd, code, error.text);
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::span<const char* const> arguments{argv + 1, static_cast<std::size_t>(std::max(argc - 1, 0))};
+  const auto options = svd::parse_options(arguments);
+  if (!options) return complain(options.error(), svd::exit_usage);
+  if (options->help) return std::fputs(svd::usage_text, stdout) < 0 ? svd::exit_failed : 0;
+  if (options->version) return std::puts("svd " SVD_VERSION) < 0 ? svd::exit_failed : 0;
+  if (!svd::is_keeper(svd::keeper::engine_fd)) {
+    std::fputs("svd: cannot run the engine by itself: start `svd`\n", stderr);
+    return svd::exit_usage;
+  }
+  tune_memory();
+  leave_signals_to_the_keeper();
+  raise_descriptor_limit();
+  const auto directories = svd::find_directories(environment, ::geteuid(), exists);
+  if (!directories) return complain(directories.error(), svd::exit_failed);
+  svd::Daemon daemon{{.options = *options,
+                      .arguments = {arguments.begin(), arguments.end()},
+                      .directories = *directories,
+                      .programs = own_directory(),
+                      .keeper_socket = svd::keeper::engine_fd}};
+  return daemon.run();
+}

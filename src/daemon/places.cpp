@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/places.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+
+#include "files/io.h"
+
+namespace svd {
+namespace {
+
+constexpr int backlog = 1024;  // clients that come while the engine is being replaced wait here
+
+Result<> check_directory(const std::string& path, std::uint32_t uid) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) < 0) return fail_errno(errno, "cannot use the directory '" + path + "'");
+  if (!S_ISDIR(status.st_mode))
+    return fail(std::errc::not_a_directory, "cannot use '" + path + "': it is no directory");
+  if (status.st_uid != uid || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return fail(std::errc::permission_denied,
+                "cannot use the directory '" + path +
+                    "': others may write to it, so they could take the daemon's place");
+  return {};
+}
+
+template <class Number>
+std::optional<Number> take_number(std::string_view& text) {
+  Number number{};
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (read.ec != std::errc{}) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(read.ptr - text.data()));
+  if (!text.empty()) text.remove_prefix(1);  // the blank or the line's end
+  return number;
+}
+
+Result<> bind_to(int socket, const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return fail_errno(ENAMETOOLONG, "cannot listen on '" + path + "'");
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  const mode_t before = ::umask(0177);  // nobody else can connect before owner and mode are right
+  const int bound = ::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  const int err = errno;
+  ::umask(before);
+  if (bound < 0) return fail_errno(err, "cannot listen on '" + path + "'");
+  return {};
+}
+
+}  // namespace
+
+std::string to_text(const LockOwner& owner) {
+  return std::to_string(owner.keeper_pid) + " " + std::to_string(owner.started.micros) + " " +
+         std::to_string(owner.engines) + "\n";
+}
+
+std::optional<LockOwner> parse_lock_owner(std::string_view text) {
+  const auto pid = take_number<std::int64_t>(text);
+  const auto started = take_number<std::int64_t>(text);
+  const auto engines = take_number<std::uint64_t>(text);
+  if (!pid || !started || !engines || *pid <= 0) return std::nullopt;
+  return LockOwner{*pid, {*started}, *engines};
+}
+
+Result<> make_runtime_directory(const Directories& directories, std::uint32_t uid) {
+  SVD_CHECK(make_directories(directories.runtime, uid == 0 ? 0755 : 0700));
+  return check_directory(directories.runtime, uid);
+}
+
+Result<LockAttempt> try_lock(const Directories& directories) {
+  const auto path = directories.runtime + "/lock";
+  LockAttempt attempt;
+  attempt.fd = UniqueFd{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
+  if (!attempt.fd) return fail_errno(errno, "cannot open the lock file '" + path + "'");
+  if (::flock(attempt.fd.get(), LOCK_EX | LOCK_NB) == 0) return attempt;
+  if (errno != EWOULDBLOCK) return fail_errno(errno, "cannot lock '" + path + "'");
+  attempt.taken = true;
+  attempt.owner = read_lock_owner(attempt.fd.get());
+  return attempt;
+}
+
+Result<> write_lock_owner(int lock, const LockOwner& owner) {
+  const auto text = to_text(owner);
+  // Over the old text first, then to length: a reader in between sees a pid, not an empty file.
+  if (::pwrite(lock, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||
+      ::ftruncate(lock, static_cast<off_t>(text.size())) < 0)
+    return fail_errno(errno, "cannot write the lock file");
+  return {};
+}
+
+LockOwner read_lock_owner(int lock) {
+  std::array<char, 64> buffer{};
+  const auto got = ::pread(lock, buffer.data(), buffer.size(), 0);
+  if (got <= 0) return {};
+  return parse_lock_owner({buffer.data(), static_cast<std::size_t>(got)}).value_or(LockOwner{});
+}
+
+Result<UniqueFd> listen_on_bus(const Directories& directories, std::optional<std::uint32_t> group) {
+  const auto path = directories.socket();
+  UniqueFd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  if (!socket) return fail_errno(errno, "cannot make the bus socket");
+  if (::unlink(path.c_str()) < 0 && errno != ENOENT)
+    return fail_errno(errno, "cannot replace '" + path + "'");
+  SVD_CHECK(bind_to(socket.get(), path));
+  if (group && (::chown(path.c_str(), static_cast<uid_t>(-1), *group) < 0 || ::chmod(path.c_str(), 0660) < 0))
+    return fail_errno(errno, "cannot give '" + path + "' to the group svd");
+  if (::listen(socket.get(), backlog) < 0) return fail_errno(errno, "cannot listen on '" + path + "'");
+  return socket;
+}
+
+}  // namespace svd

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The runtime directory: who holds its lock is the daemon, and only who holds it touches the socket.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "base/unique_fd.h"
+#include "model/directories.h"
+
+namespace svd {
+
+// What the lock file says about the daemon that holds it. Survives its engines.
+struct LockOwner {
+  std::int64_t keeper_pid = 0;
+  WallTime started;           // of the first keeper
+  std::uint64_t engines = 0;  // started so far
+  bool operator==(const LockOwner&) const = default;
+};
+[[nodiscard]] std::string to_text(const LockOwner& owner);
+[[nodiscard]] std::optional<LockOwner> parse_lock_owner(std::string_view text);
+
+// Makes the runtime directory (0755 for root, else 0700) and checks that nobody else can write to it.
+[[nodiscard]] Result<> make_runtime_directory(const Directories& directories, std::uint32_t uid);
+
+// Opens the lock file and tries to lock it. taken: by somebody else, whom `owner` names as far as the file
+// says so.
+struct LockAttempt {
+  UniqueFd fd;
+  bool taken = false;
+  LockOwner owner;
+};
+[[nodiscard]] Result<LockAttempt> try_lock(const Directories& directories);
+// Writes `owner` into the lock file. Only for who holds the lock.
+Result<> write_lock_owner(int lock, const LockOwner& owner);
+[[nodiscard]] LockOwner read_lock_owner(int lock);
+
+// A listening socket at the bus path: 0660 and of group svd when we are root and there is one, else 0600.
+// Replaces what is there, so only for who holds the lock.
+[[nodiscard]] Result<UniqueFd> listen_on_bus(const Directories& directories,
+                                             std::optional<std::uint32_t> group);
+
+}  // namespace svd
