@@ -65,8 +65,8 @@ class Logs final : public LogPort, public StdioSource {
   [[nodiscard]] LogPolicy::To automatic() const override;
   [[nodiscard]] std::string where(const SlotId& slot, const LogPolicy& policy) const override;
 
-  // Makes the directory, never the file. Errors: the directory cannot be made or belongs to someone who could
-  // redirect it; journald refuses or its queue is full (resource_unavailable_try_again); no writer could be started.
+  // Makes the directory, never the file. Errors: the directory cannot be made; journald refuses or its queue is full
+  // (resource_unavailable_try_again); no writer could be started.
   Result<Stdio> open(const SlotId& slot, const LogPolicy& policy) override;
 
   // What does not work at the moment, a sentence each: a rotation that failed, no more inotify watches. Empty: all is well.

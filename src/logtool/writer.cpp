@@ -9,7 +9,9 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <ctime>
+#include <utility>
 #include <vector>
 
 #include "files/io.h"
@@ -30,17 +32,28 @@ class Writer {
  public:
   Writer(LogPlace place, const WriterOptions& options) : place_{std::move(place)}, options_{options} {}
 
-  Result<> append(std::string_view bytes) {
+  // A full disk ends nothing: what cannot be written is lost, as it would be to an app that writes to the file itself
+  // and does not look at the result; the app goes on, and so do its later lines.
+  void append(std::string_view bytes) {
     while (!bytes.empty()) {
-      SVD_CHECK(lock());
-      auto done = append_locked(bytes);
-      ::flock(live_.get(), LOCK_UN);
-      SVD_CHECK(done);
+      const auto done = append_some(bytes);
+      if (done) {
+        complained_ = false;
+        continue;
+      }
+      if (!std::exchange(complained_, true)) std::fprintf(stderr, "logtool: %s\n", done.error().text.c_str());
+      return;
     }
-    return {};
   }
 
  private:
+  Result<> append_some(std::string_view& bytes) {
+    SVD_CHECK(lock());
+    auto done = append_locked(bytes);
+    if (live_) ::flock(live_.get(), LOCK_UN);
+    return done;
+  }
+
   // Locked, and still the file of that name: another writer may have renamed it while we waited.
   Result<> lock() {
     for (;;) {
@@ -113,6 +126,7 @@ class Writer {
   UniqueFd live_;
   std::uint64_t size_ = 0;
   bool ends_line_ = true;
+  bool complained_ = false;
 };
 
 }  // namespace
@@ -130,7 +144,7 @@ Result<> write_log(int input, const std::string& path, const WriterOptions& opti
     if (n == 0) return {};
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail_errno(errno, "cannot read from the app");
-    SVD_CHECK(writer.append({buffer.data(), static_cast<std::size_t>(n)}));
+    writer.append({buffer.data(), static_cast<std::size_t>(n)});
   }
 }
 

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/logs.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <map>
+
+#include "files/io.h"
+#include "kernel/log_drivers.h"
+#include "kernel/log_rotation.h"
+#include "kernel/log_writers.h"
+
+namespace svd {
+namespace {
+
+bool rotates(const LogPolicy& policy) { return policy.rotate > 0 || policy.max_age.count() > 0; }
+
+WallTime wall_now() { return Loop::now().wall; }
+
+}  // namespace
+
+struct Logs::State {
+  State(const Loop& loop, LogOptions with)
+      : options{std::move(with)},
+        rotation{loop,
+                 {options.tool, options.wall, options.changed,
+                  [this](const SlotId& slot, const LogPolicy& policy) { return path_of(slot, policy); }}},
+        writers{loop, options.tool, options.changed} {}
+
+  [[nodiscard]] LogPolicy::To resolved(const LogPolicy& policy) const {
+    return policy.to == LogPolicy::To::automatic ? usual : policy.to;
+  }
+  [[nodiscard]] std::string path_of(const SlotId& slot, const LogPolicy& policy) const {
+    if (!policy.path.empty()) return policy.path;
+    return options.directory + "/" + slot.app.ecosystem.str() + "/" + slot.app.app.str() + "." + std::to_string(slot.slot) + ".log";
+  }
+  // Asked once for each file system.
+  bool can_cut(const std::string& directory) {
+    if (options.force_pipe) return false;
+    struct stat about {};
+    if (::stat(directory.c_str(), &about) != 0) return true;
+    const auto [found, fresh] = cutting.try_emplace(about.st_dev, true);
+    if (fresh) found->second = can_cut_files(directory);
+    return found->second;
+  }
+  Result<Stdio> open_file(const SlotId& slot, const LogPolicy& policy) {
+    auto path = path_of(slot, policy);
+    const auto directory = split_path(path).directory;
+    SVD_CHECK(make_directories(directory, 0750));
+    if (rotates(policy) && !can_cut(directory)) {
+      rotation.detach(slot);
+      SVD_TRY(auto fd, writers.open(path, policy));
+      piped[slot] = path;
+      return Stdio{Stdio::Kind::fd, std::move(path), std::move(fd)};
+    }
+    rotation.expect_writes(slot);
+    return Stdio{Stdio::Kind::path, std::move(path), UniqueFd{}};
+  }
+
+  // The last slot of a path takes the writer with it.
+  void stop_piping(const SlotId& slot) {
+    const auto found = piped.find(slot);
+    if (found == piped.end()) return;
+    const auto path = std::move(found->second);
+    piped.erase(found);
+    if (std::ranges::none_of(piped, [&](const auto& other) { return other.second == path; })) writers.close(path);
+  }
+
+  LogOptions options;
+  LogPolicy::To usual = LogPolicy::To::file;
+  std::map<dev_t, bool> cutting;        // whether files can be cut there
+  std::map<SlotId, std::string> piped;  // the path of each slot that writes to a pipe
+  LogRotation rotation;
+  LogWriters writers;
+};
+
+Logs::Logs(std::unique_ptr<State> state) : state_{std::move(state)} {}
+Logs::~Logs() = default;
+
+Result<std::unique_ptr<Logs>> Logs::make(const Loop& loop, LogOptions options) {
+  sigset_t mask;
+  ::sigemptyset(&mask);
+  ::sigaddset(&mask, SIGCHLD);
+  if (const int err = ::pthread_sigmask(SIG_BLOCK, &mask, nullptr); err != 0) return fail_errno(err, "cannot block SIGCHLD");
+  if (!options.wall) options.wall = wall_now;
+  if (!options.changed) options.changed = [] {};
+  auto state = std::make_unique<State>(loop, std::move(options));
+  SVD_CHECK(state->rotation.arm());
+  SVD_CHECK(state->writers.arm());
+  if (journal_runs(state->options.journal)) state->usual = LogPolicy::To::journal;
+  return std::unique_ptr<Logs>{new Logs{std::move(state)}};
+}
+
+void Logs::attach(const SlotId& slot, const LogPolicy& policy) {
+  auto& s = *state_;
+  const auto path = s.path_of(slot, policy);
+  const bool cut = s.resolved(policy) == LogPolicy::To::file && rotates(policy);
+  if (const auto piped = s.piped.find(slot); piped != s.piped.end() && (!cut || piped->second != path)) s.stop_piping(slot);
+  // A directory that is not there yet is tried at the first start.
+  if (cut && s.can_cut(split_path(path).directory)) s.rotation.attach(slot, policy);
+  else s.rotation.detach(slot);
+}
+
+void Logs::detach(const SlotId& slot) {
+  state_->rotation.detach(slot);
+  state_->stop_piping(slot);
+}
+
+LogPolicy::To Logs::automatic() const { return state_->usual; }
+
+std::string Logs::where(const SlotId& slot, const LogPolicy& policy) const {
+  switch (state_->resolved(policy)) {
+    case LogPolicy::To::journal: return "journal:" + slot.str();
+    case LogPolicy::To::file: return state_->path_of(slot, policy);
+    case LogPolicy::To::console: return "console";
+    case LogPolicy::To::none:
+    case LogPolicy::To::automatic: break;  // resolved() never says automatic
+  }
+  return "none";
+}
+
+Result<Stdio> Logs::open(const SlotId& slot, const LogPolicy& policy) {
+  switch (state_->resolved(policy)) {
+    case LogPolicy::To::journal: {
+      SVD_TRY(auto fd, open_journal_stream(state_->options.journal, slot.str()));
+      return Stdio{Stdio::Kind::fd, {}, std::move(fd)};
+    }
+    case LogPolicy::To::file: return state_->open_file(slot, policy);
+    case LogPolicy::To::console: return Stdio{Stdio::Kind::inherit, {}, UniqueFd{}};
+    case LogPolicy::To::none:
+    case LogPolicy::To::automatic: break;
+  }
+  return Stdio{};
+}
+
+std::vector<std::string> Logs::degraded() const {
+  auto all = state_->rotation.degraded();
+  for (auto& sentence : state_->writers.degraded()) all.push_back(std::move(sentence));
+  return all;
+}
+
+}  // namespace svd
