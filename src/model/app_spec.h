@@ -71,7 +71,7 @@ struct AppSpec {
   std::string cwd;                // absolute
   std::uint32_t instances = 1;    // 0..max_instances; "max" is already resolved
   std::map<std::string, std::string> env;         // defaults, then the app's own
-  std::map<std::string, std::string> secret_env;  // from env_file: values are never shown
+  std::map<std::string, std::string> secret_env;  // from pass_env and env_file, without what env sets: values are never shown
   std::vector<std::string> env_file;              // absolute paths, for display
   std::vector<std::string> pass_env;
   std::vector<std::string> increment_env;

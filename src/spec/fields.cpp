@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "spec/fields.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <array>
+#include <type_traits>
+#include <unordered_map>
+
+#include "base/text.h"
+#include "spec/compare.h"
+
+namespace svd::spec {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Where a field lives: works on const and on mutable specs.
+#define AT(member) \
+  [](auto& app) -> auto& { return app.member; }
+
+constexpr auto live = Effect::live;
+constexpr auto replace = Effect::replace;
+
+template <class At, class T>
+Field field(std::string_view key, At at, Form<T> form, Effect effect, std::string_view doc,
+            std::string_view initial = "") {
+  Field row{key, form.words, form.schema, std::string{initial}, effect, doc, {}, {}, {}, {}};
+  row.read = [at, read = form.read](const Node& node, const Place& place, Reading& reading, AppSpec& app) {
+    if (auto value = read(node, place, reading)) at(app) = std::move(*value);
+  };
+  row.show = [at, show = form.show](const AppSpec& app) -> std::string {
+    const auto& value = at(app);
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(value)>, std::optional<T>>)
+      return value ? show(*value) : "";
+    else
+      return show(value);
+  };
+  if (initial.empty()) row.initial = row.show(AppSpec{});
+  return row;
+}
+
+Field rlimit(std::string_view key, int resource, Form<Rlimit> form, std::string_view doc) {
+  Field row{key, form.words, form.schema, "the daemon's own", replace, doc, {}, {}, {}, {}};
+  row.read = [resource, read = form.read](const Node& node, const Place& place, Reading& reading,
+                                          AppSpec& app) {
+    if (const auto value = read(node, place, reading)) app.rlimits[resource] = *value;
+  };
+  row.show = [resource, show = form.show](const AppSpec& app) -> std::string {
+    const auto found = app.rlimits.find(resource);
+    return found == app.rlimits.end() ? "" : show(found->second);
+  };
+  return row;
+}
+
+Field with(Field row, decltype(Field::identity) identity, decltype(Field::compare) compare) {
+  row.identity = std::move(identity);
+  row.compare = std::move(compare);
+  return row;
+}
+
+constexpr std::uint64_t most_files =
+    1'073'741'816;  // Linux: the highest possible fs.nr_open; more fails at every start
+
+std::vector<Field> make_fields() {
+  const auto when = choice<RestartPolicy::When>({{"always", RestartPolicy::When::always},
+                                                 {"on-failure", RestartPolicy::When::on_failure},
+                                                 {"never", RestartPolicy::When::never}});
+  const auto target = choice<KillTarget>({{"group", KillTarget::group}, {"main", KillTarget::main}});
+  const auto driver = choice<LogPolicy::To>({{"auto", LogPolicy::To::automatic},
+                                             {"journal", LogPolicy::To::journal},
+                                             {"file", LogPolicy::To::file},
+                                             {"console", LogPolicy::To::console},
+                                             {"none", LogPolicy::To::none}});
+  const auto names = list(variable_name(), "variable names");
+  constexpr std::string_view inherited = "the daemon's own";
+
+  // clang-format off
+  return {
+    // key, where it lives, how it is written, what a change does, what it is, default (if the model does not say it)
+    field("exec", AT(exec), command(), replace,
+          "The program and its arguments. A plain text is split as a shell would, but no shell runs it.", "required"),
+    field("cwd", AT(cwd), path(), replace, "The working directory.", "the directory of the file"),
+    field("instances", AT(instances), instance_count(), Effect::scale,
+          "How many instances run. `max` is the number of CPUs that svd may use, `max-1` one less, but at least 1."),
+    with(field("env", AT(env), variables(), replace,
+               "Environment variables; wins over `env_file`, which wins over `pass_env`.", "none"),
+         environment_identity, compare_environment),
+    with(field("env_file", AT(env_file), list(path(), "files"), replace,
+               "Files of NAME=value lines, read at apply; later ones win. Their values are kept secret.", "none"),
+         no_identity, compare_env_files),
+    field("pass_env", AT(pass_env), names, replace,
+          "Variables taken from the environment of whoever applies. Nothing else leaks in. Their values are kept secret.", "none"),
+    field("increment_env", AT(increment_env), names, replace,
+          "Variables of this app with a whole number, to which each instance's slot (0, 1, …) is added.", "none"),
+    field("user", AT(user), account("user"), replace, "The user that instances run as.", inherited),
+    field("group", AT(group), account("group"), replace, "The primary group.", "the user's"),
+    field("groups", AT(groups), list(account("group"), "groups, by name or number"), replace,
+          "Supplementary groups, besides those of the user.", "none"),
+    field("umask", AT(umask), octal(), replace, "The file mode creation mask.", inherited),
+
+    field("restart.policy", AT(restart.policy), when, live,
+          "Whether an instance that ended is started again: always, only when it did not end as `success_exit` says, or never."),
+    field("restart.delay", AT(restart.delay), duration(0ms, 24h), live, "The wait before the first restart of a series."),
+    field("restart.factor", AT(restart.factor), number(1, 100), live, "Each further restart waits this much longer."),
+    field("restart.max_delay", AT(restart.max_delay), duration(0ms, 24h), live, "The wait never gets longer than this."),
+    field("restart.jitter", AT(restart.jitter), number(0, 1), live,
+          "The share of the wait that is drawn at random, so that instances do not restart in step."),
+    field("restart.reset_after", AT(restart.reset_after), duration(0ms, 24h * 365), live,
+          "An instance that stayed ready for this long starts with a clean record."),
+    field("restart.max_restarts", AT(restart.max_restarts), integer<std::uint32_t>(0, 1'000'000'000), live,
+          "Restarts within `window`; when one more is needed, the slot has failed and stays down."),
+    field("restart.window", AT(restart.window), duration(1ms, 24h * 365), live, "The time in which `max_restarts` are counted."),
+    field("restart.success_exit", AT(restart.success_exit), list(exit_match(), "exit codes and signals"), live,
+          "Ends that count as success."),
+
+    field("stop.signal", AT(stop.signal), signal_number(), live, "The signal that asks an instance to stop."),
+    field("stop.timeout", AT(stop.timeout), duration(0ms, 24h), live,
+          "The time from that signal to SIGKILL, which goes to all that is left of the instance."),
+    field("stop.kill", AT(stop.kill), target, live,
+          "Who gets the first signal: every process of the instance, or its main process only."),
+
+    field("logs.to", AT(logs.to), driver, replace,
+          "Where output goes. `auto` is the journal where journald runs, else a file; with `path`, it is a file."),
+    field("logs.path", AT(logs.path), path(), replace,
+          "The log file. All instances of the app append to it; without it, each has its own.",
+          "APP.SLOT.log in a directory of the ecosystem"),
+    field("logs.rotate", AT(logs.rotate), size_or_zero(4096, "not by size"), live, "Start a new file when this one has got so large."),
+    field("logs.max_age", AT(logs.max_age), duration_or_zero(1min, 24h * 3650, "not by age"), live,
+          "Start a new file when this one is so old."),
+    field("logs.keep", AT(logs.keep), integer<std::uint32_t>(0, 1000), live, "How many old files are kept."),
+    field("logs.compress", AT(logs.compress), boolean(), live, "Compress old files."),
+
+    rlimit("limits.nofile", RLIMIT_NOFILE, limit(LimitUnit::count, most_files), "Open file descriptors."),
+    rlimit("limits.nproc", RLIMIT_NPROC, limit(LimitUnit::count), "Processes and threads of the user."),
+    rlimit("limits.core", RLIMIT_CORE, limit(LimitUnit::bytes), "Size of a core dump."),
+    rlimit("limits.stack", RLIMIT_STACK, limit(LimitUnit::bytes), "Size of the main thread's stack."),
+    rlimit("limits.as", RLIMIT_AS, limit(LimitUnit::bytes), "Address space."),
+    rlimit("limits.data", RLIMIT_DATA, limit(LimitUnit::bytes), "Data segment."),
+    rlimit("limits.fsize", RLIMIT_FSIZE, limit(LimitUnit::bytes), "Size of a file that is written."),
+    rlimit("limits.memlock", RLIMIT_MEMLOCK, limit(LimitUnit::bytes), "Locked memory."),
+    rlimit("limits.locks", RLIMIT_LOCKS, limit(LimitUnit::count), "File locks."),
+    rlimit("limits.msgqueue", RLIMIT_MSGQUEUE, limit(LimitUnit::bytes), "POSIX message queues of the user."),
+    rlimit("limits.sigpending", RLIMIT_SIGPENDING, limit(LimitUnit::count), "Queued signals of the user."),
+    rlimit("limits.rtprio", RLIMIT_RTPRIO, limit(LimitUnit::count, 99), "Real-time priority."),
+    rlimit("limits.rttime", RLIMIT_RTTIME, limit(LimitUnit::microseconds), "CPU time of a real-time thread without a blocking call."),
+    rlimit("limits.cpu_time", RLIMIT_CPU, limit(LimitUnit::seconds), "CPU time of a process; it gets SIGXCPU at the soft limit."),
+
+    field("nice", AT(nice), integer<int>(-20, 19), replace, "Scheduling priority; lower is more.", inherited),
+    field("oom_score_adj", AT(oom_score_adj), integer<int>(-1000, 1000), replace,
+          "How ready the kernel is to kill it when memory runs out; -1000 is never.", inherited),
+  };
+  // clang-format on
+}
+
+constexpr std::array app_sections{
+    Section{"restart", "Whether and when an instance that ended is started again."},
+    Section{"stop", "How an instance is stopped."},
+    Section{"logs", "Where the output of instances goes."},
+    Section{"limits",
+            "Resource limits of each process (setrlimit(2)). A value is the soft and the hard limit, "
+            "`soft:hard` sets them apart, "
+            "and `unlimited` lifts them."},
+};
+
+constexpr std::array file_keys{
+    TopKey{"version", "1", "1", "The version of this format."},
+    TopKey{"name", "a name", "default",
+           "The ecosystem's name. Applying a file changes and removes only what an earlier file of the same "
+           "name declared."},
+    TopKey{"defaults", "the keys of an app", "none",
+           "Settings for every app, merged under each one key by key."},
+    TopKey{"profiles", "a map of names, each with `defaults` and `apps`", "none",
+           "Variants, chosen with `svctl apply --profile NAME`: what is below the name is merged over the "
+           "file."},
+    TopKey{"apps", "a map of names to apps", "required",
+           "The programs that must run. `apps: {}` is an ecosystem without any."},
+};
+
+// What people who come from elsewhere will write first.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 19> foreign_words{{
+    {"command", "exec"},
+    {"cmd", "exec"},
+    {"script", "exec"},
+    {"args", "exec"},
+    {"run", "exec"},
+    {"environment", "env"},
+    {"env_vars", "env"},
+    {"working_dir", "cwd"},
+    {"workdir", "cwd"},
+    {"directory", "cwd"},
+    {"replicas", "instances"},
+    {"numprocs", "instances"},
+    {"processes", "instances"},
+    {"autorestart", "restart.policy"},
+    {"kill_timeout", "stop.timeout"},
+    {"stopsignal", "stop.signal"},
+    {"rlimits", "limits"},
+    {"uid", "user"},
+    {"gid", "group"},
+}};
+
+std::string_view last_part(std::string_view key) {
+  const auto dot = key.rfind('.');
+  return dot == std::string_view::npos ? key : key.substr(dot + 1);
+}
+
+}  // namespace
+
+std::span<const Field> fields() {
+  static const std::vector<Field> table = make_fields();
+  return table;
+}
+
+std::span<const Section> sections() { return app_sections; }
+std::span<const TopKey> top_keys() { return file_keys; }
+
+const Field* find_field(std::string_view key) {
+  static const auto index = [] {
+    std::unordered_map<std::string_view, const Field*> by_key;
+    for (const auto& row : fields()) by_key.emplace(row.key, &row);
+    return by_key;
+  }();
+  const auto found = index.find(key);
+  return found == index.end() ? nullptr : found->second;
+}
+
+const Section* find_section(std::string_view key) {
+  const auto found = std::ranges::find(app_sections, key, &Section::key);
+  return found == app_sections.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> keys_below(std::string_view section) {
+  std::vector<std::string> keys;
+  const auto prefix = section.empty() ? std::string{} : std::string{section} + ".";
+  for (const auto& row : fields()) {
+    if (!row.key.starts_with(prefix)) continue;
+    const auto rest = row.key.substr(prefix.size());
+    const std::string child{rest.substr(0, rest.find('.'))};
+    if (keys.empty() || keys.back() != child) keys.push_back(child);
+  }
+  return keys;
+}
+
+std::string suggest_key(std::string_view section, std::string_view key) {
+  const auto mean = [](std::string_view what) { return ", did you mean '" + std::string{what} + "'?"; };
+  for (const auto& [word, ours] : foreign_words)
+    if (section.empty() && word == key) return mean(ours);
+  if (const auto near = nearest(key, keys_below(section))) return mean(*near);
+  for (const auto& row : fields())  // the right key in the wrong place
+    if (last_part(row.key) == key) return mean(row.key);
+  return "";
+}
+
+std::string_view to_words(Effect effect) {
+  switch (effect) {
+    case Effect::none:
+      return "touches nothing";
+    case Effect::live:
+      return "applies to running instances at once, without a restart";
+    case Effect::scale:
+      return "starts or stops instances; the others are not touched";
+    case Effect::replace:
+      return "replaces the instances, one at a time";
+  }
+  return "";
+}
+
+}  // namespace svd::spec

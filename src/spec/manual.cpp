@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// The reference manual: what the table says, with the few rules that belong to no single key.
+#include "spec/fields.h"
+#include "spec/spec.h"
+
+namespace svd::spec {
+namespace {
+
+constexpr std::string_view introduction = R"(# The ecosystem file
+
+<!-- Generated from src/spec/fields.cpp by svd-gen-docs; do not edit. -->
+
+One YAML file declares which apps must run. `svctl check FILE` validates it without a daemon, `svctl plan FILE` shows what applying it
+would do, `svctl apply FILE` does it, and `svctl explain apps.web.restart` shows this reference for one key.
+
+```yaml
+# yaml-language-server: $schema=./ecosystem.schema.json
+name: shop
+defaults:
+  env: { TZ: UTC }
+apps:
+  web:
+    exec: [node, server.js]
+    instances: 4
+    env: { NODE_ENV: production, PORT: 8080 }
+    increment_env: [PORT]
+    restart: { delay: 100ms, max_delay: 30s }
+  worker:
+    exec: python3 -u worker.py --queue mail
+```
+
+## Values
+
+- A **number** is what JSON calls a number: `4`, `1.5`. In quotes it is a text. `0755`, `0x10` and `1:30` are texts.
+- A **boolean** is `true` or `false`. `yes`, `on` and `True` are texts.
+- A **duration** has one unit: `250ms`, `10s`, `2m`, `1h`, `7d`. A **size** too: `64KiB`, `512MiB`, `2GiB` (of 1024) or `1kB`, `1MB`, `1GB`
+  (of 1000). A bare number is an error, except 0.
+- A **name** (of an ecosystem, app or profile) is a letter or digit, then letters, digits, `_`, `.` or `-`, at most 63 characters.
+- A **path** is absolute or relative to the directory of the file.
+- A key without a value, or with `~` or `null`, counts as not written; it also takes back what `defaults` or the app gave.
+- Anchors, aliases and merge keys (`<<: *base`) work. Tags, directives and a second document do not.
+- Unknown keys, duplicate keys, wrong types and contradictions are errors. All are reported at once, and nothing is applied while there is one.
+
+)";
+
+constexpr std::string_view rules = R"(
+## How a setting is found
+
+For each app, in this order, later ones over earlier ones, key by key and deep for maps (lists are replaced whole):
+`defaults`, the profile's `defaults`, the app, the profile's app of the same name.
+
+```yaml
+defaults: { env: { TZ: UTC, LOG: info }, restart: { delay: 1s } }
+profiles:
+  production: { apps: { web: { instances: max, env: { LOG: ~ } } } }   # takes LOG away
+apps:
+  web: { exec: node server.js, restart: { max_delay: 1m } }            # delay stays 1s
+```
+
+## Commands
+
+A list is the program and its arguments. A text is split at blanks; `'…'`, `"…"` and `\` quote as in a shell. **No shell runs it**: what
+only a shell would understand (`|`, `&&`, `>`, `$HOME`, `~/`, `NAME=value` in front) is an error. Where a shell is wanted, say so:
+`[sh, -c, "exec node server.js | logger"]`. A program without `/` is searched for in the app's `PATH`.
+
+## The environment of an instance
+
+From weakest to strongest: `PATH`, `SVD_ECOSYSTEM`, `SVD_APP`, `SVD_INSTANCE` (its slot), `SVD_INSTANCES`, `SVD_REVISION`, `NODE_APP_INSTANCE`; `HOME`, `USER`,
+`LOGNAME` and `SHELL` of its user; `pass_env`; `env_file`; `env`. Then the slot is added to what `increment_env` names. Nothing else is inherited.
+
+An env file has lines `NAME=value`, optionally after `export`; blank lines and `#` comments are skipped, also behind a value. `'…'` is taken as it
+stands, `"…"` knows `\n`, `\r`, `\t`, `\"`, `\\` and `\$`, and both may span lines. `$NAME` is not expanded. Files are read at apply, not later: a
+changed file takes effect with the next apply. Values from env files and from `pass_env` are never shown, logged or sent to anyone.
+
+## Logs
+
+With `logs.path`, all instances of the app append to that one file; without it, each slot has its own file.
+
+## Bounds
+
+)";
+
+std::string bounds() {
+  const auto line = [](std::string_view what, std::size_t most) {
+    return "- " + std::string{what} + ": " + std::to_string(most) + "\n";
+  };
+  return line("bytes of the file", max_text) +
+         line("values in it, aliases expanded, defaults and profile merged", max_nodes) +
+         line("levels of nesting", max_depth) + line("aliases", max_aliases) + line("apps", max_apps) +
+         line("instances of all apps", max_instances) + line("bytes of one env file", max_env_file);
+}
+
+std::string cell(std::string_view text) {
+  std::string out;
+  for (const char c : text) out += c == '|' ? std::string{"\\|"} : std::string{c};
+  return out;
+}
+
+std::string_view effect_cell(Effect effect) {
+  switch (effect) {
+    case Effect::none:
+      return "nothing";
+    case Effect::live:
+      return "live";
+    case Effect::scale:
+      return "scale";
+    case Effect::replace:
+      return "replace";
+  }
+  return "";
+}
+
+void append_row(std::string& out, const Field& field, std::string_view key) {
+  out += "| `" + std::string{key} + "` | " + cell(field.words) + " | " + cell(field.initial) + " | " +
+         std::string{effect_cell(field.effect)} + " | " + cell(field.doc) + " |\n";
+}
+
+constexpr std::string_view table_head =
+    "| key | value | default | a change | what it is |\n|---|---|---|---|---|\n";
+
+}  // namespace
+
+std::string manual() {
+  std::string out{introduction};
+  out += "## The top of the file\n\n| key | value | default | what it is |\n|---|---|---|---|\n";
+  for (const auto& top : top_keys())
+    out += "| `" + std::string{top.key} + "` | " + cell(top.words) + " | " + cell(top.initial) + " | " +
+           cell(top.doc) + " |\n";
+  out += "\n## An app\n\nWhat a change of a key does to instances that run: *replace*: " +
+         std::string{to_words(Effect::replace)} + "; *scale*: " + std::string{to_words(Effect::scale)} +
+         "; *live*: " + std::string{to_words(Effect::live)} + ".\n\n";
+  out += table_head;
+  for (const auto& field : fields())
+    if (field.key.find('.') == std::string_view::npos) append_row(out, field, field.key);
+  for (const auto& section : sections()) {
+    out += "\n### " + std::string{section.key} + "\n\n" + std::string{section.doc} + "\n\n" +
+           std::string{table_head};
+    for (const auto& field : fields())
+      if (field.key.starts_with(std::string{section.key} + "."))
+        append_row(out, field, field.key.substr(section.key.size() + 1));
+  }
+  return out + std::string{rules} + bounds();
+}
+
+}  // namespace svd::spec

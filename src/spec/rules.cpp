@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "spec/rules.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/text.h"
+#include "base/units.h"
+
+namespace svd::spec {
+namespace {
+
+// Linux: one argument or one NAME=value of execve(2), with its final NUL (MAX_ARG_STRLEN).
+constexpr std::size_t longest_string = 128U << 10;
+
+// A complaint at `path` if it is written in the file, else at the app's name.
+void complain(const AppInFile& file, std::string_view path, std::string text, Complaints& out) {
+  const auto* node = file.find(path);
+  out.add(node == nullptr ? file.key.mark : node->mark, file.place.str() + "." + std::string{path},
+          std::move(text));
+}
+
+void check_exec(const AppInFile& file, const AppSpec& app, Complaints& out) {
+  if (file.find("exec") == nullptr)
+    out.add(file.key.mark, file.place, "the key 'exec' is missing: what should run?");
+  const auto too_long = [](const std::string& word) { return word.size() >= longest_string; };
+  if (std::ranges::any_of(app.exec, too_long))
+    complain(file, "exec", "an argument of more than 128KiB: Linux does not run that", out);
+}
+
+void check_restart(const AppInFile& file, const AppSpec& app, Complaints& out) {
+  const auto& [delay, most] = std::pair{app.restart.delay, app.restart.max_delay};
+  if (delay <= most) return;
+  const bool delay_is_written = file.find("restart.delay") != nullptr;
+  const auto text = "the delay, " + format_duration(delay) + (delay_is_written ? "" : " by default") +
+                    ", is above max_delay, " + format_duration(most) +
+                    (file.find("restart.max_delay") == nullptr ? " by default" : "");
+  complain(file, delay_is_written ? "restart.delay" : "restart.max_delay", text, out);
+}
+
+void check_logs(const AppInFile& file, AppSpec& app, Complaints& out) {
+  if (app.logs.path.empty()) return;
+  using To = LogPolicy::To;
+  if (app.logs.to == To::automatic) app.logs.to = To::file;
+  if (app.logs.to != To::file) complain(file, "logs.path", "only 'to: file' writes to a path", out);
+}
+
+const std::string* variable(const AppSpec& app, const std::string& name) {
+  if (const auto found = app.env.find(name); found != app.env.end()) return &found->second;
+  const auto secret = app.secret_env.find(name);
+  return secret == app.secret_env.end() ? nullptr : &secret->second;
+}
+
+bool can_be_incremented(const std::string& text) {
+  std::int64_t value = 0;
+  const auto* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, value);
+  constexpr std::int64_t highest = std::int64_t{1} << 53;  // exact wherever it is read, JavaScript included
+  return parsed.ec == std::errc{} && parsed.ptr == end && value >= -highest &&
+         value <= highest - max_instances;
+}
+
+void check_increments(const AppInFile& file, const AppSpec& app, Complaints& out) {
+  const auto* list = file.find("increment_env");
+  for (std::size_t i = 0; i < app.increment_env.size(); ++i) {
+    const auto& name = app.increment_env[i];
+    const auto* value = variable(app, name);
+    if (value != nullptr && can_be_incremented(*value)) continue;
+    const Place key{&file.place, "increment_env"};
+    const auto why =
+        value == nullptr ? " is not set by this app: give it a number under 'env'" : " is not a whole number";
+    out.add(list->entries[i].value->mark, Place{&key, "", i}, in_quotes(name) + why);
+  }
+}
+
+void check_environment(const AppInFile& file, const AppSpec& app, Complaints& out) {
+  for (const auto* variables : {&app.env, &app.secret_env})
+    for (const auto& [name, value] : *variables)
+      if (name.size() + value.size() + 2 > longest_string)
+        complain(file, variables == &app.env ? "env" : "env_file",
+                 in_quotes(name) + " has more than 128KiB: Linux does not run that", out);
+}
+
+}  // namespace
+
+const Node* AppInFile::find(std::string_view path) const {
+  const Node* node = &settings;
+  while (!path.empty()) {
+    const auto dot = std::min(path.find('.'), path.size());
+    const auto* entry = node->find(path.substr(0, dot));
+    if (entry == nullptr || entry->value->kind == Kind::null) return nullptr;
+    node = entry->value;
+    path.remove_prefix(std::min(dot + 1, path.size()));
+  }
+  return node;
+}
+
+void check_app(const AppInFile& file, AppSpec& app, Complaints& complaints) {
+  check_exec(file, app, complaints);
+  check_restart(file, app, complaints);
+  check_logs(file, app, complaints);
+  check_increments(file, app, complaints);
+  check_environment(file, app, complaints);
+}
+
+const EnvFile& Outside::env_file(const std::string& path) {
+  if (const auto found = parsed_.find(path); found != parsed_.end()) return found->second;
+  if (const auto kept = source_.env_files.find(path); kept != source_.env_files.end())
+    return parsed_[path] = parse_env_file(kept->second);
+  const auto content = inputs_.read_file
+                           ? inputs_.read_file(path)
+                           : Result<std::string>{fail(std::errc::no_such_file_or_directory,
+                                                      "its content did not come with the ecosystem")};
+  if (!content) return parsed_[path] = EnvFile{{}, {{0, content.error().text}}};
+  auto& parsed = parsed_[path] = parse_env_file(*content);
+  if (parsed.problems.empty()) source_.env_files[path] = *content;
+  return parsed;
+}
+
+void Outside::add_passed(const AppInFile& file, AppSpec& app, Complaints& complaints) {
+  for (const auto& name : app.pass_env) {
+    auto kept = source_.pass_env.find(name);
+    if (kept == source_.pass_env.end()) {
+      auto value = inputs_.environment ? inputs_.environment(name) : std::nullopt;
+      if (!value) continue;  // not set there, so not set here
+      kept = source_.pass_env.emplace(name, std::move(*value)).first;
+    }
+    if (find_invalid_utf8(kept->second) != std::string_view::npos)
+      complain(file, "pass_env", in_quotes(name) + " is not UTF-8 in this environment", complaints);
+    app.secret_env[name] = kept->second;
+  }
+}
+
+void Outside::add_secrets(const AppInFile& file, AppSpec& app, Complaints& complaints) {
+  add_passed(file, app, complaints);
+  const Place key{&file.place, "env_file"};
+  for (std::size_t i = 0; i < app.env_file.size(); ++i) {
+    const auto mark = file.find("env_file")->entries[i].value->mark;
+    const auto& parsed = env_file(app.env_file[i]);
+    for (const auto& [line, problem] : parsed.problems)
+      complaints.add(mark, Place{&key, "", i},
+                     line == 0 ? "cannot read " + in_quotes(app.env_file[i]) + ": " + problem
+                               : app.env_file[i] + ":" + std::to_string(line) + ": " + problem);
+    for (const auto& [name, value] : parsed.variables) {
+      secret_bytes_ += name.size() + value.size();
+      if (secret_bytes_ > most_secret_bytes)
+        return complaints.add(Mark{}, "", "env files amount to more than 64MiB over all apps");
+      app.secret_env[name] = value;
+    }
+  }
+  for (const auto& [name, ignored] : app.env) app.secret_env.erase(name);
+}
+
+}  // namespace svd::spec

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one value alone cannot tell: settings of an app that contradict each other, files and variables it
+// takes from outside.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "spec/document.h"
+#include "spec/env_file.h"
+#include "spec/spec.h"
+
+namespace svd::spec {
+
+// An app as it stands in the file, after defaults and profile.
+struct AppInFile {
+  const Node& settings;
+  const Node& key;     // its name, where complaints about what is missing point
+  const Place& place;  // "apps.web"
+
+  [[nodiscard]] const Node* find(
+      std::string_view path) const;  // "restart.delay"; nullptr: not written, or null
+};
+
+// Env files and pass_env, asked for once a decode and kept in the source.
+class Outside {
+ public:
+  Outside(Source& source, const Inputs& inputs) : source_{source}, inputs_{inputs} {}
+
+  // Fills app.secret_env; `env` wins over env files, which win over pass_env.
+  void add_secrets(const AppInFile& file, AppSpec& app, Complaints& complaints);
+
+ private:
+  // Bounds what 10,000 apps with one large env file each can make of a small ecosystem.
+  static constexpr std::size_t most_secret_bytes = 64U << 20;
+
+  const EnvFile& env_file(const std::string& path);
+  void add_passed(const AppInFile& file, AppSpec& app, Complaints& complaints);
+
+  Source& source_;
+  const Inputs& inputs_;
+  std::map<std::string, EnvFile> parsed_;
+  std::size_t secret_bytes_ = 0;
+};
+
+// Complains about contradictions and settles what one setting implies for another.
+void check_app(const AppInFile& file, AppSpec& app, Complaints& complaints);
+
+}  // namespace svd::spec
