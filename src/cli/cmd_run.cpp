@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// run: a daemon of its own, in the foreground, for development: apply, show all logs, stop everything at the
+// end.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "cli/command_line.h"
+#include "cli/load.h"
+#include "cli/log_view.h"
+#include "cli/parse_names.h"
+#include "cli/render.h"
+#include "cli/verbs.h"
+
+namespace svd::cli {
+namespace {
+
+struct RunOptions {
+  std::string file, profile;
+};
+
+// What is known of each instance: all have come to rest when none will start again by itself.
+class Phases {
+ public:
+  void note(const std::string& instance, Phase phase) { phases_[instance] = phase; }
+  [[nodiscard]] bool at_rest() const {
+    return !phases_.empty() && std::ranges::all_of(phases_, [](const auto& entry) {
+      return entry.second == Phase::completed || entry.second == Phase::failed ||
+             entry.second == Phase::stopped;
+    });
+  }
+  [[nodiscard]] bool any_failed() const {
+    return std::ranges::any_of(phases_, [](const auto& entry) { return entry.second == Phase::failed; });
+  }
+
+ private:
+  std::map<std::string, Phase> phases_;
+};
+
+Result<> read_all(Client& client, Phases& phases, LogView& view) {
+  SVD_TRY(const auto instances, client.instances({}));
+  for (const auto& instance : instances) phases.note(instance.id.str(), instance.phase);
+  return view.follow(instances, true);
+}
+
+// Until all apps are at rest, Ctrl-C, or the daemon's own end.
+Result<Exit> watch_over(const Context& context, Client& client, const OwnDaemon& daemon, int interrupts,
+                        LogView& view) {
+  Phases phases;
+  SVD_CHECK(read_all(client, phases, view));
+  while (!phases.at_rest()) {
+    const auto woken = client.wait({.descriptors = {interrupts, daemon.ended()}});
+    if (!woken) {
+      if (woken.error().code != std::errc::not_connected) return tl::make_unexpected(woken.error());
+      SVD_CHECK(client.reconnect(context.system.steady() + reconnect_patience));
+      SVD_CHECK(read_all(client, phases, view));
+      continue;
+    }
+    if (woken->kind == Happening::Kind::descriptor) {
+      if (woken->fd == interrupts) return Exit::interrupted;
+      return fail(std::errc::io_error, "the daemon ended; see " + daemon.directories().log + "/svd.log");
+    }
+    if (woken->kind != Happening::Kind::instance) continue;
+    if (const auto phase = parse_phase(woken->phase)) phases.note(woken->instance, *phase);
+    if (!view.follows(woken->instance)) SVD_CHECK(read_all(client, phases, view));
+  }
+  return phases.any_failed() ? Exit::error : Exit::ok;
+}
+
+void show_failures(const Context& context, Client& client) {
+  const auto instances = client.instances({});
+  if (!instances) return;
+  for (const auto& instance : *instances)
+    if (instance.phase == Phase::failed)
+      context.err("svctl: " + short_name(instance.id, false) + " failed: " + safe_lines(instance.reason) +
+                  "\n");
+}
+
+// In order, within the apps' stop timeouts; another Ctrl-C takes the grace away.
+void stop_everything(const Context& context, Client& client, OwnDaemon& daemon) {
+  const int interrupts = context.system.interrupts();
+  auto asked = client.shutdown(false);
+  while (asked) {
+    const auto woken = client.wait({.descriptors = {daemon.ended(), interrupts}});
+    if (!woken) break;  // the engine has hung up: it is about to end
+    if (woken->kind != Happening::Kind::descriptor) continue;
+    if (woken->fd == daemon.ended()) break;
+    [[maybe_unused]] const int again = context.system.interrupts();
+    asked = client.shutdown(true);
+  }
+  daemon.wait();
+}
+
+Result<Exit> run(const Context& context, const RunOptions& options) {
+  SVD_TRY(const auto source, load_or_complain(context, options.file, options.profile));
+  const int interrupts = context.system.interrupts();
+  SVD_TRY(const auto daemon, context.system.run_daemon());
+  SVD_TRY(const auto client, context.system.connect(daemon->directories().address()));
+  SVD_CHECK(client->subscribe(Topic::instances));
+  SVD_TRY([[maybe_unused]] const auto begun, client->apply(source));
+  auto outcome = Result<Exit>{Exit::ok};
+  {
+    LogView view{context, {}};
+    outcome = watch_over(context, *client, *daemon, interrupts, view);
+    show_failures(context, *client);
+    if (outcome && *outcome == Exit::interrupted)
+      context.err("svctl: stopping everything; Ctrl-C again kills it\n");
+    // While the view lives, what the apps write on their way out is shown.
+    stop_everything(context, *client, *daemon);
+  }
+  return outcome;
+}
+
+}  // namespace
+
+void add_run(CLI::App& root, Context& context) {
+  auto options = std::make_shared<RunOptions>();
+  auto* command =
+      root.add_subcommand(
+              "run", "Run FILE in the foreground, with all logs, until Ctrl-C or until all apps have ended")
+          ->group("Files");
+  command->add_option("file", options->file, "Ecosystem file, '-' for standard input")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--profile", options->profile, "Merge this profile of the file over its apps")
+      ->type_name("PROFILE");
+  command->footer("svctl run ecosystem.yaml");
+  command->callback([options, &context] { context.finish(run(context, *options)); });
+}
+
+}  // namespace svd::cli

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/context.h"
+
+namespace svd::cli {
+namespace {
+
+constexpr const char* system_socket = "/run/svd/bus";
+
+// "/x/run/bus" is short for "unix:path=/x/run/bus".
+std::string as_address(const std::string& text) { return text.starts_with('/') ? "unix:path=" + text : text; }
+
+}  // namespace
+
+Result<Endpoint> Context::endpoint() const {
+  if (!address_option.empty()) return Endpoint{as_address(address_option), std::nullopt};
+  if (const auto address = system.environment("SVD_ADDRESS"); address && !address->empty())
+    return Endpoint{as_address(*address), std::nullopt};
+  SVD_TRY(auto directories, find_directories(system.environment, system.uid, system.exists));
+  return Endpoint{directories.address(), directories};
+}
+
+Result<std::unique_ptr<Client>> Context::connect() const {
+  SVD_TRY(const auto where, endpoint());
+  auto client = system.connect(where.address);
+  if (client) return client;
+  if (client.error().code == std::errc::connection_refused) {
+    auto text = "no daemon runs at " + where.address + "; start one with 'svctl apply FILE'";
+    if (where.directories && where.directories->socket() != system_socket && system.exists(system_socket))
+      text += std::string{"\n(a system-wide one runs: 'svctl --address "} + system_socket +
+              "', as root or as a member of group svd)";
+    return fail(std::errc::connection_refused, std::move(text));
+  }
+  if (client.error().code == std::errc::permission_denied)
+    return fail(std::errc::permission_denied,
+                "cannot reach the daemon at " + where.address +
+                    ": permission denied (it answers to root, its own user and the group svd)");
+  return fail(client.error().code,
+              "cannot reach the daemon at " + where.address + ": " + client.error().text);
+}
+
+Result<std::unique_ptr<Client>> Context::connect_or_start() const {
+  SVD_TRY(const auto where, endpoint());
+  auto client = connect();
+  if (client || client.error().code != std::errc::connection_refused) return client;
+  if (!where.directories)
+    return fail(std::errc::connection_refused,
+                "no daemon runs at " + where.address +
+                    ", and svctl starts one only in the standard place or in $SVD_HOME, not at an address");
+  SVD_CHECK(system.start_daemon(*where.directories));
+  return connect();
+}
+
+void Context::finish(const Result<Exit>& outcome) {
+  if (outcome) {
+    exit_ = *outcome;
+    return;
+  }
+  exit_ = exit_of(outcome.error());
+  if (!outcome.error().text.empty()) err("svctl: " + safe_lines(outcome.error().text) + "\n");
+}
+
+}  // namespace svd::cli

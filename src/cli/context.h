@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a verb may use of the outside world. main() fills it with the real things, tests with scripted ones;
+// verbs touch nothing else (no environment, clock, terminal or file of their own), so each can be tested to
+// the last byte.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cli/client.h"
+#include "cli/exit.h"
+#include "cli/log_reader.h"
+#include "cli/style.h"
+#include "model/directories.h"
+
+namespace svd::cli {
+
+// Where to look for the daemon. `directories` is set only when they say where it is: then svctl may start it
+// there.
+struct Endpoint {
+  std::string address;
+  std::optional<Directories> directories;
+};
+
+// A daemon that belongs to this svctl (verb `run`): ends when it is dropped, however svctl ends.
+class OwnDaemon {
+ public:
+  virtual ~OwnDaemon() = default;
+  [[nodiscard]] virtual const Directories& directories() const = 0;
+  // Becomes readable when the daemon has ended; for WaitFor.
+  [[nodiscard]] virtual int ended() const = 0;
+  // Waits until it has ended; it must have been told to.
+  virtual void wait() = 0;
+};
+
+// Something that runs beside svctl and ends, at the latest, when it is dropped (which waits for it).
+class Helper {
+ public:
+  virtual ~Helper() = default;
+};
+
+struct System {
+  Environment environment;
+  std::uint32_t uid = 0;
+  std::uint32_t cpus = 1;  // that this process may use: what "max" means to `check`
+  std::string directory;   // current, absolute
+  std::function<void(std::string_view)> out, err;
+  std::function<WallTime()> now;
+  std::function<SteadyTime()> steady;
+  // At most `limit` bytes; "-" is standard input. Error file_too_large beyond.
+  std::function<Result<std::string>(const std::string& path, std::size_t limit)> read_file;
+  std::function<bool(const std::string& path)> exists;
+  std::function<Result<std::unique_ptr<Client>>(const std::string& address)> connect;
+  std::function<Result<>(const Directories&)> start_daemon;
+  std::function<Result<std::unique_ptr<OwnDaemon>>()> run_daemon;
+  // Blocks until the process has ended or the time has come; true: it has ended.
+  std::function<bool(std::uint64_t pid, SteadyTime until)> wait_for_exit;
+  // Readable from the next Ctrl-C, SIGTERM or SIGHUP on; those before the call are forgotten. The third one
+  // in all ends svctl at once, whatever it is doing.
+  std::function<int()> interrupts;
+  std::function<Result<>(const std::vector<LogSource>&, const LogQuery&, const LogSink&)> read_logs;
+  // Runs `body` beside this process, until the descriptor it is given becomes readable.
+  std::function<Result<std::unique_ptr<Helper>>(std::function<void(int stop)> body)> in_background;
+};
+
+class Context {
+ public:
+  explicit Context(System the_system) : system{std::move(the_system)} {}
+
+  System system;
+  std::string address_option;  // --address
+  Style style;                 // of standard output
+  bool is_terminal = false;    // standard output is one: progress may rewrite its line
+
+  [[nodiscard]] Result<Endpoint> endpoint() const;
+  // The daemon's client. Error connection_refused: none runs; says how to start one.
+  [[nodiscard]] Result<std::unique_ptr<Client>> connect() const;
+  // The same, but starts a daemon where none runs and the place is ours to start one in.
+  [[nodiscard]] Result<std::unique_ptr<Client>> connect_or_start() const;
+
+  void out(std::string_view text) const { system.out(text); }
+  void err(std::string_view text) const { system.err(text); }
+  // What a verb returned, as an exit code; an error is shown first.
+  void finish(const Result<Exit>& outcome);
+  [[nodiscard]] Exit exit() const { return exit_; }
+
+ private:
+  Exit exit_ = Exit::ok;
+};
+
+}  // namespace svd::cli

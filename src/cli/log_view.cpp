@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/log_view.h"
+
+#include <algorithm>
+
+#include "cli/render.h"
+
+namespace svd::cli {
+namespace {
+
+bool can_be_read(const InstanceView& instance) {
+  return !instance.log.empty() && instance.log != "none" && instance.log != "console";
+}
+
+std::vector<LogSource> sources_of(const std::vector<InstanceView>& instances) {
+  std::vector<LogSource> sources;
+  for (const auto& instance : instances) sources.push_back({instance.id.str(), instance.log});
+  return sources;
+}
+
+std::vector<InstanceView> readable(const std::vector<InstanceView>& instances) {
+  std::vector<InstanceView> chosen;
+  std::ranges::copy_if(instances, std::back_inserter(chosen), can_be_read);
+  return chosen;
+}
+
+}  // namespace
+
+LogPrinter LogView::printer_for(const std::vector<InstanceView>& instances) const {
+  LogPrinterOptions options;
+  const bool qualified = options_.json || has_several_ecosystems(instances);
+  for (const auto& instance : instances) options.names.push_back(short_name(instance.id, qualified));
+  options.prefix = options_.prefix;
+  options.json = options_.json;
+  options.terminal = context_.is_terminal;
+  options.style = context_.style;
+  return {std::move(options), [this](std::string_view text) { context_.out(text); }};
+}
+
+LogQuery LogView::query() const {
+  LogQuery query;
+  query.lines = options_.lines;
+  query.since = options_.since;
+  return query;
+}
+
+Result<> LogView::show(const std::vector<InstanceView>& instances) {
+  const auto chosen = readable(instances);
+  auto printer = printer_for(chosen);
+  const auto read = context_.system.read_logs(sources_of(chosen), query(), [&](const LogLine& line) {
+    printer.print(line);
+    return true;
+  });
+  printer.finish();
+  return read;
+}
+
+Result<> LogView::follow(const std::vector<InstanceView>& instances, bool from_start) {
+  std::vector<InstanceView> fresh;
+  for (const auto& instance : readable(instances))
+    if (followed_.insert(instance.id.str()).second) fresh.push_back(instance);
+  if (fresh.empty()) return {};
+  auto wanted = query();
+  wanted.follow = true;
+  if (from_start) wanted.lines = std::nullopt;
+  // A process of its own reads and prints them, since reading blocks, and so does waiting for the daemon.
+  SVD_TRY(auto helper, context_.system.in_background([this, fresh, wanted](int stop) mutable {
+    wanted.stop = stop;
+    auto printer = printer_for(fresh);
+    const auto read = context_.system.read_logs(sources_of(fresh), wanted, [&](const LogLine& line) {
+      printer.print(line);
+      return true;
+    });
+    printer.finish();
+    if (!read) context_.err("svctl: " + safe_lines(read.error().text) + "\n");
+  }));
+  helpers_.push_back(std::move(helper));
+  return {};
+}
+
+std::string LogView::unreadable(const std::vector<InstanceView>& instances) {
+  std::string text;
+  for (const auto& instance : instances)
+    if (instance.log == "none" || instance.log == "console")
+      text += "svctl: nothing to read of " + instance.id.str() + ": its logs go to " +
+              (instance.log == "none" ? "nowhere (logs.to: none)"
+                                      : "the console of the daemon (logs.to: console)") +
+              "\n";
+  return text;
+}
+
+}  // namespace svd::cli

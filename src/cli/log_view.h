@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which logs to show under which names; following them beside the bus, so that an instance that is born
+// meanwhile is shown too.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cli/context.h"
+#include "cli/log_printer.h"
+
+namespace svd::cli {
+
+struct LogViewOptions {
+  bool json = false;
+  bool prefix = true;
+  std::optional<std::uint64_t> lines;  // of the past; none: all
+  std::optional<WallTime> since;
+};
+
+class LogView {
+ public:
+  LogView(const Context& context, LogViewOptions options) : context_{context}, options_{options} {}
+
+  // Everything there is, once.
+  Result<> show(const std::vector<InstanceView>& instances);
+  // Goes on in the background with those of `instances` that are not followed yet. `from_start`: all that
+  // they ever wrote.
+  Result<> follow(const std::vector<InstanceView>& instances, bool from_start);
+  [[nodiscard]] bool follows(const std::string& instance) const { return followed_.contains(instance); }
+  // What has nothing to read: "logs of web/0 go to the console".
+  [[nodiscard]] static std::string unreadable(const std::vector<InstanceView>& instances);
+
+ private:
+  [[nodiscard]] LogPrinter printer_for(const std::vector<InstanceView>& instances) const;
+  [[nodiscard]] LogQuery query() const;
+
+  const Context& context_;
+  LogViewOptions options_;
+  std::set<std::string> followed_;
+  std::vector<std::unique_ptr<Helper>> helpers_;
+};
+
+}  // namespace svd::cli

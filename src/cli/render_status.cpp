@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// `status` and `daemon status`: labelled lines, then tables.
+#include <algorithm>
+
+#include "base/text.h"
+#include "cli/json.h"
+#include "cli/render.h"
+
+namespace svd::cli {
+namespace {
+
+void add_line(std::string& out, const Style& style, std::string_view label, std::string_view text) {
+  constexpr std::size_t label_width = 12;
+  if (text.empty()) return;
+  out += "  " + paint(style, Paint::dim, label) + std::string(label_width - label.size(), ' ') +
+         printable(text) + '\n';
+}
+
+void add_list(std::string& out, const Style& style, std::string_view title,
+              const std::vector<std::string>& lines) {
+  if (lines.empty()) return;
+  out += '\n' + paint(style, Paint::bold, title) + '\n';
+  for (const auto& line : lines) out += "  " + printable(line) + '\n';
+}
+
+// argv as one would type it: words with blanks or quotes in single quotes.
+std::string command_line(const std::vector<std::string>& argv) {
+  std::string text;
+  for (const auto& word : argv) {
+    if (!text.empty()) text += ' ';
+    if (!word.empty() && word.find_first_of(" \t\n'\"\\$`") == std::string::npos) {
+      text += word;
+      continue;
+    }
+    text += '\'';
+    for (const char c : word) text += c == '\'' ? std::string{"'\\''"} : std::string(1, c);
+    text += '\'';
+  }
+  return text;
+}
+
+// "restart.delay=100ms" lines, those with the same first word on one line: "restart  delay=100ms factor=2".
+std::vector<std::string> grouped(const std::vector<std::string>& settings) {
+  std::vector<std::string> lines;
+  std::string group;
+  for (const auto& setting : settings) {
+    const auto dot = setting.find('.');
+    const bool has_group = dot < setting.find('=');
+    const auto name = has_group ? setting.substr(0, dot) : std::string{};
+    if (has_group && name == group && !lines.empty())
+      lines.back() += " " + setting.substr(dot + 1);
+    else if (has_group)
+      lines.push_back(name + ": " + setting.substr(dot + 1));
+    else
+      lines.push_back(setting);
+    group = name;
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::string tail_text(const AppStatus::Tail& tail, const Style& style) {
+  if (tail.lines.empty()) return "";
+  auto text = paint(style, Paint::bold, "Last lines of " + printable(tail.instance)) + '\n';
+  for (const auto& line : tail.lines) text += paint(style, Paint::dim, "  | ") + printable(line) + '\n';
+  return text;
+}
+
+std::string status_text(const AppStatus& status, WallTime now, const Style& style) {
+  const auto& app = status.app;
+  auto text = paint(style, Paint::bold, app.id.str()) + ": " +
+              paint(style, colour_of_state(app.state), printable(app.state)) + ", " +
+              std::to_string(app.ready) + " of " + count(app.instances, "instance") + " ready" +
+              (app.wanted ? "" : " (stopped on request; 'svctl start " + app.id.app.str() + "' starts it)") +
+              '\n';
+  add_line(text, style, "reason", app.reason);
+  add_line(text, style, "exec", command_line(app.exec));
+  add_line(text, style, "cwd", app.cwd);
+  add_line(text, style, "user", app.user);
+  add_line(text, style, "logs", app.log);
+  add_line(text, style, "revision", std::to_string(app.revision));
+  if (!status.instances.empty()) text += '\n' + instance_table(status.instances, now, style);
+  for (const auto& tail : status.tails)
+    if (!tail.lines.empty()) text += '\n' + tail_text(tail, style);
+  add_list(text, style, "Settings", grouped(app.settings));
+  add_list(text, style, "Environment", app.env);
+  add_list(text, style, "Not enforceable here", app.degraded);
+  return text;
+}
+
+std::string daemon_text(const DaemonView& daemon, WallTime now, const Style& style) {
+  auto text = paint(style, Paint::bold, "svd " + printable(daemon.version)) + ": " +
+              paint(style, Paint::green, "running") + '\n';
+  add_line(text, style, "pid",
+           std::to_string(daemon.keeper_pid) + ", since " + rfc3339(daemon.started) + " (" +
+               age(daemon.started, now) + ")");
+  add_line(text, style, "engine",
+           "pid " + std::to_string(daemon.engine_pid) + ", since " + rfc3339(daemon.engine_started) + " (" +
+               age(daemon.engine_started, now) + "), start " + std::to_string(daemon.engine_starts));
+  add_line(text, style, "address", daemon.address);
+  add_line(text, style, "state", daemon.state_directory);
+  add_line(text, style, "logs", daemon.log_directory);
+  add_list(text, style, "Not enforceable here", daemon.degraded);
+  return text;
+}
+
+std::string summary_text(const DaemonView& daemon, std::span<const AppView> apps, WallTime now,
+                         const Style& style) {
+  std::uint64_t instances = 0, ready = 0;
+  for (const auto& app : apps) {
+    instances += app.instances;
+    ready += app.ready;
+  }
+  const auto unwell = static_cast<std::uint64_t>(
+      std::ranges::count_if(apps, [](const AppView& app) { return !is_healthy(app); }));
+  auto text = paint(style, Paint::bold, "svd " + printable(daemon.version)) + ", up " +
+              age(daemon.started, now) + ": " + count(apps.size(), "app") + ", " + std::to_string(ready) +
+              " of " + count(instances, "instance") + " ready";
+  if (unwell != 0) text += ", " + paint(style, Paint::red, count(unwell, "app") + " not as it should be");
+  text += '\n';
+  for (const auto& sentence : daemon.degraded) text += "not enforceable here: " + printable(sentence) + '\n';
+  return text;
+}
+
+}  // namespace svd::cli

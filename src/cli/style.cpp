@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/style.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "base/units.h"
+
+namespace svd::cli {
+namespace {
+
+// SGR parameters (ECMA-48, 8.3.117).
+std::string_view sgr(Paint colour) {
+  switch (colour) {
+    case Paint::plain:
+      return "0";
+    case Paint::bold:
+      return "1";
+    case Paint::dim:
+      return "2";
+    case Paint::red:
+      return "31";
+    case Paint::green:
+      return "32";
+    case Paint::yellow:
+      return "33";
+    case Paint::blue:
+      return "34";
+    case Paint::magenta:
+      return "35";
+    case Paint::cyan:
+      return "36";
+  }
+  return "0";
+}
+
+bool starts_code_point(char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }
+
+void rtrim(std::string& text) { text.erase(text.find_last_not_of(' ') + 1); }
+
+}  // namespace
+
+std::string paint(const Style& style, Paint colour, std::string_view text) {
+  if (!style.colour || colour == Paint::plain || text.empty()) return std::string{text};
+  return "\x1b[" + std::string{sgr(colour)} + "m" + std::string{text} + "\x1b[0m";
+}
+
+std::string safe_lines(std::string_view text) {
+  std::string out;
+  while (true) {
+    const auto end = text.find('\n');
+    out += printable(text.substr(0, end));
+    if (end == std::string_view::npos) return out;
+    out += '\n';
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(text, starts_code_point));
+}
+
+std::string cut(std::string_view text, std::size_t columns) {
+  if (columns == 0 || width_of(text) <= columns) return std::string{text};
+  std::size_t bytes = 0;
+  for (std::size_t seen = 0; bytes < text.size(); ++bytes)
+    if (starts_code_point(text[bytes]) && ++seen == columns) break;
+  return std::string{text.substr(0, bytes)} + "…";
+}
+
+Table::Table(std::vector<std::string> titles) {
+  for (auto& title : titles) {
+    const bool right = title.starts_with('>');
+    if (right) title.erase(0, 1);
+    columns_.push_back({width_of(title), right});
+    titles_.push_back({std::move(title), Paint::bold});
+  }
+}
+
+void Table::add(std::vector<Cell> row) {
+  row.resize(columns_.size());
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    row[i].text = printable(row[i].text);
+    columns_[i].width = std::max(columns_[i].width, width_of(row[i].text));
+  }
+  rows_.push_back(std::move(row));
+}
+
+void Table::append_row(std::string& out, const std::vector<Cell>& row, const Style& style) const {
+  constexpr std::size_t narrowest = 8;  // of the last column, however narrow the terminal is
+  std::string line;
+  std::size_t used = 0;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    const auto& column = columns_[i];
+    if (i + 1 == row.size() && !column.right) {
+      const auto left = style.columns > used + narrowest ? style.columns - used : narrowest;
+      line += paint(style, row[i].colour, cut(row[i].text, style.columns == 0 ? 0 : left));
+      break;
+    }
+    const std::string padding(column.width - width_of(row[i].text), ' ');
+    if (column.right) line += padding;
+    line += paint(style, row[i].colour, row[i].text);
+    if (!column.right) line += padding;
+    line += "  ";
+    used += column.width + 2;
+  }
+  rtrim(line);
+  out += line + '\n';
+}
+
+std::string Table::text(const Style& style) const {
+  std::string out;
+  append_row(out, titles_, style);
+  for (const auto& row : rows_) append_row(out, row, style);
+  return out;
+}
+
+std::string age(WallTime since, WallTime now) {
+  if (since.micros == 0) return "-";
+  return format_age(Millis{std::max<std::int64_t>(0, now.micros - since.micros) / 1000});
+}
+
+std::string count(std::uint64_t number, std::string_view noun) {
+  return std::to_string(number) + " " + std::string{noun} + (number == 1 ? "" : "s");
+}
+
+}  // namespace svd::cli

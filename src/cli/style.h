@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Colours, widths and safe text: what every renderer shares.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+
+namespace svd::cli {
+
+struct Style {
+  bool colour = false;
+  std::size_t columns = 0;  // width of the terminal; 0: not a terminal, nothing is cut
+};
+
+enum class Paint { plain, bold, dim, red, green, yellow, blue, magenta, cyan };
+[[nodiscard]] std::string paint(const Style& style, Paint colour, std::string_view text);
+
+// Text from a daemon or a file, made harmless for a terminal; line ends stay (printable() of base escapes
+// them too).
+[[nodiscard]] std::string safe_lines(std::string_view text);
+
+// How many columns the text takes: one for each code point. Good enough for names, numbers and our own
+// sentences.
+[[nodiscard]] std::size_t width_of(std::string_view text);
+// At most `columns` wide; what is cut shows as "…". 0: everything.
+[[nodiscard]] std::string cut(std::string_view text, std::size_t columns);
+
+struct Cell {
+  std::string text;
+  Paint colour = Paint::plain;
+};
+
+// Columns as wide as their widest cell, two blanks between them. Only the last column is ever cut, to the
+// terminal's width.
+class Table {
+ public:
+  // Columns whose title starts with '>' are set flush right; the mark is not shown.
+  explicit Table(std::vector<std::string> titles);
+  void add(std::vector<Cell> row);
+  [[nodiscard]] std::string text(const Style& style) const;
+
+ private:
+  struct Column {
+    std::size_t width = 0;
+    bool right = false;
+  };
+  void append_row(std::string& out, const std::vector<Cell>& row, const Style& style) const;
+
+  std::vector<Column> columns_;
+  std::vector<Cell> titles_;
+  std::vector<std::vector<Cell>> rows_;
+};
+
+// "3s", "2m", "5h" from `since` to `now`; "-" when `since` is never.
+[[nodiscard]] std::string age(WallTime since, WallTime now);
+// "4 instances", "1 instance".
+[[nodiscard]] std::string count(std::uint64_t number, std::string_view noun);
+
+}  // namespace svd::cli

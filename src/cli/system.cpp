@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/system.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdlib>
+
+#include "base/unique_fd.h"
+#include "cli/dbus_client.h"
+#include "cli/launcher.h"
+
+namespace svd::cli {
+namespace {
+
+std::optional<std::string> environment(const std::string& name) {
+  const char* value = ::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>{value};
+}
+
+// All of it, whatever write(2) takes at once. A reader that has gone ends us by SIGPIPE, as it should.
+void write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const auto written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EAGAIN) {
+      pollfd polled{fd, POLLOUT, 0};
+      ::poll(&polled, 1, -1);
+    } else if (written < 0 && errno != EINTR) {
+      return;
+    }
+    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+WallTime wall_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return {std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000};
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t limit) {
+  const bool standard = path == "-";
+  const UniqueFd file{standard ? -1 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!standard && !file) return fail_errno(errno, "cannot read '" + path + "'");
+  const int fd = standard ? STDIN_FILENO : file.get();
+  std::string text;
+  std::array<char, 65536> buffer{};
+  while (text.size() <= limit) {
+    const auto got = ::read(fd, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(errno, "cannot read '" + path + "'");
+    if (got == 0) return text;
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+  return fail(std::errc::file_too_large,
+              "cannot read '" + path + "': more than " + std::to_string(limit) + " bytes");
+}
+
+std::uint32_t usable_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return static_cast<std::uint32_t>(std::max(1, CPU_COUNT(&set)));
+}
+
+// The handler only counts: what to do about it is the verb's affair.
+int interrupt_event = -1;
+int interrupts_seen = 0;
+constexpr int most_interrupts = 3;
+
+void on_interrupt(int number) {
+  const int saved = errno;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(interrupt_event, &one, sizeof one);
+  if (++interrupts_seen >= most_interrupts) ::_exit(128 + number);
+  errno = saved;
+}
+
+int interrupts() {
+  if (interrupt_event >= 0) {
+    std::uint64_t forgotten = 0;
+    [[maybe_unused]] const auto got = ::read(interrupt_event, &forgotten, sizeof forgotten);
+    return interrupt_event;
+  }
+  interrupt_event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  struct sigaction action {};
+  action.sa_handler = &on_interrupt;
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(number, &action, nullptr);
+  return interrupt_event;
+}
+
+bool wait_for_exit(std::uint64_t pid, SteadyTime until) {
+  const UniqueFd process{static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0))};
+  if (!process) return errno == ESRCH;
+  pollfd polled{process.get(), POLLIN, 0};
+  while (true) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+    const int ready = ::poll(&polled, 1, static_cast<int>(std::clamp<std::int64_t>(left, 0, 3'600'000)));
+    if (ready > 0) return true;
+    if (ready == 0 || errno != EINTR) return false;
+  }
+}
+
+// A forked copy of svctl. It leaves Ctrl-C to its parent and ends when the pipe's other end is closed, or
+// with its parent's death.
+class ForkedHelper final : public Helper {
+ public:
+  ForkedHelper(pid_t pid, UniqueFd lifeline) : pid_{pid}, lifeline_{std::move(lifeline)} {}
+  ~ForkedHelper() override {
+    lifeline_.reset();
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+  ForkedHelper(const ForkedHelper&) = delete;
+  ForkedHelper& operator=(const ForkedHelper&) = delete;
+
+ private:
+  pid_t pid_;
+  UniqueFd lifeline_;
+};
+
+Result<std::unique_ptr<Helper>> in_background(const std::function<void(int stop)>& body) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail_errno(errno, "cannot make a pipe");
+  const UniqueFd stop{ends[0]};
+  UniqueFd lifeline{ends[1]};
+  const auto pid = ::fork();
+  if (pid < 0) return fail_errno(errno, "cannot start a helper");
+  if (pid == 0) {
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::signal(number, SIG_IGN);
+    lifeline.reset();
+    body(stop.get());
+    ::_exit(0);
+  }
+  return std::unique_ptr<Helper>{std::make_unique<ForkedHelper>(pid, std::move(lifeline))};
+}
+
+std::size_t terminal_columns() {
+  winsize size{};
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+System real_system() {
+  System system;
+  system.environment = &environment;
+  system.uid = ::getuid();
+  system.cpus = usable_cpus();
+  std::array<char, 4096> directory{};
+  system.directory = ::getcwd(directory.data(), directory.size()) == nullptr ? "/" : directory.data();
+  system.out = [](std::string_view text) { write_all(STDOUT_FILENO, text); };
+  system.err = [](std::string_view text) { write_all(STDERR_FILENO, text); };
+  system.now = &wall_now;
+  system.steady = [] { return std::chrono::steady_clock::now(); };
+  system.read_file = &read_file;
+  system.exists = [](const std::string& path) { return ::access(path.c_str(), F_OK) == 0; };
+  system.connect = &connect_dbus;
+  system.start_daemon = &start_daemon;
+  system.run_daemon = &run_daemon;
+  system.wait_for_exit = &wait_for_exit;
+  system.interrupts = &interrupts;
+  system.read_logs = &read_logs;
+  system.in_background = &in_background;
+  return system;
+}
+
+}  // namespace
+
+Context real_context() {
+  Context context{real_system()};
+  context.is_terminal = ::isatty(STDOUT_FILENO) == 1;
+  const auto terminal = environment("TERM");
+  const auto no_colour = environment("NO_COLOR");  // https://no-color.org: any value but the empty one
+  context.style.colour = context.is_terminal && terminal != "dumb" && (!no_colour || no_colour->empty());
+  context.style.columns = context.is_terminal ? terminal_columns() : 0;
+  return context;
+}
+
+}  // namespace svd::cli
