@@ -158,10 +158,10 @@ class Decoder {
     std::string known;
     for (std::size_t i = 0; profiles != nullptr && i < std::min(profiles->entries.size(), most_listed); ++i)
       if (const auto* key = profiles->entries[i].key)
-        known += (i == 0 ? ", there are: " : ", ") + quoted(key->text);
+        known += (i == 0 ? ", there are: " : ", ") + in_quotes(key->text);
     const auto* entry = root.find("profiles");
     complaints_.add(entry == nullptr ? Mark{} : entry->key->mark, Place{nullptr, "profiles"},
-                    "no profile " + quoted(source_.profile) + known);
+                    "no profile " + in_quotes(source_.profile) + known);
   }
 
   void read_apps(const Node& apps, Ecosystem& ecosystem) {
