@@ -16,9 +16,9 @@
 //   notice     a guarantee turned out to be off      forget     exits that are safely on record
 //   shutdown   SIGTERM or SIGINT came                hold       names, one attached descriptor each
 //   hangup     SIGHUP came                           release    names
-//                                                    adopt      a live process that is not our child, pidfd
-//                                                    attached ready      the engine serves redirect   the
-//                                                    attached descriptor becomes the keeper's stdout, stderr
+//                                                    adopt      a live process that is no child of the keeper
+//                                                    ready      the engine serves
+//                                                    redirect   descriptor for the keeper's stdout and stderr
 //                                                    quit       reap me, then end with this code
 #pragma once
 
@@ -31,11 +31,11 @@ inline constexpr int engine_fd = 3;                      // the engine finds its
 inline constexpr std::uint32_t max_message = 64 * 1024;  // one datagram
 inline constexpr std::uint32_t max_file = 8 << 20;  // a memfd of spawn records; above what execve(2) takes
 inline constexpr std::uint32_t max_cookie = 256;
-inline constexpr std::uint32_t max_cgroup =
-    200;                                        // "<ecosystem>:<app>/<slot>.<start id>", relative to the base
-inline constexpr std::uint32_t max_name = 255;  // of a held descriptor
+inline constexpr std::uint32_t max_cgroup = 200;  // "<ecosystem>:<app>/<slot>.<start id>", below the base
+inline constexpr std::uint32_t max_name = 255;    // of a held descriptor
 inline constexpr std::uint32_t max_children = 16'384;  // alive, or ended and not yet forgotten
 inline constexpr std::uint32_t max_held = 4'096;
+inline constexpr std::uint32_t max_records = 512;  // spawn records in one message or file
 inline constexpr std::uint32_t max_attached = 64;  // descriptors on one message; the kernel's bound is 253
 
 enum class Type : std::uint16_t {

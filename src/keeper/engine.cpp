@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine's life: started, started again when it dies (at once if it had lived and served, else with a
+// growing pause), never touching an instance.
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "keeper/keeper.h"
+#include "keeper/log.h"
+
+namespace svd::keeper {
+namespace {
+
+constexpr std::int64_t first_pause = 20, longest_pause = 5'000;  // milliseconds
+constexpr std::int64_t longest_pause_after_service =
+    100;                                    // it works, only not for long: clients should not wait
+constexpr std::int64_t settled = 1'000;     // an engine that served for this long starts a new series
+constexpr std::int64_t patience = 10'000;   // for an engine that quits, to write its state
+constexpr std::uint32_t give_up_after = 5;  // starts in vain while somebody waits on --ready-fd
+constexpr int buffer = 1 << 20;             // of the socket; only what is in flight takes memory
+
+void set_buffers(int socket) {
+  ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+  ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+}
+
+// With an empty mask, default dispositions, a session of its own (Ctrl-C in a terminal is for the keeper
+// alone), and nothing open but 0 to 2 and its socket. Returns an errno.
+int launch(Keeper& keeper, int socket) {
+  posix_spawn_file_actions_t files;
+  posix_spawnattr_t attributes;
+  if (::posix_spawn_file_actions_init(&files) != 0 || ::posix_spawnattr_init(&attributes) != 0) return ENOMEM;
+  sigset_t none, all;
+  ::sigemptyset(&none);
+  ::sigfillset(&all);
+  ::posix_spawn_file_actions_adddup2(&files, socket, engine_fd);
+  ::posix_spawn_file_actions_addclosefrom_np(&files, engine_fd + 1);
+  ::posix_spawnattr_setsigmask(&attributes, &none);
+  ::posix_spawnattr_setsigdefault(&attributes, &all);
+  ::posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+  pid_t pid = 0;
+  const int err = ::posix_spawn(&pid, keeper.options.engine_path, &files, &attributes,
+                                keeper.options.engine_argv, environ);
+  ::posix_spawn_file_actions_destroy(&files);
+  ::posix_spawnattr_destroy(&attributes);
+  if (err == 0) keeper.engine.pid = pid;
+  return err;
+}
+
+void connect(Keeper& keeper, int socket) {
+  Engine& engine = keeper.engine;
+  engine.socket = socket;
+  engine.served = engine.listed = engine.quitting = false;
+  engine.born = now_ms();
+  engine.start_at = engine.kill_at = -1;
+  keeper.outbox.events = 0;
+  greet(keeper);
+  ++engine.started;
+}
+
+std::int64_t pause_before_next(Engine& engine) {
+  if (engine.served && now_ms() - engine.born >= settled) engine.failures = 0;
+  const std::uint32_t failures = engine.failures++;
+  if (engine.served && failures == 0) return 0;
+  const std::int64_t pause = failures > 8 ? longest_pause : first_pause << failures;
+  const std::int64_t longest = engine.served ? longest_pause_after_service : longest_pause;
+  return pause < longest ? pause : longest;
+}
+
+// Somebody waits for a first service that does not come, and there is nothing to lose.
+bool is_hopeless(const Keeper& keeper) {
+  return keeper.ready_fd >= 0 && keeper.engine.failures >= give_up_after && keeper.children.known() == 0;
+}
+
+void close_socket(Keeper& keeper) {
+  if (keeper.engine.socket < 0) return;
+  unwatch(keeper, keeper.engine.socket);
+  keeper.engine.listed = false;
+  keeper.outbox = {};
+}
+
+}  // namespace
+
+void tell_waiter(Keeper& keeper, const char* text, std::uint32_t size) {
+  if (keeper.ready_fd < 0) return;
+  [[maybe_unused]] const auto written = ::write(keeper.ready_fd, text, size);  // it may have gone away
+  ::close(keeper.ready_fd);
+  keeper.ready_fd = -1;
+}
+
+void plan_start(Keeper& keeper) {
+  if (keeper.stop.phase != Stop::Phase::none) return stop_everything(keeper);
+  const std::int64_t pause = pause_before_next(keeper.engine);
+  if (is_hopeless(keeper)) {
+    constexpr char text[] = "the engine ends again and again before it serves\n";
+    tell_waiter(keeper, text, sizeof text - 1);
+    keeper.ended = true;
+    keeper.code = 1;
+    return;
+  }
+  keeper.engine.start_at = now_ms() + pause;
+}
+
+void start_engine(Keeper& keeper) {
+  keeper.engine.start_at = -1;
+  keeper.engine.served = false;
+  int pair[2];
+  int err = 0;
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) err = errno;
+  if (err == 0) {
+    set_buffers(pair[0]);
+    set_buffers(pair[1]);
+    err = launch(keeper, pair[1]);
+    ::close(pair[1]);
+    if (err != 0) ::close(pair[0]);
+  }
+  if (err == 0) return connect(keeper, pair[0]);
+  note(keeper.options.engine_path, err);
+  note("cannot start the engine", err);
+  plan_start(keeper);
+}
+
+void adopt_engine(Keeper& keeper, int socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) keeper.engine.pid = peer.pid;
+  keeper.engine.pidfd = static_cast<int>(::syscall(SYS_pidfd_open, keeper.engine.pid, 0));
+  ::fcntl(socket, F_SETFL, O_RDWR | O_NONBLOCK);
+  ::fcntl(socket, F_SETFD, FD_CLOEXEC);
+  set_buffers(socket);
+  if (keeper.engine.pidfd >= 0) watch(keeper, keeper.engine.pidfd, EPOLLIN, tag_engine_pidfd);
+  connect(keeper, socket);
+}
+
+void engine_hung_up(Keeper& keeper) {
+  Engine& engine = keeper.engine;
+  close_socket(keeper);
+  if (engine.quitting) {
+    engine.kill_at = now_ms() + patience;
+    return;
+  }
+  // It is ending, or else of no more use; its end is what starts the next one.
+  if (engine.pidfd >= 0)
+    ::syscall(SYS_pidfd_send_signal, engine.pidfd, SIGKILL, nullptr, 0);
+  else if (engine.pid > 0 && engine.started > 0)
+    ::kill(engine.pid, SIGKILL);
+}
+
+void engine_ended(Keeper& keeper, Ended ended, int number) {
+  Engine& engine = keeper.engine;
+  if (engine.socket >= 0) {
+    serve_rest(keeper);  // what it still asked for was decided: carry it out before the next one looks
+    close_socket(keeper);
+  }
+  unwatch(keeper, engine.pidfd);
+  engine.pid = 0;
+  engine.kill_at = -1;
+  if (engine.quitting) {
+    keeper.ended = true;
+    keeper.code = engine.code;
+    return;
+  }
+  if (ended == Ended::signal)
+    note_number("the engine was ended by signal", number);
+  else if (ended == Ended::code)
+    note_number("the engine ended with exit code", number);
+  plan_start(keeper);
+}
+
+}  // namespace svd::keeper

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// The keeper as a whole: one static object, one thread, one epoll. The functions of each part are declared in
+// its own header and take the object as their argument.
+//
+//   main.cpp    options, set-up, the loop
+//   engine.cpp  starts the engine, and again when it dies
+//   serve.cpp   carries out what the engine asks for
+//   outbox.cpp  tells the engine what happened; the tables are its queue
+//   reap.cpp    ends of children
+//   stop.cpp    SIGTERM, and stopping everything when no engine can
+#pragma once
+
+#include <cstdint>
+
+#include "keeper/options.h"
+#include "keeper/protocol.h"
+#include "keeper/spawn.h"
+#include "keeper/table.h"
+
+namespace svd::keeper {
+
+// A start that failed, until the engine was told. The keeper reads no more requests while a full message of
+// refusals might not fit.
+struct Refusal {
+  std::uint64_t id;
+  std::int32_t err;
+  std::int32_t detail;
+  Stage stage;
+};
+struct Refusals {
+  static constexpr std::uint32_t capacity = 4 * max_records;
+  Refusal items[capacity];
+  std::uint32_t count;
+  [[nodiscard]] bool has_room() const { return count + max_records <= capacity; }
+};
+
+struct Engine {
+  int socket = -1;             // -1: none, or it hung up
+  std::int32_t pid = 0;        // 0: none runs
+  int pidfd = -1;              // only when it is not our child (it started us)
+  bool served = false;         // it said ready
+  bool listed = false;         // it asked for everything, so reports make sense to it
+  bool quitting = false;       // it said quit
+  int code = 0;                // what to end with then
+  std::uint64_t started = 0;   // engines so far
+  std::int64_t born = 0;       // milliseconds
+  std::int64_t start_at = -1;  // when to start the next one; -1: not planned
+  std::int64_t kill_at = -1;   // quitting, but does not end
+  std::uint32_t failures = 0;  // in a row
+};
+
+struct Outbox {
+  std::uint32_t events = 0;  // what the socket is watched for
+  bool blocked = false;      // the socket was full
+  bool hello = false, notice = false, shutdown = false, force = false, hangup = false;  // owed
+  bool listing = false;
+  std::uint32_t child = 0, name = 0;  // cursors of the listing
+};
+
+struct Stop {
+  enum class Phase : std::uint8_t { none, asked, terminating, killing };
+  Phase phase = Phase::none;
+  bool force = false;
+  std::int64_t deadline = -1;
+};
+
+struct Keeper {
+  Options options;
+  int epoll = -1;
+  int signals = -1;
+  int ready_fd = -1;
+  bool ended = false;  // leave the loop
+  int code = 0;
+  char base[4096] = {};  // absolute path of the cgroup base; "": none
+  Nursery nursery;
+  Engine engine;
+  Outbox outbox;
+  Stop stop;
+  Refusals refusals;
+  Held held;
+  Children children;
+};
+
+// Milliseconds of CLOCK_MONOTONIC.
+std::int64_t now_ms();
+// Microseconds since 1970.
+std::int64_t wall_us();
+// Adds, changes or removes a descriptor's watch; `tag` comes back with its events.
+void watch(Keeper& keeper, int fd, std::uint32_t events, std::uint64_t tag);
+// Ends the watch and closes, and makes `fd` -1. close() alone would not do: another process may share the
+// open file.
+void unwatch(Keeper& keeper, int& fd);
+
+// What an event belongs to; children's pidfds are `tag_child` plus the entry's number.
+inline constexpr std::uint64_t tag_signals = 1, tag_engine = 2, tag_engine_pidfd = 3, tag_child = 16;
+
+// engine.cpp
+void plan_start(Keeper& keeper);  // now or later, by how the last one fared
+void start_engine(Keeper& keeper);
+void adopt_engine(Keeper& keeper, int socket);  // it started us: --adopt
+void engine_hung_up(Keeper& keeper);            // its end of the socket is closed
+void engine_ended(Keeper& keeper, Ended ended, int number);
+void tell_waiter(Keeper& keeper, const char* text, std::uint32_t size);  // --ready-fd; once
+
+// serve.cpp
+void serve(Keeper& keeper);       // some of what is in the socket
+void serve_rest(Keeper& keeper);  // all of it: the engine is dead
+
+// outbox.cpp
+void greet(Keeper& keeper);  // a new engine is connected
+void report(Keeper& keeper, Entry& entry, std::uint8_t what);
+void refuse(Keeper& keeper, std::uint64_t id, const Born& born);
+void flush(Keeper& keeper);
+void rewatch(Keeper& keeper);  // after anything that changes what to wait for
+
+// reap.cpp
+void reap(Keeper& keeper, std::int32_t hint);  // hint: a pid that is likely to have ended; 0: none
+void adopted_ended(Keeper& keeper, Entry& entry);
+void send_signal(const Entry& entry, int number, Whom whom);
+
+// stop.cpp
+void ask_to_stop(Keeper& keeper);      // SIGTERM or SIGINT came
+void stop_everything(Keeper& keeper);  // no engine can
+void check_stopped(Keeper& keeper);    // after each exit and at each deadline
+
+}  // namespace svd::keeper

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "keeper/options.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "keeper/log.h"
+
+namespace svd::keeper {
+namespace {
+
+constexpr char usage[] =
+    "usage: svd [--foreground | --daemonize] [--ready-fd N] [engine options]\n"
+    "\n"
+    "The keeper: starts the engine (../libexec/svd/engine), spawns and reaps for it, and starts it again\n"
+    "when it dies. Usually started by svctl, systemd or a container's entry point.\n"
+    "\n"
+    "  --foreground   stay in the foreground and log to stderr (the default)\n"
+    "  --daemonize    go to the background\n"
+    "  --ready-fd N   write \"ready\" or one line saying what went wrong to descriptor N, then close it\n"
+    "  --version      print the version\n";
+
+int print(const char* text) { return ::write(STDOUT_FILENO, text, std::strlen(text)) < 0 ? 1 : 0; }
+
+bool parse_fd(const char* text, int& out) {
+  char* end = nullptr;
+  const long value = std::strtol(text, &end, 10);
+  if (end == text || *end != '\0' || value < 3 || value > 1'000'000) return false;
+  out = static_cast<int>(value);
+  return true;
+}
+
+// Beside us even if our file is replaced later: looked up once.
+bool find_engine(char* out, std::size_t size) {
+  constexpr char below[] = "/../libexec/svd/engine";
+  const auto length = ::readlink("/proc/self/exe", out, size - sizeof below);
+  if (length <= 0) return false;
+  out[length] = '\0';
+  char* const slash = std::strrchr(out, '/');
+  if (slash == nullptr) return false;
+  std::memcpy(slash, below, sizeof below);
+  return true;
+}
+
+}  // namespace
+
+int read_options(int argc, char** argv, Options& out) {
+  static char name[] = "engine";
+  int kept = 1;
+  bool usable = true;
+  for (int i = 1; i < argc; ++i) {
+    const char* const option = argv[i];
+    if (std::strcmp(option, "--version") == 0) return print("svd " SVD_VERSION "\n");
+    if (std::strcmp(option, "--help") == 0) return print(usage);
+    if (std::strcmp(option, "--adopt") == 0) {
+      out.adopt = true;
+      continue;
+    }
+    if (std::strcmp(option, "--ready-fd") == 0) {
+      usable = ++i < argc && parse_fd(argv[i], out.ready_fd) && usable;
+      continue;
+    }
+    if (std::strcmp(option, "--daemonize") == 0) out.daemonize = true;
+    if (std::strcmp(option, "--foreground") == 0) out.daemonize = false;
+    argv[kept++] = argv[i];  // the engine wants to know, too
+  }
+  argv[kept] = nullptr;
+  argv[0] = name;
+  out.engine_argv = argv;
+  if (!usable) {
+    note("cannot understand --ready-fd: want a descriptor number, 3 or more");
+    return 2;
+  }
+  if (!find_engine(out.engine_path, sizeof out.engine_path)) {
+    note("cannot find out where this program is: /proc is not mounted");
+    return 1;
+  }
+  return -1;
+}
+
+}  // namespace svd::keeper

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+// Carries out what the engine asks for. A request that makes no sense is noted and dropped: the keeper goes
+// on.
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "keeper/keeper.h"
+#include "keeper/log.h"
+#include "keeper/wire.h"
+
+namespace svd::keeper {
+namespace {
+
+alignas(8) char inbox[max_message];
+
+// The descriptors that came with a message. What nobody takes is closed.
+struct Attached {
+  int fds[max_attached];
+  std::uint32_t count = 0;
+  std::uint32_t next = 0;
+  Attached() = default;
+  Attached(const Attached&) = delete;
+  Attached& operator=(const Attached&) = delete;
+  ~Attached() {
+    for (std::uint32_t i = 0; i < count; ++i)
+      if (fds[i] >= 0) ::close(fds[i]);
+  }
+  [[nodiscard]] int at(std::uint32_t index) const { return index < count ? fds[index] : -1; }
+  int take() {
+    if (next >= count) return -1;
+    const int fd = fds[next];
+    fds[next++] = -1;
+    return fd;
+  }
+};
+
+enum class Received : std::uint8_t { message, nothing, hung_up };
+
+void collect(msghdr& head, Attached& attached) {
+  for (cmsghdr* part = CMSG_FIRSTHDR(&head); part != nullptr; part = CMSG_NXTHDR(&head, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
+      if (attached.count < max_attached)
+        attached.fds[attached.count++] = fd;
+      else
+        ::close(fd);
+    }
+  }
+}
+
+Received receive(int socket, std::size_t& size, Attached& attached) {
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * max_attached)];
+  iovec part{inbox, sizeof inbox};
+  msghdr head{};
+  head.msg_iov = &part;
+  head.msg_iovlen = 1;
+  head.msg_control = control;
+  head.msg_controllen = sizeof control;
+  const auto got = ::recvmsg(socket, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (got < 0) return errno == ECONNRESET ? Received::hung_up : Received::nothing;
+  collect(head, attached);
+  size = (head.msg_flags & MSG_TRUNC) != 0 ? 0 : static_cast<std::size_t>(got);
+  if (got > 0) return Received::message;
+  pollfd state{socket, POLLRDHUP, 0};  // an empty message reads like the end
+  return ::poll(&state, 1, 0) > 0 && (state.revents & (POLLRDHUP | POLLHUP)) != 0 ? Received::hung_up
+                                                                                  : Received::message;
+}
+
+void refuse_for(Keeper& keeper, std::uint64_t id, int err) { refuse(keeper, id, {0, Stage::keeper, err, 0}); }
+
+// A pid that an adopted child had, whose end was not noticed yet, now belongs to a new one.
+void retire(Keeper& keeper, std::int32_t pid) {
+  if (Entry* const stale = keeper.children.by_pid(pid)) adopted_ended(keeper, *stale);
+}
+
+void spawn_one(Keeper& keeper, const Launch& launch, const Attached& attached) {
+  const Spawn& spawn = *launch.spawn;
+  const std::uint32_t cgroup_size =
+      launch.cgroup == nullptr ? 0 : static_cast<std::uint32_t>(std::strlen(launch.cgroup));
+  if (keeper.children.by_id(spawn.id) != nullptr) return note("the engine asks to start the same id twice");
+  if (!keeper.children.fits(cgroup_size + spawn.cookie_size)) return refuse_for(keeper, spawn.id, ENOSPC);
+  if (keeper.stop.phase > Stop::Phase::asked) return refuse_for(keeper, spawn.id, ESHUTDOWN);
+  const int stdio = spawn.stdio == Stdio::fd ? attached.at(spawn.stdio_fd) : -1;
+  if (spawn.stdio == Stdio::fd && stdio < 0)  // it was left out on the way: our table of descriptors is full
+    return refuse(keeper, spawn.id, {0, Stage::process, EMFILE, 0});
+  const std::uint32_t missing = keeper.nursery.missing;
+  const Born born = keeper::spawn(launch, stdio, keeper.nursery);
+  if (keeper.nursery.missing != missing) keeper.outbox.notice = true;
+  if (born.pid == 0) return refuse(keeper, spawn.id, born);
+  retire(keeper, born.pid);
+  Entry* const entry = keeper.children.add(spawn.id, born.pid, spawn.stop);
+  keeper.children.keep(*entry, launch.cgroup, cgroup_size, launch.cookie, spawn.cookie_size);
+  entry->kill_group = (spawn.given & given_kill_group) != 0;
+  report(keeper, *entry, unsent_spawned);
+}
+
+void spawn_all(Keeper& keeper, Message message, const Attached& attached) {
+  if (message.count > max_records) return note("the engine sent too many starts in one message");
+  for (;;) {
+    Launch launch;
+    switch (next_spawn(message, launch)) {
+      case Next::record:
+        spawn_one(keeper, launch, attached);
+        break;
+      case Next::bad:
+        note("the engine sent a start that makes no sense");
+        if (launch.spawn->id != 0 && keeper.children.by_id(launch.spawn->id) == nullptr)
+          refuse_for(keeper, launch.spawn->id, EINVAL);
+        break;
+      case Next::broken:
+        return note("the engine sent a message that breaks off");
+      case Next::end:
+        return;
+    }
+  }
+}
+
+// Read into memory of our own: a mapping could be cut short under us.
+void spawn_from_file(Keeper& keeper, const Message& message, const Attached& attached) {
+  struct stat file {};
+  const int fd = attached.at(0);
+  if (fd < 0 || ::fstat(fd, &file) < 0 || !S_ISREG(file.st_mode) || file.st_size <= 0 ||
+      file.st_size > max_file)
+    return note("the engine sent a file of starts that cannot be used");
+  const auto size = static_cast<std::size_t>(file.st_size);
+  void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return note("cannot read a file of starts", errno);
+  auto* const bytes = static_cast<char*>(memory);
+  std::size_t done = 0;
+  while (done < size) {
+    const auto got = ::pread(fd, bytes + done, size - done, static_cast<off_t>(done));
+    if (got <= 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  Attached rest;  // index 0 is the file itself
+  if (done == size) {
+    for (std::uint32_t i = 1; i < attached.count; ++i) rest.fds[rest.count++] = attached.fds[i];
+    spawn_all(keeper, open_file(bytes, size, message.count), rest);
+    rest.count = 0;  // still the caller's
+  }
+  ::munmap(memory, size);
+}
+
+void signal_all(Keeper& keeper, Message message) {
+  for (;;) {
+    Signal signal;
+    const Next next = next_signal(message, signal);
+    if (next == Next::end || next == Next::broken) return;
+    const Entry* const entry = next == Next::record ? keeper.children.by_id(signal.id) : nullptr;
+    if (entry != nullptr && entry->ended == Ended::no) send_signal(*entry, signal.number, signal.whom);
+  }
+}
+
+void forget_all(Keeper& keeper, Message message) {
+  std::uint64_t id = 0;
+  while (next_id(message, id) == Next::record)
+    if (Entry* const entry = keeper.children.by_id(id)) keeper.children.forget(*entry);
+}
+
+void hold_all(Keeper& keeper, Message message, Attached& attached) {
+  for (;;) {
+    Name name;
+    const Next next = next_name(message, name);
+    if (next == Next::end || next == Next::broken) return;
+    const int fd = attached.take();
+    if (fd < 0) return note("cannot hold a descriptor: it did not arrive");
+    if (next == Next::bad)
+      ::close(fd);
+    else if (!keeper.held.put(keeper.children.blobs(), name.text, name.size, fd))
+      note("cannot hold one more descriptor");
+  }
+}
+
+void release_all(Keeper& keeper, Message message) {
+  Name name;
+  for (Next next = next_name(message, name); next == Next::record || next == Next::bad;
+       next = next_name(message, name))
+    if (next == Next::record) keeper.held.release(keeper.children.blobs(), name.text, name.size);
+}
+
+// `process`: a pidfd, taken.
+void adopt_one(Keeper& keeper, const Adopt& adopt, int process) {
+  const Child& child = adopt.child;
+  Entry* entry = nullptr;
+  if (keeper.children.fits(std::uint32_t{child.cgroup_size} + child.cookie_size)) {
+    retire(keeper, child.pid);
+    entry = keeper.children.add(child.id, child.pid, child.stop);
+  }
+  if (entry == nullptr) {
+    ::close(process);
+    return note_number("cannot take over process", child.pid);
+  }
+  keeper.children.keep(*entry, adopt.cgroup, child.cgroup_size, adopt.cookie, child.cookie_size);
+  entry->adopted = true;
+  entry->pidfd = process;
+  watch(keeper, process, EPOLLIN, tag_child + static_cast<std::uint64_t>(entry - keeper.children.begin()));
+}
+
+void adopt_all(Keeper& keeper, Message message, Attached& attached) {
+  for (;;) {
+    Adopt adopt;
+    const Next next = next_adopt(message, adopt);
+    if (next == Next::end || next == Next::broken) return;
+    const int process = attached.take();
+    if (process < 0) return note("cannot take over a process: its descriptor did not arrive");
+    if (next == Next::record)
+      adopt_one(keeper, adopt, process);
+    else
+      ::close(process);
+  }
+}
+
+void configure(Keeper& keeper, const Message& message) {
+  std::uint32_t size = 0;
+  if (message.left < 8) return;
+  std::memcpy(&size, message.at, sizeof size);
+  if (size > message.left - 8 || size >= sizeof keeper.base)
+    return note("the engine named no usable cgroup directory");
+  std::memcpy(keeper.base, message.at + 8, size);
+  keeper.base[size] = '\0';
+  if (keeper.nursery.base >= 0) ::close(keeper.nursery.base);
+  keeper.nursery.base = size == 0 ? -1 : ::open(keeper.base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (size > 0 && keeper.nursery.base < 0) note("cannot open the cgroup directory", errno);
+}
+
+void quit(Keeper& keeper, const Message& message) {
+  Quit body{};
+  constexpr std::size_t fixed = sizeof body - sizeof(Header);
+  if (message.left < fixed) return;
+  std::memcpy(&body.code, message.at, fixed);
+  keeper.engine.quitting = true;
+  keeper.engine.code = body.code;
+  if (body.text_size > 0 && body.text_size <= message.left - fixed)
+    tell_waiter(keeper, message.at + fixed, body.text_size);
+}
+
+void redirect(const Attached& attached) {
+  if (attached.at(0) < 0) return;
+  ::dup2(attached.at(0), STDOUT_FILENO);
+  ::dup2(attached.at(0), STDERR_FILENO);
+}
+
+void ready(Keeper& keeper) {
+  keeper.engine.served = true;
+  constexpr char text[] = "ready\n";
+  tell_waiter(keeper, text, sizeof text - 1);
+}
+
+void list(Keeper& keeper) {
+  keeper.children.nothing_unsent();  // the listing says it
+  keeper.outbox.listing = true;
+  keeper.outbox.child = keeper.outbox.name = 0;
+  keeper.engine.listed = true;
+}
+
+void carry_out(Keeper& keeper, const Message& message, Attached& attached) {
+  switch (message.type) {
+    case Type::list:
+      return list(keeper);
+    case Type::configure:
+      return configure(keeper, message);
+    case Type::spawn:
+      return spawn_all(keeper, message, attached);
+    case Type::spawn_file:
+      return spawn_from_file(keeper, message, attached);
+    case Type::signal:
+      return signal_all(keeper, message);
+    case Type::forget:
+      return forget_all(keeper, message);
+    case Type::hold:
+      return hold_all(keeper, message, attached);
+    case Type::release:
+      return release_all(keeper, message);
+    case Type::adopt:
+      return adopt_all(keeper, message, attached);
+    case Type::ready:
+      return ready(keeper);
+    case Type::redirect:
+      return redirect(attached);
+    case Type::quit:
+      return quit(keeper, message);
+    case Type::hello:
+    case Type::children:
+    case Type::held:
+    case Type::listed:
+    case Type::reports:
+    case Type::notice:
+    case Type::shutdown:
+    case Type::hangup:
+      break;
+  }
+  note_number("the engine sent a message of an unknown type:", static_cast<long>(message.type));
+}
+
+// One message. False: there was none.
+bool serve_one(Keeper& keeper, bool& hung_up) {
+  Attached attached;
+  std::size_t size = 0;
+  const Received received = receive(keeper.engine.socket, size, attached);
+  hung_up = received == Received::hung_up;
+  if (received != Received::message) return false;
+  Message message;
+  if (open_message(inbox, size, message))
+    carry_out(keeper, message, attached);
+  else
+    note("the engine sent something that is no message");
+  return true;
+}
+
+}  // namespace
+
+void serve(Keeper& keeper) {
+  // A few at a time: ends of children are looked at in between.
+  for (int i = 0; i < 4 && keeper.refusals.has_room(); ++i) {
+    bool hung_up = false;
+    if (serve_one(keeper, hung_up)) continue;
+    if (hung_up) engine_hung_up(keeper);
+    return;
+  }
+}
+
+void serve_rest(Keeper& keeper) {
+  bool hung_up = false;
+  while (serve_one(keeper, hung_up)) keeper.refusals.count = 0;  // nobody is left to be told
+}
+
+}  // namespace svd::keeper

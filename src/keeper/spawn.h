@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Birth of a process: clone3 with the keeper's memory shared and the keeper suspended (CLONE_VM |
+// CLONE_VFORK), so that its cost does not grow with anything, straight into its cgroup (CLONE_INTO_CGROUP).
+// The child runs on a stack of its own and makes system calls only; a step that fails is reported through the
+// shared memory.
+#pragma once
+
+#include <sys/resource.h>
+
+#include <cstdint>
+
+#include "keeper/wire.h"
+
+namespace svd::keeper {
+
+// What every child needs from the keeper besides its record.
+struct Nursery {
+  int base = -1;    // the cgroup base directory, O_PATH; -1: none
+  rlimit nofile{};  // the limit that the keeper was born with, since it raised its own
+  bool restore_nofile = false;
+  std::uint32_t missing = 0;  // Missing; spawn() adds what it finds out
+};
+
+struct Born {
+  std::int32_t pid = 0;  // 0: it failed
+  Stage stage = Stage::none;
+  int err = 0;
+  int detail = 0;  // see Report
+};
+
+// Returns when the child has executed its program, or is gone again. `stdio_fd` is for Stdio::fd, else -1.
+Born spawn(const Launch& launch, int stdio_fd, Nursery& nursery);
+
+// Whether clone3(2) exists here and may be called.
+bool probe_clone3();
+
+}  // namespace svd::keeper

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// SIGTERM and SIGINT are the engine's business as long as there is an engine. If none can serve, the keeper
+// stops everything by itself: each child's own stop signal, the longest of their timeouts, SIGKILL, and
+// whatever is left in the cgroups.
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "keeper/keeper.h"
+#include "keeper/log.h"
+
+namespace svd::keeper {
+namespace {
+
+constexpr std::int64_t kill_patience = 5'000;  // for the kernel to end what was sent SIGKILL
+
+template <class Visit>
+void each_living(Keeper& keeper, Visit&& visit) {
+  for (Entry& entry : keeper.children)
+    if (entry.used && entry.ended == Ended::no) visit(entry);
+}
+
+// One write reaches every process below the base, strays included (Linux 5.14).
+void kill_cgroups(const Keeper& keeper) {
+  if (keeper.nursery.base < 0) return;
+  const int fd = ::openat(keeper.nursery.base, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  [[maybe_unused]] const auto written = ::write(fd, "1", 1);
+  ::close(fd);
+}
+
+void kill_everything(Keeper& keeper) {
+  keeper.stop.phase = Stop::Phase::killing;
+  keeper.stop.deadline = now_ms() + kill_patience;
+  each_living(keeper, [](const Entry& entry) { send_signal(entry, SIGKILL, Whom::group); });
+  kill_cgroups(keeper);
+}
+
+void end_engine(Keeper& keeper) {
+  Engine& engine = keeper.engine;
+  engine.start_at = -1;
+  if (engine.pidfd >= 0)
+    ::syscall(SYS_pidfd_send_signal, engine.pidfd, SIGKILL, nullptr, 0);
+  else if (engine.pid > 0)
+    ::kill(engine.pid, SIGKILL);
+}
+
+}  // namespace
+
+void ask_to_stop(Keeper& keeper) {
+  Stop& stop = keeper.stop;
+  if (stop.phase == Stop::Phase::none && keeper.engine.socket >= 0) {
+    stop.phase = Stop::Phase::asked;
+    keeper.outbox.shutdown = true;
+    return;
+  }
+  if (stop.phase == Stop::Phase::asked && !stop.force && keeper.engine.socket >= 0) {
+    stop.force = true;
+    keeper.outbox.shutdown = keeper.outbox.force = true;
+    return;
+  }
+  // Nobody to ask, or asked twice in vain.
+  stop.force = stop.phase != Stop::Phase::none;
+  if (stop.phase == Stop::Phase::terminating)
+    kill_everything(keeper);
+  else
+    stop_everything(keeper);
+}
+
+void stop_everything(Keeper& keeper) {
+  Stop& stop = keeper.stop;
+  if (stop.phase > Stop::Phase::asked) return;
+  note("stopping everything without an engine");
+  keeper.code = 1;
+  end_engine(keeper);
+  if (stop.force) return kill_everything(keeper);
+  stop.phase = Stop::Phase::terminating;
+  std::uint32_t longest = 0;
+  each_living(keeper, [&](const Entry& entry) {
+    send_signal(entry, entry.stop.signal == 0 ? SIGTERM : entry.stop.signal, entry.stop.whom);
+    if (entry.stop.timeout > longest) longest = entry.stop.timeout;
+  });
+  stop.deadline = now_ms() + longest;
+}
+
+void check_stopped(Keeper& keeper) {
+  Stop& stop = keeper.stop;
+  if (stop.phase <= Stop::Phase::asked) return;
+  if (keeper.children.alive() == 0) {
+    kill_cgroups(keeper);
+    keeper.ended = true;
+    return;
+  }
+  if (now_ms() < stop.deadline) return;
+  if (stop.phase == Stop::Phase::terminating) return kill_everything(keeper);
+  note_number("processes that cannot be ended:", static_cast<long>(keeper.children.alive()));
+  keeper.ended = true;
+}
+
+}  // namespace svd::keeper
