@@ -1,7 +1,9 @@
 # Warnings are errors for our code; hardening and sanitizers are for the whole build.
 add_library(svd_warnings INTERFACE)
-target_compile_options(svd_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wswitch-enum -Wnon-virtual-dtor
-                                              -Wundef -Werror)
+if(NOT SVD_FUZZ)  # g++ is the judge; clang only builds what is fuzzed
+  target_compile_options(svd_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wswitch-enum -Wnon-virtual-dtor
+                                                -Wundef -Werror)
+endif()
 add_compile_definitions(_GLIBCXX_ASSERTIONS SVD_VERSION="${PROJECT_VERSION}")
 add_compile_options(-fstack-protector-strong -ffunction-sections -fdata-sections)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
