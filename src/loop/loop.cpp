@@ -96,7 +96,9 @@ Result<> Timer::set(std::optional<TimePoint> when) {
   return check(sd_event_source_set_enabled(source_.get(), SD_EVENT_ONESHOT), "cannot set a timer");
 }
 
-Result<> Idle::arm(const Loop& loop, Handler handler) {
+Result<> Idle::arm(const Loop& loop, Handler handler) { return arm(loop, Priority::idle, std::move(handler)); }
+
+Result<> Idle::arm(const Loop& loop, Priority priority, Handler handler) {
   handler_ = std::move(handler);
   sd_event_source* source = nullptr;
   const auto trampoline = [](sd_event_source*, void* self) -> int {
@@ -105,7 +107,7 @@ Result<> Idle::arm(const Loop& loop, Handler handler) {
   SVD_CHECK(check(sd_event_add_defer(loop.get(), &source, trampoline, this), "cannot create an idle source"));
   source_.reset(source);
   SVD_CHECK(check(sd_event_source_set_enabled(source, SD_EVENT_OFF), "cannot create an idle source"));
-  return set_priority(source, Priority::idle);
+  return set_priority(source, priority);
 }
 
 void Idle::request() { sd_event_source_set_enabled(source_.get(), SD_EVENT_ONESHOT); }

@@ -82,6 +82,8 @@ class Idle : Pinned {
  public:
   using Handler = std::function<void()>;
   Result<> arm(const Loop& loop, Handler handler);
+  // The same, among the sources of `priority` instead of after all.
+  Result<> arm(const Loop& loop, Priority priority, Handler handler);
   void request();
 
  private:
