@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/log_lines.h"
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+namespace svd::cli {
+namespace {
+
+constexpr std::size_t chunk = 64U << 10;
+
+}  // namespace
+
+Result<std::unique_ptr<FileLines>> FileLines::open(std::string path, std::size_t source, const LogQuery& query) {
+  std::unique_ptr<FileLines> lines{new FileLines{std::move(path), source, query.since}};
+  SVD_CHECK(lines->reopen());
+  if (lines->stream_) SVD_CHECK(lines->find_beginning(query));
+  return lines;
+}
+
+Result<> FileLines::reopen() {
+  auto stream = LogStream::open(path_);
+  if (stream) {
+    stream_.emplace(std::move(*stream));
+    return {};
+  }
+  if (stream.error().code == std::errc::no_such_file_or_directory) return {};
+  return tl::make_unexpected(stream.error());
+}
+
+Result<> FileLines::find_beginning(const LogQuery& query) {
+  SVD_TRY(stretches_, stream_->stretches());
+  until_ = stretches_.back().end;
+  auto position = stretches_.front().begin;
+  if (query.since) {
+    // A rotated file that was last written to before that time holds nothing younger.
+    for (const auto& stretch : stretches_)
+      if (!stretch.live && stretch.modified < *query.since) position = stretch.end;
+  }
+  if (query.lines) {
+    SVD_TRY(const auto last, before_last_lines(stretches_, *query.lines));
+    position = std::max(position, last);
+  }
+  stream_->seek(position);
+  return {};
+}
+
+// Where the last `lines` lines begin. Goes back file by file; one that reaches further than needed is read twice, since a
+// compressed file has no way back.
+Result<std::uint64_t> FileLines::before_last_lines(const std::vector<LogStretch>& stretches, std::uint64_t lines) {
+  if (lines == 0) return stretches.back().end;
+  scratch_.resize(chunk);
+  const auto each_newline = [&](std::uint64_t begin, std::uint64_t end, auto&& visit) -> Result<> {
+    stream_->seek(begin);
+    while (stream_->position() < end) {
+      const auto at = stream_->position();
+      const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(chunk, end - at));
+      SVD_TRY(const auto n, stream_->read(std::span{scratch_.data(), want}));
+      if (n == 0) break;
+      const char* const data = scratch_.data();
+      for (const char* p = data; (p = static_cast<const char*>(std::memchr(p, '\n', n - static_cast<std::size_t>(p - data)))) != nullptr; ++p)
+        visit(stream_->position() - n + static_cast<std::uint64_t>(p - data));
+    }
+    return {};
+  };
+  const auto end = stretches.back().end;
+  auto wanted = lines;
+  // From the newest file to the oldest, in pieces of the live one, so that its last lines do not cost the reading of all of it.
+  for (auto stretch = stretches.rbegin(); stretch != stretches.rend(); ++stretch) {
+    for (auto to = stretch->end; to > stretch->begin;) {
+      const auto from = stretch->live && to - stretch->begin > 4 * chunk ? to - 4 * chunk : stretch->begin;
+      std::uint64_t found = 0;
+      // A line end at the very end of everything ends the last line; it does not begin another.
+      SVD_CHECK(each_newline(from, to, [&](std::uint64_t at) { found += at + 1 < end ? 1 : 0; }));
+      if (found >= wanted) {
+        std::uint64_t skip = found - wanted, answer = from;
+        SVD_CHECK(each_newline(from, to, [&](std::uint64_t at) {
+          if (at + 1 < end && skip-- == 0) answer = at + 1;
+        }));
+        return answer;
+      }
+      wanted -= found;
+      to = from;
+    }
+  }
+  return stretches.front().begin;
+}
+
+Result<bool> FileLines::fill() {
+  if (!stream_) {
+    SVD_CHECK(reopen());
+    if (!stream_) return false;
+  }
+  if (stream_->position() >= until_) return false;
+  buffer_.erase(0, begin_);
+  searched_ -= begin_;
+  begin_ = 0;
+  const auto had = buffer_.size();
+  const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(chunk, until_ - stream_->position()));
+  buffer_.resize(had + want);
+  const auto n = stream_->read(std::span{buffer_.data() + had, want});
+  buffer_.resize(had + (n ? *n : 0));
+  if (!n) return tl::make_unexpected(n.error());
+  if (*n > 0 && !time_is_known_) guess_time();
+  return *n > 0;
+}
+
+// Lines before the first one with a time take that one's; where none comes, the time when their file was last written to.
+void FileLines::guess_time() {
+  std::string_view rest{buffer_};
+  rest.remove_prefix(begin_);
+  while (!rest.empty()) {
+    if (const auto time = leading_time(rest)) {
+      last_time_ = time;
+      return;
+    }
+    const auto end = rest.find('\n');
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+  }
+  const auto at = stream_->position();
+  for (const auto& stretch : stretches_)
+    if (at > stretch.begin) last_time_ = stretch.modified;
+}
+
+// False: it is known to be too old.
+bool FileLines::give(OwnedLine& into, std::string_view text, bool complete) {
+  const auto time = continues_ ? std::nullopt : leading_time(text);
+  continues_ = !complete;
+  if (time) {
+    last_time_ = time;
+    time_is_known_ = true;
+  }
+  into.kind = LogLine::Kind::text;
+  into.source = source_;
+  into.when = time;
+  into.key = last_time_.value_or(WallTime{});
+  into.complete = complete;
+  if (since_ && last_time_ && *last_time_ < *since_) return false;
+  into.text.assign(text);
+  return true;
+}
+
+Result<bool> FileLines::next(OwnedLine& into) {
+  for (;;) {
+    if (stream_) {
+      if (const auto lost = stream_->take_lost(); lost > 0) {
+        into = {LogLine::Kind::note, source_, std::nullopt, last_time_.value_or(WallTime{}),
+                std::to_string(lost) + " bytes of this log are gone: their rotated file was removed or is damaged", true};
+        return true;
+      }
+    }
+    const auto end = buffer_.find('\n', searched_);
+    if (end != std::string::npos) {
+      const auto text = std::string_view{buffer_}.substr(begin_, end - begin_);
+      const bool wanted = give(into, text, true);
+      begin_ = searched_ = end + 1;
+      if (wanted) return true;
+      continue;
+    }
+    searched_ = buffer_.size();
+    if (held() >= max_line) {
+      if (flush(into)) return true;
+      continue;
+    }
+    SVD_TRY(const bool more, fill());
+    if (!more) return false;
+  }
+}
+
+void FileLines::begin_following() {
+  until_ = UINT64_MAX;
+  since_.reset();  // what comes now is new, whatever its last known time
+  stretches_.clear();
+}
+
+bool FileLines::flush(OwnedLine& into) {
+  if (held() == 0) return false;
+  const auto text = std::string_view{buffer_}.substr(begin_);
+  const bool wanted = give(into, text, false);
+  buffer_.clear();
+  begin_ = searched_ = 0;
+  return wanted;
+}
+
+}  // namespace svd::cli
