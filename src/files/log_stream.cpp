@@ -65,9 +65,9 @@ Result<LogStream::Live> LogStream::look(const CutRecord& record) {
     live.modified = wall(about.st_mtim);
   }
   using Step = CutRecord::Step;
-  const auto first = live_ ? first_data(live_.get()) : std::nullopt;
+  const auto first = live_ ? first_data(live_.get()).value_or(record.hole) : record.hole;
   // Somebody truncated the file: what is in it now begins at its beginning.
-  if (live.size < record.hole || (record.step == Step::settled && first.value_or(record.hole) < record.hole)) live.offset = 0;
+  if (live.size < record.hole || (record.step == Step::settled && first < record.hole)) live.offset = 0;
   switch (record.step) {
     case Step::settled: break;
     case Step::copied:

@@ -68,7 +68,7 @@ Result<> save(const LogPlace& place, const Live& live, const CutRecord& record) 
 
 // A rotated file looks like the live one to whoever may read it, and tells when its last line was written.
 void dress(int fd, const struct stat& like) {
-  static_cast<void>(::fchown(fd, like.st_uid, like.st_gid));  // only root can, and only then does it matter
+  [[maybe_unused]] const int done = ::fchown(fd, like.st_uid, like.st_gid);  // only root can, and only then does it matter
   static_cast<void>(::fchmod(fd, like.st_mode & 0777));
   const timespec times[2] = {like.st_mtim, like.st_mtim};
   static_cast<void>(::futimens(fd, times));
