@@ -2,6 +2,7 @@
 #include "files/log_stream.h"
 
 #include <fcntl.h>
+#include <limits>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -65,7 +66,8 @@ Result<LogStream::Live> LogStream::look(const CutRecord& record) {
     live.modified = wall(about.st_mtim);
   }
   using Step = CutRecord::Step;
-  const auto first = live_ ? first_data(live_.get()).value_or(record.hole) : record.hole;
+  constexpr auto none = std::numeric_limits<std::uint64_t>::max();  // only holes
+  const std::uint64_t first = live_ ? first_data(live_.get()).value_or(none) : none;
   // Somebody truncated the file: what is in it now begins at its beginning.
   if (live.size < record.hole || (record.step == Step::settled && first < record.hole)) live.offset = 0;
   switch (record.step) {
@@ -77,7 +79,7 @@ Result<LogStream::Live> LogStream::look(const CutRecord& record) {
     case Step::punched: {
       // Collapsed or not yet: the hole in front tells.
       const auto end = record.hole + record.length;
-      const bool hole_is_there = live.size >= end && first.value_or(end) >= end;
+      const bool hole_is_there = live.size >= end && first >= end;
       live.owned += record.length;
       live.offset = hole_is_there ? end : 0;
       break;
