@@ -2,11 +2,11 @@
 #include "files/log_stream.h"
 
 #include <fcntl.h>
-#include <limits>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <ranges>
 
 #include "files/io.h"
