@@ -54,7 +54,7 @@ class Writer {
     return done;
   }
 
-  // Locked, and still the file of that name: another writer may have renamed it while we waited.
+  // Locked, and still the file of that name: another writer may have renamed it while we waited, or died while it did.
   Result<> lock() {
     for (;;) {
       if (!live_) {
@@ -66,7 +66,10 @@ class Writer {
       if (::fstat(live_.get(), &have) != 0) return fail_errno(errno, "cannot examine '" + place_.base + "'");
       const bool same = ::fstatat(place_.directory.get(), place_.base.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
                         named.st_ino == have.st_ino && named.st_dev == have.st_dev;
-      if (same) {
+      SVD_TRY(const auto record, read_cut_record(place_));
+      const bool half_renamed = record.step == CutRecord::Step::renaming;
+      if (half_renamed) SVD_CHECK(settle_log(place_, options_.cut));
+      if (same && !half_renamed) {
         size_ = static_cast<std::uint64_t>(have.st_size);
         return {};
       }
@@ -86,7 +89,6 @@ class Writer {
 
   // Takes what it wrote off the front of `bytes`.
   Result<> append_locked(std::string_view& bytes) {
-    SVD_CHECK(settle_log(place_, options_.cut));
     SVD_TRY(const bool old, too_old());
     const auto limit = options_.cut.rotate;
     const bool full = limit > 0 && size_ + bytes.size() > limit;
