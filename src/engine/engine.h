@@ -40,6 +40,8 @@ struct Restored {
 
 class Engine final : public Control {
  public:
+  struct State;  // engine/state.h: for the engine's own files
+
   Engine(Ports ports, std::uint64_t seed);
   ~Engine() override;
 
@@ -75,7 +77,6 @@ class Engine final : public Control {
   [[nodiscard]] std::vector<EventRecord> events(std::uint64_t after, std::uint32_t limit) const override;
 
  private:
-  struct State;
   std::unique_ptr<State> state_;
 };
 

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/environment.h"
+
+#include <cerrno>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace svd {
+namespace {
+
+using Variables = std::map<std::string_view, std::string>;
+
+std::optional<std::string> increment(std::string_view value, std::uint32_t by) {
+  std::int64_t number = 0;
+  const auto parsed = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (parsed.ec != std::errc{} || parsed.ptr != value.data() + value.size()) return std::nullopt;
+  std::int64_t sum = 0;
+  if (__builtin_add_overflow(number, std::int64_t{by}, &sum)) return std::nullopt;
+  return std::to_string(sum);
+}
+
+Variables declared(const AppSpec& spec) {
+  Variables out{{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}};
+  for (const auto& [name, value] : spec.secret_env) out.insert_or_assign(name, value);
+  for (const auto& [name, value] : spec.env) out.insert_or_assign(name, value);
+  return out;
+}
+
+void add_own(Variables& out, const Launch& launch) {
+  const auto slot = std::to_string(launch.slot.slot);
+  out.insert_or_assign("SVD_ECOSYSTEM", launch.slot.app.ecosystem.str());
+  out.insert_or_assign("SVD_APP", launch.slot.app.app.str());
+  out.insert_or_assign("SVD_INSTANCE", slot);
+  out.insert_or_assign("SVD_INSTANCES", std::to_string(launch.instances));
+  out.insert_or_assign("SVD_REVISION", std::to_string(launch.revision));
+  out.insert_or_assign("NODE_APP_INSTANCE", slot);
+}
+
+}  // namespace
+
+tl::expected<LaunchPlan, StartFailure> compose(const Launch& launch, const AppSpec& spec, const LogPort& logs) {
+  auto variables = declared(spec);
+  for (const auto& name : spec.increment_env) {
+    const auto found = variables.find(name);
+    auto next = increment(found == variables.end() ? "" : found->second, launch.slot.slot);
+    if (!next) return tl::make_unexpected(StartFailure{StartStage::none, EINVAL, "increment_env " + name});
+    found->second = std::move(*next);
+  }
+  add_own(variables, launch);
+
+  LaunchPlan plan;
+  plan.id = launch.id;
+  plan.slot = launch.slot;
+  plan.revision = launch.revision;
+  plan.generation = spec.generation;
+  plan.argv = spec.exec;
+  plan.envp.reserve(variables.size());
+  for (const auto& [name, value] : variables) {
+    auto& entry = plan.envp.emplace_back();
+    entry.reserve(name.size() + 1 + value.size());
+    entry.append(name).append(1, '=').append(value);
+  }
+  plan.cwd = spec.cwd;
+  plan.user = spec.user;
+  plan.group = spec.group;
+  plan.groups = spec.groups;
+  plan.umask = spec.umask;
+  plan.rlimits = spec.rlimits;
+  plan.nice = spec.nice;
+  plan.oom_score_adj = spec.oom_score_adj;
+  plan.logs = spec.logs;
+  if (plan.logs.to == LogPolicy::To::automatic) plan.logs.to = logs.automatic();
+  plan.stop = spec.stop;
+  return plan;
+}
+
+}  // namespace svd

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loop: plan what is dirty, record it, carry it out, say when to look again.
+#include <algorithm>
+
+#include "engine/environment.h"
+#include "engine/state.h"
+
+namespace svd {
+
+void Engine::State::touch(Slot& slot) {
+  if (!std::exchange(slot.dirty, true)) dirty_slots.push_back(&slot);
+  if (slot.app->rolling || slot.app->is_surplus(slot)) touch(*slot.app);
+}
+
+void Engine::State::touch(App& app) {
+  if (!std::exchange(app.dirty, true)) dirty_apps.push_back(&app);
+}
+
+void Engine::State::mark_changed(Slot& slot) {
+  if (!std::exchange(slot.changed, true)) changed_slots.push_back(&slot);
+  mark_changed(*slot.app);
+}
+
+void Engine::State::mark_changed(App& app) {
+  if (!std::exchange(app.changed, true)) changed_apps.push_back(app.id);
+}
+
+void Engine::State::mark_dirty(Change& change) {
+  if (!std::exchange(change.dirty, true)) dirty_changes.push_back(&change);
+}
+
+// A person's wish is saved with the next reconcile, before anything is done about it; the rest may wait to be saved together.
+void Engine::State::unsaved(bool at_once) {
+  if (save_failing && save_at) return;  // it is tried again at its time
+  const auto due = at_once ? std::max(now.mono, last_save + save_delay) : now.mono + save_delay;
+  if (!save_at || due < *save_at) save_at = due;
+}
+
+bool Engine::State::is_finished() const { return shutting && starts.empty() && strays.empty() && (!save_at || save_failing); }
+
+void Engine::State::plan_slots() {
+  while (!dirty_slots.empty()) {
+    const auto round = std::exchange(dirty_slots, {});
+    for (auto* slot : round) slot->dirty = false;
+    for (auto* slot : round) {
+      const auto planned = plan::plan_slot(want(*slot), slot->occupant.life.state, now.mono);
+      if (slot->armed != planned.wake) {
+        if (slot->armed) timers.erase({*slot->armed, slot});
+        if (planned.wake) timers.emplace(*planned.wake, slot);
+        slot->armed = planned.wake;
+      }
+      switch (planned.step) {
+        case plan::SlotStep::none: break;
+        case plan::SlotStep::begin: begin(*slot); break;
+        case plan::SlotStep::stop: advance(*slot, lifecycle::Stop{forced, false}); break;
+        case plan::SlotStep::kill: advance(*slot, lifecycle::Due{}); break;
+      }
+    }
+  }
+}
+
+void Engine::State::plan_apps() {
+  const auto round = std::exchange(dirty_apps, {});
+  for (auto* app : round) app->dirty = false;
+  for (auto* app : round) {
+    roll(*app);
+    if (dirty_slots.empty()) drop_rested(*app);  // a slot on the dirty list must not vanish; it brings its app back here
+    else touch(*app);
+  }
+}
+
+// Clients are told once per reconcile, whatever happened in between; each single step is an event record.
+static void tell(Engine::State& state) {
+  for (auto* slot : std::exchange(state.changed_slots, {})) {
+    slot->changed = false;
+    state.evaluate(*slot);
+    state.ports.observer.instance_changed({slot->app->id, slot->index});
+  }
+  for (const auto& id : std::exchange(state.changed_apps, {})) {
+    const auto app = state.apps.find(id);
+    if (app == state.apps.end()) continue;
+    app->second.changed = false;
+    state.ports.observer.app_changed(id);
+  }
+}
+
+std::optional<TimePoint> Engine::State::reconcile() {
+  for (const auto& [id, why] : std::exchange(refused, {})) dispatch(SpawnFailed{id, why});
+  while (!timers.empty() && timers.begin()->first <= now.mono) {
+    auto& slot = *timers.begin()->second;
+    timers.erase(timers.begin());
+    slot.armed.reset();
+    touch(slot);
+  }
+  while (!dirty_slots.empty() || !dirty_apps.empty()) {
+    plan_slots();
+    tell(*this);
+    plan_apps();
+  }
+  tell(*this);
+  finish_changes();
+  save_if_due();
+  carry_out();
+  ports.processes.flush();
+  std::optional<TimePoint> wake = save_at;
+  if (!timers.empty() && (!wake || timers.begin()->first < *wake)) wake = timers.begin()->first;
+  if (!refused.empty()) wake = now.mono;
+  return wake;
+}
+
+void Engine::State::carry_out() {
+  for (const auto& command : std::exchange(outbox, {})) perform(command);
+}
+
+void Engine::State::perform(const lifecycle::Command& command) {
+  if (const auto* signal = std::get_if<lifecycle::Signal>(&command)) {
+    ports.processes.signal(signal->id, signal->number, signal->whom);
+  } else if (const auto* kill = std::get_if<lifecycle::Kill>(&command)) {
+    ports.processes.kill(kill->id);
+  } else {
+    const auto id = std::get<lifecycle::Spawn>(command).id;
+    const auto found = starts.find(static_cast<std::uint64_t>(id));
+    if (found == starts.end()) return;
+    const auto& slot = *found->second;
+    const Launch launch{id, {slot.app->id, slot.index}, slot.app->instances(), slot.occupant.revision};
+    auto plan = compose(launch, slot.occupant.version->spec, ports.logs);
+    if (plan) ports.processes.spawn(std::move(*plan));
+    else refused.emplace_back(id, std::move(plan.error()));
+  }
+}
+
+void Engine::State::save_if_due() {
+  const bool last = shutting && starts.empty() && strays.empty();
+  if (!save_at || (now.mono < *save_at && !last)) return;
+  save_at.reset();
+  last_save = now.mono;
+  const bool saved = ports.state.save(snapshot());
+  if (saved != !save_failing) {
+    save_failing = !saved;
+    record("daemon", "state", saved ? "the state is saved again" : "cannot save the state: it is kept in memory and tried again");
+  }
+  if (!saved) save_at = now.mono + save_retry;
+  if (saved || gone.size() > max_unsaved_exits) forget_saved();
+}
+
+// The keeper's table is bounded. When nothing can be saved for long, keeping it able to start processes is worth more than
+// the exact count of restarts after a crash of the engine.
+void Engine::State::forget_saved() {
+  if (gone.empty()) return;
+  ports.processes.forget(gone);
+  gone.clear();
+}
+
+}  // namespace svd

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// What people ask for besides apply. Each request changes what is wanted, and begins a change for what that touches.
+#include <algorithm>
+
+#include "engine/select.h"
+#include "engine/state.h"
+
+namespace svd {
+namespace {
+
+using Action = PlanStep::Action;
+
+// What one request has to do to one app.
+struct Task {
+  App* app = nullptr;
+  bool whole = false;
+  std::vector<Slot*> slots;
+};
+
+std::string target_of(const std::vector<Task>& tasks) {
+  if (tasks.size() != 1) return std::to_string(tasks.size()) + " apps";
+  const auto& task = tasks.front();
+  const auto app = task.app->id.str();
+  return !task.whole && task.slots.size() == 1 ? app + "/" + std::to_string(task.slots.front()->index) : app;
+}
+
+PlanStep step_of(const Task& task, Action action, std::string summary, std::string why) {
+  return {action, task.app->id, static_cast<std::uint32_t>(task.slots.size()), std::move(summary), {std::move(why)}};
+}
+
+// The chosen slots that `needs` something, by app; apps without any are left out unless `keep_app` wants them.
+template <class Needs, class KeepApp>
+std::vector<Task> tasks_for(const std::vector<Chosen>& all, Needs&& needs, KeepApp&& keep_app) {
+  std::vector<Task> tasks;
+  for (const auto& chosen : all) {
+    Task task{chosen.app, chosen.whole, {}};
+    for (const auto index : chosen.slots)
+      if (auto* slot = chosen.app->slots[index].get(); needs(*slot)) task.slots.push_back(slot);
+    if (!task.slots.empty() || (chosen.whole && keep_app(*chosen.app))) tasks.push_back(std::move(task));
+  }
+  return tasks;
+}
+
+bool is_up(const Slot& slot) { return slot.phase() == Phase::starting || slot.phase() == Phase::ready; }
+
+bool any_wanted(const App& app) {
+  return std::ranges::any_of(app.slots, [&](const auto& slot) { return slot && !app.is_surplus(*slot) && slot->wanted; });
+}
+
+tl::unexpected<Error> stopping(const char* verb) {
+  return fail(std::errc::operation_canceled, std::string{"cannot "} + verb + ": the daemon is stopping");
+}
+
+}  // namespace
+
+Result<Begun> Engine::start(const Names& names, const Actor& who) {
+  auto& s = *state_;
+  if (s.shutting) return stopping("start");
+  SVD_TRY(const auto chosen, select(s.apps, names, Use::change));
+  const auto needs = [](const Slot& slot) { return !slot.wanted || !is_up(slot); };
+  auto tasks = tasks_for(chosen, needs, [](const App& app) { return !app.wanted; });
+  if (tasks.empty()) return Begun{};
+  const auto* by = s.intern(who.name);
+  auto& change = s.begin_change("start", target_of(tasks), who);
+  for (const auto& task : tasks) {
+    auto& app = *task.app;
+    s.begin_part(change, app);
+    const auto count = static_cast<std::uint32_t>(task.slots.size());
+    change.view.steps.push_back(step_of(task, Action::start, "start " + plan::count_instances(count), "asked for by " + who.name));
+    for (auto* slot : task.slots) s.resume(*slot, Cause::started, by);
+    app.wanted = true;
+    s.mark_changed(app);
+  }
+  s.unsaved(true);
+  return Begun{change.view.id, 0};
+}
+
+Result<Begun> Engine::stop(const Names& names, const Actor& who) {
+  auto& s = *state_;
+  if (s.shutting) return stopping("stop");
+  SVD_TRY(const auto chosen, select(s.apps, names, Use::change));
+  const auto tasks = tasks_for(chosen, [](const Slot& slot) { return slot.wanted; }, [](const App& app) { return app.wanted; });
+  if (tasks.empty()) return Begun{};
+  const auto* by = s.intern(who.name);
+  auto& change = s.begin_change("stop", target_of(tasks), who);
+  for (const auto& task : tasks) {
+    auto& app = *task.app;
+    s.begin_part(change, app);
+    const auto count = static_cast<std::uint32_t>(task.slots.size());
+    change.view.steps.push_back(step_of(task, Action::stop, "stop " + plan::count_instances(count), "asked for by " + who.name));
+    for (auto* slot : task.slots) {
+      slot->wanted = false;
+      slot->cause = Cause::stopped;
+      slot->by = by;
+      s.track(*slot);
+      s.touch(*slot);
+      s.mark_changed(*slot);
+    }
+    app.wanted = !task.whole && any_wanted(app);
+    s.touch(app);
+    s.mark_changed(app);
+  }
+  s.unsaved(true);
+  return Begun{change.view.id, 0};
+}
+
+Result<Begun> Engine::restart(const Names& names, const Actor& who) {
+  auto& s = *state_;
+  if (s.shutting) return stopping("restart");
+  SVD_TRY(const auto chosen, select(s.apps, names, Use::change));
+  const auto tasks = tasks_for(chosen, [](const Slot&) { return true; }, [](const App& app) { return !app.wanted; });
+  if (tasks.empty()) return Begun{};
+  const auto* by = s.intern(who.name);
+  auto& change = s.begin_change("restart", target_of(tasks), who);
+  for (const auto& task : tasks) {
+    auto& app = *task.app;
+    s.begin_part(change, app);
+    const auto count = static_cast<std::uint32_t>(task.slots.size());
+    change.view.steps.push_back(step_of(task, Action::replace, plan::replace_summary(count), "asked for by " + who.name));
+    for (auto* slot : task.slots) {
+      if (is_up(*slot) && slot->wanted) {
+        slot->restart = true;
+        slot->by = by;
+        slot->part = plan::Part::none;
+        s.track(*slot);
+      } else {
+        s.resume(*slot, Cause::restarted, by);
+      }
+    }
+    app.wanted = true;
+    app.halted = false;  // an update that had stopped goes on
+    app.rolling = true;
+    s.touch(app);
+    s.mark_changed(app);
+  }
+  s.unsaved(true);
+  return Begun{change.view.id, 0};
+}
+
+Result<Begun> Engine::remove(const Names& names, const Actor& who) {
+  auto& s = *state_;
+  if (s.shutting) return stopping("delete");
+  SVD_TRY(const auto chosen, select(s.apps, names, Use::change));
+  for (const auto& each : chosen)
+    if (!each.whole)
+      return fail(std::errc::invalid_argument, "cannot delete an instance of " + each.app->id.str() +
+                                                   ": only whole apps are deleted; scale takes instances away");
+  const auto tasks = tasks_for(chosen, [](const Slot&) { return true; }, [](const App&) { return true; });
+  if (tasks.empty()) return Begun{};
+  const auto* by = s.intern(who.name);
+  auto& change = s.begin_change("delete", target_of(tasks), who);
+  for (const auto& task : tasks) {
+    s.begin_part(change, *task.app);
+    const auto count = static_cast<std::uint32_t>(task.slots.size());
+    change.view.steps.push_back(
+        step_of(task, Action::stop, "stop " + plan::count_instances(count) + " and remove", "asked for by " + who.name));
+    s.ecosystems[task.app->id.ecosystem].deleted.insert(task.app->id.app);
+    s.leave(*task.app, by);
+  }
+  s.unsaved(true);
+  return Begun{change.view.id, 0};
+}
+
+Result<Begun> Engine::scale(const std::string& name, std::uint32_t instances, const Actor& who) {
+  auto& s = *state_;
+  if (s.shutting) return stopping("scale");
+  if (instances > max_instances)
+    return fail(std::errc::invalid_argument, "cannot scale to " + std::to_string(instances) + " instances: at most " +
+                                                 std::to_string(max_instances) + " are possible");
+  SVD_TRY(const auto chosen, select(s.apps, {name}, Use::change));
+  if (chosen.size() != 1 || !chosen.front().whole)
+    return fail(std::errc::invalid_argument, "cannot scale '" + name + "': want the name of one app");
+  auto& app = *chosen.front().app;
+  const auto from = app.instances();
+  if (from == instances) return Begun{};
+  auto& change = s.begin_change("scale", app.id.str(), who);
+  s.begin_part(change, app);
+  change.view.steps.push_back({Action::scale, app.id, from > instances ? from - instances : instances - from,
+                               "scale from " + std::to_string(from) + " to " + plan::count_instances(instances),
+                               {"asked for by " + who.name}});
+  app.scale = instances;
+  if (instances == app.version->spec.instances) app.scale.reset();
+  for (const auto& slot : app.slots)  // one that was on its way out, and is wanted again
+    if (slot && slot->index >= from && slot->index < instances && slot->wanted)
+      s.resume(*slot, Cause::scaled, s.intern(who.name));
+  s.fit_slots(app, Cause::scaled, s.intern(who.name));
+  s.touch(app);
+  s.unsaved(true);
+  return Begun{change.view.id, 0};
+}
+
+Result<std::uint32_t> Engine::signal(const Names& names, int number, KillTarget whom, const Actor& who) {
+  auto& s = *state_;
+  if (number < 1 || number > 64)
+    return fail(std::errc::invalid_argument, "cannot send signal " + std::to_string(number) + ": want 1 to 64");
+  SVD_TRY(const auto chosen, select(s.apps, names, Use::change));
+  std::uint32_t count = 0;
+  for (const auto& each : chosen)
+    for (const auto index : each.slots) {
+      const auto& slot = *each.app->slots[index];
+      if (lifecycle::pid_of(slot.occupant.life.state) == 0) continue;
+      s.outbox.emplace_back(lifecycle::Signal{lifecycle::start_of(slot.occupant.life.state), number, whom});
+      s.record("instance", SlotId{each.app->id, index}.str(), "signal " + std::to_string(number) + " sent by " + who.name);
+      ++count;
+    }
+  return count;
+}
+
+void Engine::shutdown(const Actor& who, bool force) {
+  auto& s = *state_;
+  const bool again = std::exchange(s.shutting, true);
+  if (again && (!force || s.forced)) return;
+  s.forced = force;
+  if (!again) {
+    auto& change = s.begin_change("shutdown", plan::count_instances(static_cast<std::uint32_t>(s.starts.size())), who);
+    for (auto& [id, app] : s.apps) s.begin_part(change, app);
+  }
+  for (const auto& [id, slot] : s.starts) {
+    if (is_up(*slot)) {
+      slot->cause = Cause::shutdown;
+      slot->by = nullptr;
+    } else if (force) {
+      s.advance(*slot, lifecycle::Stop{true, false});
+    }
+    s.track(*slot);
+    s.touch(*slot);
+  }
+  for (const auto& [when, slot] : s.timers) s.touch(*slot);  // nothing is retried any more
+  s.unsaved(true);
+}
+
+}  // namespace svd

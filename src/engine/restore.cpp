@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+// Taking over after a former engine: apps and slots, from the saved text and the revisions. adopt.cpp does their processes.
+//
+// Three witnesses, in order of trust: the keeper's table says what runs and what ended; the revisions say what was accepted (a
+// revision that is newer than the saved text was applied after the last save, and resolves what the user had changed before);
+// the saved text says the rest. Whatever is damaged or missing becomes a sentence, and what runs and is wanted is let run.
+#include <algorithm>
+
+#include "engine/persist.h"
+#include "engine/state.h"
+
+namespace svd {
+namespace {
+
+class Restorer {
+ public:
+  Restorer(Engine::State& state, Restored from) : s_{state}, from_{std::move(from)} {}
+
+  std::vector<std::string> run() {
+    read();
+    count();
+    collect_ecosystems();
+    for (auto& [name, eco] : s_.ecosystems) declare(eco);
+    for (const auto& app : saved_.apps) restore_app(app);
+    adopt();
+    for (auto& [id, app] : s_.apps) wake(app);
+    restore_changes();
+    report();
+    return std::move(problems_);
+  }
+
+ private:
+  void read() {
+    if (from_.runtime.empty()) return;
+    auto read = read_state(from_.runtime);
+    if (read) saved_ = std::move(*read);
+    else problems_.push_back(read.error().text + "; going on with the revisions and with what runs");
+  }
+
+  void count() {
+    s_.next_start = saved_.next_start;
+    s_.next_change = saved_.next_change;
+    s_.next_event = saved_.next_event;
+    for (const auto& child : from_.children)
+      s_.next_start = std::max(s_.next_start, static_cast<std::uint64_t>(child.id) + 1);
+  }
+
+  void collect_ecosystems() {
+    for (const auto& saved : saved_.ecosystems) {
+      auto& eco = s_.ecosystems[saved.name];
+      eco.name = saved.name;
+      eco.current = saved_current_[saved.name] = saved.current;
+      eco.next = std::max(saved.next, saved.current + 1);
+      eco.deleted.insert(saved.deleted.begin(), saved.deleted.end());
+    }
+    for (auto& revision : from_.revisions) {
+      auto& eco = s_.ecosystems[revision.view.ecosystem];
+      eco.name = revision.view.ecosystem;
+      eco.current = std::max(eco.current, revision.view.number);
+      eco.next = std::max(eco.next, eco.current + 1);
+      eco.history.push_back(revision.view);
+      sources_[{eco.name, revision.view.number}] = &revision.source;
+    }
+    for (auto& [name, eco] : s_.ecosystems) {
+      std::ranges::sort(eco.history, {}, &RevisionView::number);
+      for (auto& view : eco.history) view.current = view.number == eco.current;
+      if (is_newer(name)) eco.deleted.clear();
+    }
+  }
+
+  // The present revision was accepted after the last save.
+  [[nodiscard]] bool is_newer(const Name& ecosystem) const {
+    const auto saved = saved_current_.find(ecosystem);
+    const auto eco = s_.ecosystems.find(ecosystem);
+    return saved != saved_current_.end() && eco != s_.ecosystems.end() && eco->second.current > saved->second;
+  }
+
+  // The ecosystem as this build reads that revision; nullptr when it is missing or cannot be read.
+  const Ecosystem* decoded(const Name& ecosystem, std::uint64_t number, std::string* why = nullptr) {
+    const auto known = decoded_.find({ecosystem, number});
+    if (known != decoded_.end()) return known->second ? &*known->second : nullptr;
+    auto& out = decoded_[{ecosystem, number}];
+    const auto source = sources_.find({ecosystem, number});
+    if (source == sources_.end()) {
+      if (why != nullptr) *why = "it is missing";
+      return nullptr;
+    }
+    auto copy = *source->second;
+    auto made = s_.ports.decode(copy);
+    if (made) out = std::move(*made);
+    else if (why != nullptr) *why = made.error().text;
+    return out ? &*out : nullptr;
+  }
+
+  void declare(Eco& eco) {
+    if (eco.current == 0) return;
+    std::string why;
+    const auto* ecosystem = decoded(eco.name, eco.current, &why);
+    if (ecosystem == nullptr) {
+      problems_.push_back("cannot read revision " + std::to_string(eco.current) + " of " + eco.name.str() + ": " + why +
+                          "; what runs of it is kept, nothing of it is started");
+      unreadable_.insert(eco.name);
+      return;
+    }
+    for (const auto& [name, spec] : ecosystem->apps) {
+      if (eco.deleted.contains(name)) continue;
+      make_app({eco.name, name}, std::make_shared<const Version>(Version{spec, eco.current}));
+    }
+  }
+
+  App& make_app(const AppId& id, VersionPtr version) {
+    auto& app = s_.apps[id];
+    app.id = id;
+    app.version = std::move(version);
+    return app;
+  }
+
+  // The app, or a place for what is left of one that is not declared.
+  App& find_app(const AppId& id, std::uint64_t generation, std::uint64_t revision) {
+    const auto found = s_.apps.find(id);
+    if (found != s_.apps.end()) return found->second;
+    auto version = version_of(id, revision);
+    if (!version) {
+      AppSpec spec;
+      spec.name = id.app;
+      spec.generation = generation;
+      version = std::make_shared<const Version>(Version{std::move(spec), revision});
+    }
+    auto& app = make_app(id, std::move(version));
+    app.unreadable = unreadable_.contains(id.ecosystem);
+    app.leaving = !app.unreadable;
+    return app;
+  }
+
+  VersionPtr version_of(const AppId& id, std::uint64_t revision) {
+    const auto* ecosystem = decoded(id.ecosystem, revision);
+    if (ecosystem == nullptr) return nullptr;
+    const auto spec = ecosystem->apps.find(id.app);
+    return spec == ecosystem->apps.end() ? nullptr : std::make_shared<const Version>(Version{spec->second, revision});
+  }
+
+  // What a process was started with. Its revision is what counts, read by this build: another build may have hashed the same
+  // specification differently, and that is no reason to restart anything.
+  VersionPtr started_with(const App& app, std::uint64_t revision, std::uint64_t generation) {
+    if (generation == 0) return nullptr;
+    if (revision == app.version->revision || generation == app.version->spec.generation) return app.version;
+    auto version = version_of(app.id, revision);
+    if (!version || version->spec.generation == app.version->spec.generation) return app.version;
+    return version;
+  }
+
+  void restore_app(const SavedApp& saved) {
+    const bool newer = is_newer(saved.id.ecosystem);
+    const auto revision = saved.slots.empty() ? 0 : saved.slots.front().version;
+    const bool declared = s_.apps.contains(saved.id);
+    if (!declared && saved.slots.empty() && !unreadable_.contains(saved.id.ecosystem)) return;
+    auto& app = find_app(saved.id, saved.generation, revision);
+    if (!newer) {
+      app.wanted = saved.wanted;
+      app.scale = saved.scale;
+      app.halted = saved.halted;
+      app.leaving = app.leaving || saved.leaving;
+    }
+    if (app.unreadable && !app.scale) app.scale = static_cast<std::uint32_t>(saved.slots.size());
+    for (const auto& slot : saved.slots) {
+      if (slot.index >= max_instances) continue;
+      const bool as_accepted = !newer && slot.generation != 0 && slot.generation == saved.generation;
+      restore_slot(app, slot, as_accepted ? app.version : started_with(app, slot.version, slot.generation), newer);
+    }
+  }
+
+  void restore_slot(App& app, const SavedSlot& saved, VersionPtr version, bool newer) {
+    auto& slot = s_.make_slot(app, saved.index, Cause::returned, nullptr);
+    auto& occupant = slot.occupant;
+    slot.wanted = saved.wanted || newer;
+    slot.restart = saved.restart && !newer;
+    slot.cause = saved.cause < cause_count ? static_cast<Cause>(saved.cause) : Cause::none;
+    if (!saved.by.empty()) slot.by = s_.intern(saved.by);
+    slot.handled = StartId{saved.handled};
+    slot.restarts = saved.restarts;
+    slot.since = {saved.since};
+    slot.last_exit = saved.last_exit;
+    if (saved.failure) slot.failure = std::make_unique<StartFailure>(*saved.failure);
+    occupant.version = std::move(version);
+    occupant.start = StartId{saved.start};
+    occupant.revision = saved.revision;
+    occupant.started = {saved.started};
+    occupant.life.state = state_of(saved);
+    std::vector<TimePoint> recent;
+    for (const auto at : saved.recent) recent.push_back(std::min(to_mono(at), s_.now.mono));
+    std::ranges::sort(recent);
+    occupant.life.history.restore(saved.streak, std::move(recent));
+  }
+
+  [[nodiscard]] TimePoint to_mono(std::int64_t wall) const {
+    constexpr std::int64_t limit = 3650LL * 86400 * 1'000'000;  // a wall clock that was set must not overflow anything
+    const auto distance = std::clamp(wall - s_.now.wall.micros, -limit, limit);
+    return s_.now.mono + std::chrono::microseconds{distance};
+  }
+
+  [[nodiscard]] lifecycle::Rest rest_of(const SavedSlot& saved, Phase phase) const {
+    switch (phase) {
+      case Phase::backoff: {
+        const Nanos delay{std::max<std::int64_t>(saved.delay, 0)};
+        return lifecycle::Backoff{std::min(to_mono(saved.until), s_.now.mono + delay), delay};
+      }
+      case Phase::completed: return lifecycle::Completed{};
+      case Phase::stopped: return lifecycle::Stopped{};
+      case Phase::failed: return lifecycle::Failed{saved.limit ? lifecycle::Failed::Why::limit : lifecycle::Failed::Why::policy};
+      case Phase::waiting:
+      case Phase::starting:
+      case Phase::ready:
+      case Phase::stopping: break;
+    }
+    return lifecycle::Waiting{};
+  }
+
+  // Live phases are provisional: adopt() confirms them by the keeper's table, or corrects them.
+  [[nodiscard]] lifecycle::State state_of(const SavedSlot& saved) const {
+    const StartId id{saved.start};
+    switch (saved.phase) {
+      case Phase::starting: return lifecycle::Starting{id};
+      case Phase::ready: return lifecycle::Ready{id, 0, to_mono(std::min(saved.since, s_.now.wall.micros))};
+      case Phase::stopping:
+        return lifecycle::Stopping{id, 0, lifecycle::Stopping::Step::killed, false, {}, rest_of(saved, saved.next)};
+      case Phase::waiting:
+      case Phase::backoff:
+      case Phase::completed:
+      case Phase::stopped:
+      case Phase::failed: break;
+    }
+    return std::visit([](const auto& rest) { return lifecycle::State{rest}; }, rest_of(saved, saved.phase));
+  }
+
+  void adopt() {
+    std::map<SlotId, std::vector<KnownChild>> found;
+    for (const auto& child : from_.children) found[child.slot].push_back(child);
+    for (auto& [id, children] : found) {
+      std::ranges::sort(children, {}, &KnownChild::id);
+      const auto& newest = children.back();
+      const bool known = s_.apps.contains(id.app);
+      auto& app = find_app(id.app, newest.generation, newest.revision);
+      if (id.slot >= max_instances) continue;
+      if (app.unreadable) app.scale = std::max(app.instances(), id.slot + 1);
+      if (!known && app.leaving && !newest.exited)
+        problems_.push_back(id.str() + " runs (start " + std::to_string(static_cast<std::uint64_t>(newest.id)) +
+                            "), but no app of that name is declared: it is stopped");
+      const bool have = id.slot < app.slots.size() && app.slots[id.slot];
+      auto& slot = have ? *app.slots[id.slot] : s_.make_slot(app, id.slot, Cause::returned, nullptr);
+      if (static_cast<std::uint64_t>(newest.id) > static_cast<std::uint64_t>(slot.occupant.start)) {
+        slot.occupant.version = started_with(app, newest.revision, newest.generation);  // it was started after the last save
+        slot.restart = false;
+      }
+      s_.take_over(slot, children, problems_);
+    }
+    for (auto& [id, app] : s_.apps)
+      for (const auto& slot : app.slots)
+        if (slot && is_live(slot->phase()) && !s_.starts.contains(static_cast<std::uint64_t>(slot->occupant.start)))
+          s_.lose(*slot, from_.children.empty());
+  }
+
+  // From here on it is an app like any other: what is missing is made, what is too much is stopped.
+  void wake(App& app) {
+    for (const auto& slot : app.slots) {
+      if (!slot) continue;
+      if (slot->phase() == Phase::stopped && slot->wanted && !app.is_surplus(*slot)) slot->cause = Cause::returned;
+      app.rolling = app.rolling || (!app.halted && Engine::State::is_stale(*slot));
+      s_.touch(*slot);
+    }
+    if (!app.leaving && !app.unreadable)
+      for (std::uint32_t i = 0; i < app.instances(); ++i)
+        if (i >= app.slots.size() || !app.slots[i]) s_.make_slot(app, i, Cause::returned, nullptr);
+    s_.touch(app);
+  }
+
+  void restore_changes() {
+    std::set<std::pair<Name, std::uint64_t>> covered;
+    for (const auto& saved : saved_.changes) {
+      if (saved.kind == "shutdown") continue;
+      const bool overtaken = saved.revision != 0 && s_.ecosystems[saved.ecosystem].current != saved.revision;
+      auto& change = make_change(saved, overtaken ? std::vector<AppId>{} : saved.apps);
+      if (overtaken) continue;
+      covered.emplace(saved.ecosystem, saved.revision);
+      s_.next_change = std::max(s_.next_change, static_cast<std::uint64_t>(change.view.id) + 1);
+    }
+    for (auto& [name, eco] : s_.ecosystems) resume_revision(eco, covered.contains({name, eco.current}));
+  }
+
+  // A revision that was still being applied goes on as a change of its own.
+  void resume_revision(const Eco& eco, bool covered) {
+    const auto view = std::ranges::find(eco.history, eco.current, &RevisionView::number);
+    if (view == eco.history.end() || view->outcome != "running" || covered) return;
+    SavedChange change;
+    change.id = s_.next_change++;
+    change.kind = "apply";
+    change.target = eco.name.str();
+    change.who = view->who;
+    change.ecosystem = eco.name;
+    change.revision = eco.current;
+    change.started = view->when.micros;
+    std::vector<AppId> ids;
+    for (const auto& [id, app] : s_.apps)
+      if (id.ecosystem == eco.name) ids.push_back(id);
+    make_change(change, ids);
+  }
+
+  Change& make_change(const SavedChange& saved, const std::vector<AppId>& ids) {
+    auto& change = s_.changes[ChangeId{saved.id}];
+    change.who = saved.who;
+    change.ecosystem = saved.ecosystem;
+    change.view.id = ChangeId{saved.id};
+    change.view.kind = saved.kind;
+    change.view.target = saved.target;
+    change.view.state = "running";
+    change.view.started = {saved.started};
+    change.view.revision = saved.revision;
+    s_.mark_dirty(change);
+    for (const auto& id : ids) {
+      const auto app = s_.apps.find(id);
+      if (app == s_.apps.end()) continue;
+      s_.begin_part(change, app->second);
+      for (const auto& slot : app->second.slots)
+        if (slot) s_.track(*slot);
+    }
+    return change;
+  }
+
+  void report() {
+    std::size_t running = 0;
+    for (const auto& [start, slot] : s_.starts) running += slot->phase() == Phase::ready ? 1 : 0;
+    s_.record("daemon", "engine", "took over " + plan::count_instances(static_cast<std::uint32_t>(running)) + " that run");
+    for (const auto& problem : problems_) s_.record("daemon", "engine", problem);
+    s_.unsaved(true);
+  }
+
+  Engine::State& s_;
+  Restored from_;
+  SavedState saved_;
+  std::map<Name, std::uint64_t> saved_current_;
+  std::map<std::pair<Name, std::uint64_t>, const Source*> sources_;
+  std::map<std::pair<Name, std::uint64_t>, std::optional<Ecosystem>> decoded_;
+  std::set<Name> unreadable_;
+  std::vector<std::string> problems_;
+};
+
+}  // namespace
+
+std::vector<std::string> Engine::State::restore(Restored from) { return Restorer{*this, std::move(from)}.run(); }
+
+}  // namespace svd

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of one instance, as a state machine that decides and touches nothing.
+//
+// An instance fills a slot with one process after another. Where it is, is one of the eight phases of model/phase.h, and what
+// a phase needs (a start, a deadline, what comes next) is held by that phase alone. What somebody *wants* of it is not in
+// here: it arrives as Begin, Stop and Renew, which plan/ derives from desired and observed state.
+//
+//   waiting    is to be started as soon as the plan says so; there is no process.
+//   starting   a start was ordered; whether it succeeds is not known yet.
+//   ready      the program runs.
+//   stopping   there was a process, and something of it may be left. Three steps: `unborn` (a stop was asked for while the
+//              start was still under way, so there is no pid to signal yet), `asked` (the stop signal was sent, the deadline
+//              runs), `killed` (the main process ended or patience did: SIGKILL went to all that is left). `next` says what
+//              follows when nothing is left. A crash passes through here too: the strays of a dead main process are
+//              killed, and only when they are gone may a successor start.
+//   backoff    it ended, and is started again at `until`.
+//   completed  it ended cleanly, and its policy does not want it again.
+//   stopped    it is not wanted.
+//   failed     it ended, and its policy does not allow another restart.
+//
+//      Begin           Spawned         Exited (the strays are killed)           Gone
+//   waiting ──► starting ──► ready ────────────────────────────► stopping ──► backoff | completed | failed
+//                  │                │ Stop: signal, deadline        ▲  │ ──► stopped
+//                  │ SpawnFailed    └───────────────────────────────┘  └ ──► waiting (after Stop{again} or Renew)
+//                  └──► backoff | failed
+//   backoff ──Begin──► starting;  backoff, completed, stopped, failed ──Renew──► waiting ──Stop──► stopped
+//
+// Rules that are easy to get wrong, and where they are kept:
+//  * Nothing starts before Gone: Begin is accepted in waiting, backoff and stopped only, and those are entered by Gone (or
+//    by SpawnFailed, which leaves nothing behind).
+//  * An end that a stop brought about is not judged by the restart policy; neither are its restarts counted.
+//  * Stop during starting waits for the outcome of the start: a signal to a process that does not exist yet would be lost.
+//  * Renew (a person or an apply says "again") forgets the past restarts. While stopping it only changes what comes next.
+//  * A stay in ready of `reset_after` forgets the past; that is decided when the stay ends, so it needs no timer.
+//  * A doubled or impossible event changes nothing, except that Gone is believed in every phase that has a process.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <variant>
+
+#include "base/time.h"
+#include "lifecycle/restart.h"
+#include "model/app_spec.h"
+#include "model/names.h"
+#include "model/phase.h"
+
+namespace svd::lifecycle {
+
+struct Waiting {
+  bool operator==(const Waiting&) const = default;
+};
+struct Starting {
+  StartId id{};
+  bool operator==(const Starting&) const = default;
+};
+struct Ready {
+  StartId id{};
+  std::int64_t pid = 0;
+  TimePoint since{};
+  bool operator==(const Ready&) const = default;
+};
+struct Backoff {
+  TimePoint until{};
+  Nanos delay{};  // what `until` was computed from, for people
+  bool operator==(const Backoff&) const = default;
+};
+struct Completed {
+  bool operator==(const Completed&) const = default;
+};
+struct Stopped {
+  bool operator==(const Stopped&) const = default;
+};
+struct Failed {
+  enum class Why : std::uint8_t { policy, limit };  // the policy says never; or max_restarts within window were used up
+  Why why = Why::policy;
+  bool operator==(const Failed&) const = default;
+};
+// Where an instance can be when it has no process.
+using Rest = std::variant<Waiting, Backoff, Completed, Stopped, Failed>;
+
+struct Stopping {
+  enum class Step : std::uint8_t { unborn, asked, killed };
+  StartId id{};
+  std::int64_t pid = 0;  // of the main process while it lives, else 0
+  Step step = Step::asked;
+  bool force = false;    // unborn: kill it as soon as it is born
+  TimePoint deadline{};  // asked: when patience ends
+  Rest next;
+  bool operator==(const Stopping&) const = default;
+};
+
+using State = std::variant<Waiting, Starting, Ready, Stopping, Backoff, Completed, Stopped, Failed>;
+
+[[nodiscard]] Phase phase(const State& state);
+[[nodiscard]] Phase phase(const Rest& rest);
+// The start that exists now, 0 when none does.
+[[nodiscard]] StartId start_of(const State& state);
+// Pid of the main process while it is known to live, else 0.
+[[nodiscard]] std::int64_t pid_of(const State& state);
+
+struct Instance {
+  State state;
+  RestartHistory history;
+  bool operator==(const Instance&) const = default;
+};
+
+// What the plan asks for.
+struct Begin {
+  StartId id{};
+};
+struct Stop {
+  bool force = false;  // no stop signal and no timeout: SIGKILL at once
+  bool again = false;  // it is being replaced: waiting, not stopped, comes next
+};
+struct Renew {};
+// The deadline of `stopping` may have passed.
+struct Due {};
+// What the kernel tells; the engine has matched it to this instance's present start.
+struct Spawned {
+  std::int64_t pid = 0;
+};
+struct SpawnFailed {};
+struct Exited {
+  ExitStatus status;
+};
+struct Gone {};
+using Event = std::variant<Begin, Stop, Renew, Due, Spawned, SpawnFailed, Exited, Gone>;
+
+struct Spawn {
+  StartId id{};
+  bool operator==(const Spawn&) const = default;
+};
+struct Signal {
+  StartId id{};
+  int number = 0;
+  KillTarget whom = KillTarget::group;
+  bool operator==(const Signal&) const = default;
+};
+struct Kill {
+  StartId id{};
+  bool operator==(const Kill&) const = default;
+};
+using Command = std::variant<Spawn, Signal, Kill>;
+
+struct Rules {
+  const RestartPolicy& restart;
+  const StopPolicy& stop;
+};
+
+// No transition needs more than one command.
+struct Transition {
+  Instance instance;
+  std::optional<Command> command;
+};
+
+// The only way from one state to the next. `random`: 0 ≤ random < 1, for the jitter.
+[[nodiscard]] Transition step(Instance instance, const Event& event, const Rules& rules, TimePoint now, double random);
+
+}  // namespace svd::lifecycle
