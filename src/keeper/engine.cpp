@@ -63,7 +63,6 @@ void connect(Keeper& keeper, int socket) {
   engine.start_at = engine.kill_at = -1;
   keeper.outbox.events = 0;
   greet(keeper);
-  ++engine.started;
 }
 
 std::int64_t pause_before_next(Engine& engine) {
@@ -150,7 +149,7 @@ void engine_hung_up(Keeper& keeper) {
   // It is ending, or else of no more use; its end is what starts the next one.
   if (engine.pidfd >= 0)
     ::syscall(SYS_pidfd_send_signal, engine.pidfd, SIGKILL, nullptr, 0);
-  else if (engine.pid > 0 && engine.started > 0)
+  else if (engine.pid > 0)
     ::kill(engine.pid, SIGKILL);
 }
 

@@ -42,7 +42,7 @@ struct Engine {
   bool listed = false;         // it asked for everything, so reports make sense to it
   bool quitting = false;       // it said quit
   int code = 0;                // what to end with then
-  std::uint64_t started = 0;   // engines so far
+  std::uint64_t services = 0;  // engines so far that served
   std::int64_t born = 0;       // milliseconds
   std::int64_t start_at = -1;  // when to start the next one; -1: not planned
   std::int64_t kill_at = -1;   // quitting, but does not end

@@ -56,7 +56,7 @@ void put_header(Type type, std::uint32_t count) {
 bool send_owed(Keeper& keeper) {
   Outbox& owed = keeper.outbox;
   if (owed.hello) {
-    const Hello hello{header(Type::hello, 0), ::getpid(), keeper.nursery.missing, keeper.engine.started - 1};
+    const Hello hello{header(Type::hello, 0), ::getpid(), keeper.nursery.missing, keeper.engine.services};
     if (!send_fixed(keeper, hello)) return false;
     owed.hello = false;
   }

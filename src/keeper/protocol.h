@@ -77,7 +77,7 @@ struct Hello {
   Header header;
   std::int32_t pid;       // the keeper's
   std::uint32_t missing;  // Missing
-  std::uint64_t engines;  // how many engines were started before this one
+  std::uint64_t engines;  // how many engines served before this one
 };
 struct Notice {
   Header header;

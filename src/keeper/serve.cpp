@@ -21,7 +21,7 @@
 namespace svd::keeper {
 namespace {
 
-alignas(8) char inbox[max_message];
+alignas(8) char inbox[max_message + 8];
 
 // The descriptors that came with a message. What nobody takes is closed.
 struct Attached {
@@ -63,7 +63,7 @@ void collect(msghdr& head, Attached& attached) {
 
 Received receive(int socket, std::size_t& size, Attached& attached) {
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * max_attached)];
-  iovec part{inbox, sizeof inbox};
+  iovec part{inbox, max_message};
   msghdr head{};
   head.msg_iov = &part;
   head.msg_iovlen = 1;
@@ -243,8 +243,9 @@ void quit(Keeper& keeper, const Message& message) {
   std::memcpy(&body.code, message.at, fixed);
   keeper.engine.quitting = true;
   keeper.engine.code = body.code;
-  if (body.text_size > 0 && body.text_size <= message.left - fixed)
-    tell_waiter(keeper, message.at + fixed, body.text_size);
+  if (body.text_size == 0 || body.text_size > message.left - fixed) return;
+  message.at[fixed + body.text_size] = '\n';  // the inbox has room for it
+  tell_waiter(keeper, message.at + fixed, body.text_size + 1);
 }
 
 void redirect(const Attached& attached) {
@@ -254,6 +255,7 @@ void redirect(const Attached& attached) {
 }
 
 void ready(Keeper& keeper) {
+  keeper.engine.services += keeper.engine.served ? 0 : 1;
   keeper.engine.served = true;
   constexpr char text[] = "ready\n";
   tell_waiter(keeper, text, sizeof text - 1);

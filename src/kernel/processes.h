@@ -44,6 +44,7 @@ struct ProcessesHandlers {
   std::function<void(const Event&)> event;
   std::function<void(bool force)> shutdown;  // SIGTERM or SIGINT at the keeper; force: the second one
   std::function<void()> hangup;              // SIGHUP at the keeper
+  std::function<void()> keeper_replaced;     // the keeper had died; may be empty
 };
 
 class LinuxProcesses final : public ProcessPort {

@@ -6,11 +6,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tl/expected.hpp>
 #include <vector>
 
 #include "base/result.h"
 #include "model/phase.h"
-#include <tl/expected.hpp>
 
 namespace svd {
 

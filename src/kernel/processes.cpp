@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/processes.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <cstring>
+
+#include "kernel/processes_state.h"
+
+namespace svd {
+namespace {
+
+constexpr std::uint32_t first_batch = 2, largest_batch = 32;
+constexpr std::size_t batch_room = keeper::max_message - sizeof(keeper::Header);
+
+StartFailure failure(StartStage stage, int err, std::string detail = {}) {
+  return {stage, err, std::move(detail)};
+}
+
+int errno_of(const Error& error) { return static_cast<int>(error.code); }
+
+bool names(const std::string& variable, std::string_view name) {
+  return variable.size() > name.size() && variable.starts_with(name) && variable[name.size()] == '=';
+}
+
+// Our own user asks for nothing that we have not: an unprivileged daemon could not even set that.
+void drop_if_own(Identity& identity) {
+  if (::geteuid() == 0 || identity.uid.value_or(::geteuid()) != ::geteuid() ||
+      identity.gid.value_or(::getegid()) != ::getegid())
+    return;
+  identity.uid = identity.gid = std::nullopt;
+  identity.groups = std::nullopt;
+}
+
+keeper::Stdio to_wire(Stdio::Kind kind) {
+  switch (kind) {
+    case Stdio::Kind::null:
+      return keeper::Stdio::null;
+    case Stdio::Kind::path:
+      return keeper::Stdio::path;
+    case Stdio::Kind::fd:
+      return keeper::Stdio::fd;
+    case Stdio::Kind::inherit:
+      return keeper::Stdio::inherit;
+  }
+  return keeper::Stdio::null;
+}
+
+void set_log_index(std::string& record, std::uint32_t index) {
+  std::memcpy(record.data() + offsetof(keeper::Spawn, stdio_fd), &index, sizeof index);
+}
+
+std::string name_records(std::span<const std::string> names) {
+  std::string records;
+  for (const auto& name : names) {
+    const keeper::NamedFd head{static_cast<std::uint32_t>(name.size()), 0};
+    records.append(reinterpret_cast<const char*>(&head), sizeof head);
+    records += name;
+    records.resize((records.size() + 7) / 8 * 8);
+  }
+  return records;
+}
+
+}  // namespace
+
+LinuxProcesses::State::State(const Loop& loop_in, ProcessesOptions options_in, StdioSource& stdio_in,
+                             ProcessesHandlers handlers_in)
+    : loop{loop_in},
+      options{std::move(options_in)},
+      stdio{stdio_in},
+      handlers{std::move(handlers_in)},
+      cgroups{Cgroups::find(options.state_directory)},
+      client{loop_in,
+             {.reports = [this](std::span<const keeper::Report> reports) { on_reports(reports); },
+              .notice = [this](std::uint32_t bits) { missing |= bits; },
+              .shutdown =
+                  [this](bool force) {
+                    if (handlers.shutdown) handlers.shutdown(force);
+                  },
+              .hangup =
+                  [this] {
+                    if (handlers.hangup) handlers.hangup();
+                  },
+              .settled = [this] { tell(); },
+              .lost = [this] { keeper_lost(); }}},
+      batch_limit{first_batch} {}
+
+void LinuxProcesses::State::complete_environment(LaunchPlan& plan, const Identity& identity) {
+  if (!plan.user.empty() && identity.name.empty()) return;
+  const Identity* who = &identity;
+  if (plan.user.empty()) {
+    if (!own_identity) own_identity = users.resolve(std::to_string(::geteuid()), {}, {}).value_or(Identity{});
+    who = &*own_identity;
+  }
+  if (who->name.empty()) return;
+  const auto add = [&](std::string_view name, const std::string& value) {
+    const auto is_set = [&](const std::string& variable) { return names(variable, name); };
+    if (!value.empty() && std::ranges::none_of(plan.envp, is_set))
+      plan.envp.push_back(std::string{name} + "=" + value);
+  };
+  add("HOME", who->home);
+  add("USER", who->name);
+  add("LOGNAME", who->name);
+  add("SHELL", who->shell);
+}
+
+tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::prepare(LaunchPlan& plan, Child& child,
+                                                                         UniqueFd& log) {
+  if (!client.connected()) return tl::make_unexpected(failure(StartStage::keeper, ENOTCONN));
+  auto identity = users.resolve(plan.user, plan.group, plan.groups);
+  if (!identity) return tl::make_unexpected(identity.error());
+  complete_environment(plan, *identity);
+  drop_if_own(*identity);
+
+  auto opened = stdio.open(plan.slot, plan.logs);
+  if (!opened) return tl::make_unexpected(failure(StartStage::log, errno_of(opened.error()), plan.logs.path));
+  log = std::move(opened->fd);
+
+  if (cgroups.available()) {
+    auto leaf = Cgroups::leaf(plan.slot, plan.id);
+    if (const auto made = cgroups.make(leaf); !made)
+      return tl::make_unexpected(
+          failure(StartStage::cgroup, errno_of(made.error()), cgroups.base() + "/" + leaf));
+    child.has_cgroup = true;
+  }
+  return LaunchDetails{.identity = std::move(*identity),
+                       .cgroup = child.leaf(),
+                       .cookie = encode_cookie(child.known),
+                       .stdio = to_wire(opened->kind),
+                       .stdio_path = std::move(opened->path)};
+}
+
+void LinuxProcesses::State::start(LaunchPlan plan) {
+  Child child;
+  child.known.id = plan.id;
+  child.known.slot = plan.slot;
+  child.known.revision = plan.revision;
+  child.known.generation = plan.generation;
+  child.known.started = Loop::now().wall;
+  child.stop = plan.stop;
+  const auto id = plan.id;
+  UniqueFd log;
+  auto details = prepare(plan, child, log);
+  std::string record;
+  if (details) record = launch_record(plan, *details);
+  child.pending = std::make_unique<LaunchPlan>(std::move(plan));
+  if (details) child.pending->logs.path = std::move(details->stdio_path);
+  children.insert_or_assign(static_cast<std::uint64_t>(id), std::move(child));
+  if (!details) return fail_start(id, std::move(details.error()));
+  if (record.size() > keeper::max_file) return fail_start(id, failure(StartStage::keeper, E2BIG));
+  queue_record(id, std::move(record), std::move(log));
+}
+
+void LinuxProcesses::State::queue_record(StartId id, std::string record, UniqueFd log) {
+  ++unanswered;
+  if (record.size() > batch_room) return send_in_file(id, record, std::move(log));
+  if (batch.records.size() + record.size() > batch_room) send_batch();
+  set_log_index(record, static_cast<std::uint32_t>(batch.fds.size()));
+  batch.records += record;
+  ++batch.count;
+  if (log) batch.fds.push_back(std::move(log));
+  if (batch.count < batch_limit && batch.fds.size() < keeper::max_attached) return;
+  batch_limit = std::min(batch_limit * 2, largest_batch);
+  send_batch();
+}
+
+// The record's index of its log is 0: the file itself is not counted.
+void LinuxProcesses::State::send_in_file(StartId id, const std::string& record, UniqueFd log) {
+  const UniqueFd file{::memfd_create("svd-start", MFD_CLOEXEC)};
+  std::string_view left{record};
+  while (file && !left.empty()) {
+    const auto written = ::write(file.get(), left.data(), left.size());
+    if (written <= 0) break;
+    left.remove_prefix(static_cast<std::size_t>(written));
+  }
+  if (!left.empty()) {
+    --unanswered;
+    return fail_start(id, failure(StartStage::keeper, errno));
+  }
+  std::vector<int> fds{file.get()};
+  if (log) fds.push_back(log.get());
+  send_batch();
+  client.send(keeper::Type::spawn_file, 1, {}, fds);
+}
+
+void LinuxProcesses::State::send_batch() {
+  if (batch.count == 0) return;
+  std::vector<int> fds;
+  for (const auto& fd : batch.fds) fds.push_back(fd.get());
+  client.send(keeper::Type::spawn, batch.count, batch.records, fds);
+  batch = {};
+}
+
+void LinuxProcesses::State::kill_now(Child& child) {
+  if (child.life == Child::Life::running) {
+    // Also when there is a cgroup: the process may have been moved out of it.
+    const keeper::Signal signal{static_cast<std::uint64_t>(child.known.id),
+                                SIGKILL,
+                                child.has_cgroup ? keeper::Whom::main : keeper::Whom::group,
+                                {}};
+    client.send(keeper::Type::signal, 1, {reinterpret_cast<const char*>(&signal), sizeof signal});
+  }
+  if (child.has_cgroup) cgroups.kill(child.leaf());
+}
+
+void LinuxProcesses::State::send_held(std::span<const std::string> names) {
+  while (!names.empty()) {
+    const auto part = names.first(std::min<std::size_t>(names.size(), keeper::max_attached));
+    std::vector<int> fds;
+    for (const auto& name : part) fds.push_back(held.at(name).get());
+    client.send(keeper::Type::hold, static_cast<std::uint32_t>(part.size()), name_records(part), fds);
+    names = names.subspan(part.size());
+  }
+}
+
+LinuxProcesses::LinuxProcesses(std::unique_ptr<State> state) : state_{std::move(state)} {}
+LinuxProcesses::~LinuxProcesses() = default;
+
+void LinuxProcesses::spawn(LaunchPlan plan) { state_->start(std::move(plan)); }
+
+void LinuxProcesses::flush() {
+  state_->send_batch();
+  state_->batch_limit = first_batch;
+  if (state_->unanswered == 0) state_->tidying.request();
+}
+
+void LinuxProcesses::signal(StartId id, int number, KillTarget whom) {
+  const auto* const child = state_->find(id);
+  if (child == nullptr || child->life == State::Child::Life::exited) return;
+  state_->send_batch();  // it may be about a start that is still in there
+  const keeper::Signal signal{static_cast<std::uint64_t>(id),
+                              number,
+                              whom == KillTarget::group ? keeper::Whom::group : keeper::Whom::main,
+                              {}};
+  state_->client.send(keeper::Type::signal, 1, {reinterpret_cast<const char*>(&signal), sizeof signal});
+}
+
+void LinuxProcesses::kill(StartId id) {
+  auto* const child = state_->find(id);
+  if (child == nullptr) return;
+  child->kill_wanted = true;
+  if (child->life == State::Child::Life::exited) return state_->end_if_empty(*child);
+  if (child->life == State::Child::Life::running) state_->kill_now(*child);
+  // Else as soon as it is born.
+}
+
+void LinuxProcesses::forget(std::span<const StartId> ids) {
+  static_assert(sizeof(StartId) == sizeof(std::uint64_t));
+  constexpr std::size_t most = batch_room / sizeof(StartId);
+  while (!ids.empty()) {
+    const auto part = ids.first(std::min(ids.size(), most));
+    state_->client.send(keeper::Type::forget, static_cast<std::uint32_t>(part.size()),
+                        {reinterpret_cast<const char*>(part.data()), part.size_bytes()});
+    ids = ids.subspan(part.size());
+  }
+}
+
+std::string LinuxProcesses::cgroup(StartId id, const SlotId& slot) const {
+  if (!state_->cgroups.available()) return {};
+  const auto* const child = state_->find(id);
+  if (child != nullptr && !child->has_cgroup) return {};
+  return state_->cgroups.base() + "/" + Cgroups::leaf(slot, id);
+}
+
+Result<> LinuxProcesses::hold(const std::string& name, int fd) {
+  if (name.empty() || name.size() > keeper::max_name)
+    return fail(std::errc::invalid_argument,
+                "cannot hold a descriptor as '" + name + "': want 1 to 255 bytes");
+  if (state_->held.size() >= keeper::max_held && !state_->held.contains(name))
+    return fail(std::errc::no_buffer_space, "cannot hold '" + name + "': the keeper holds as many as it can");
+  UniqueFd copy{::fcntl(fd, F_DUPFD_CLOEXEC, 3)};
+  if (!copy) return fail_errno(errno, "cannot hold '" + name + "'");
+  state_->held.insert_or_assign(name, std::move(copy));
+  state_->send_held({&name, 1});
+  return {};
+}
+
+std::optional<UniqueFd> LinuxProcesses::held(const std::string& name) const {
+  const auto found = state_->held.find(name);
+  if (found == state_->held.end()) return std::nullopt;
+  UniqueFd copy{::fcntl(found->second.get(), F_DUPFD_CLOEXEC, 3)};
+  if (!copy) return std::nullopt;
+  return copy;
+}
+
+std::vector<std::string> LinuxProcesses::held_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, fd] : state_->held) names.push_back(name);
+  return names;
+}
+
+void LinuxProcesses::release(const std::string& name) {
+  if (state_->held.erase(name) == 0) return;
+  state_->client.send(keeper::Type::release, 1, name_records({&name, 1}));
+}
+
+void LinuxProcesses::ready() {
+  state_->is_ready = true;
+  state_->client.send(keeper::Type::ready, 0, {});
+}
+
+void LinuxProcesses::redirect(int fd) { state_->client.send(keeper::Type::redirect, 0, {}, {&fd, 1}); }
+
+void LinuxProcesses::quit(int code, std::string_view sentence) {
+  sentence = sentence.substr(0, 4096);
+  std::array<std::uint32_t, 2> head{static_cast<std::uint32_t>(code),
+                                    static_cast<std::uint32_t>(sentence.size())};
+  std::string body(reinterpret_cast<const char*>(head.data()), sizeof head);
+  body += sentence;
+  state_->send_batch();
+  state_->client.send(keeper::Type::quit, 0, body);
+  state_->client.drain();
+}
+
+std::int64_t LinuxProcesses::keeper_pid() const { return state_->client.hello().pid; }
+bool LinuxProcesses::taken_over() const { return state_->client.hello().engines > 0; }
+
+std::vector<std::string> LinuxProcesses::degraded() const {
+  auto sentences = state_->cgroups.degraded();
+  if ((state_->missing & keeper::missing_into_cgroup) != 0 && state_->cgroups.available())
+    sentences.emplace_back(
+        "clone3 into a cgroup is refused here: processes move into their cgroup after birth");
+  if ((state_->missing & keeper::missing_subreaper) != 0)
+    sentences.emplace_back("no child subreaper: orphans of instances go to another process");
+  sentences.insert(sentences.end(), state_->notes.begin(), state_->notes.end());
+  return sentences;
+}
+
+}  // namespace svd

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "kernel/proc.h"
+#include "kernel/processes_state.h"
+
+namespace svd {
+namespace {
+
+constexpr std::size_t tidy_at_once = 64;   // then others have their turn
+constexpr std::size_t tidy_anyway = 1024;  // even while starts are on their way
+constexpr Millis recheck_delay{100};
+
+struct LimitName {
+  int resource;
+  const char* name;
+};
+// As the ecosystem file calls them.
+constexpr std::array<LimitName, 16> limit_names{{{RLIMIT_AS, "as"},
+                                                 {RLIMIT_CORE, "core"},
+                                                 {RLIMIT_CPU, "cpu_time"},
+                                                 {RLIMIT_DATA, "data"},
+                                                 {RLIMIT_FSIZE, "fsize"},
+                                                 {RLIMIT_LOCKS, "locks"},
+                                                 {RLIMIT_MEMLOCK, "memlock"},
+                                                 {RLIMIT_MSGQUEUE, "msgqueue"},
+                                                 {RLIMIT_NICE, "nice"},
+                                                 {RLIMIT_NOFILE, "nofile"},
+                                                 {RLIMIT_NPROC, "nproc"},
+                                                 {RLIMIT_RSS, "rss"},
+                                                 {RLIMIT_RTPRIO, "rtprio"},
+                                                 {RLIMIT_RTTIME, "rttime"},
+                                                 {RLIMIT_SIGPENDING, "sigpending"},
+                                                 {RLIMIT_STACK, "stack"}}};
+
+std::string limit_name(int resource) {
+  const auto found = std::ranges::find(limit_names, resource, &LimitName::resource);
+  return found == limit_names.end() ? std::to_string(resource) : found->name;
+}
+
+// The keeper's numbers are ours.
+constexpr bool same(keeper::Stage wire, StartStage ours) {
+  return static_cast<int>(wire) == static_cast<int>(ours);
+}
+static_assert(
+    same(keeper::Stage::user, StartStage::user) && same(keeper::Stage::cgroup, StartStage::cgroup) &&
+    same(keeper::Stage::process, StartStage::process) && same(keeper::Stage::session, StartStage::session) &&
+    same(keeper::Stage::rlimit, StartStage::rlimit) &&
+    same(keeper::Stage::scheduling, StartStage::scheduling) && same(keeper::Stage::log, StartStage::log) &&
+    same(keeper::Stage::stdio, StartStage::stdio) && same(keeper::Stage::groups, StartStage::groups) &&
+    same(keeper::Stage::group, StartStage::group) && same(keeper::Stage::identity, StartStage::identity) &&
+    same(keeper::Stage::directory, StartStage::directory) && same(keeper::Stage::exec, StartStage::exec) &&
+    same(keeper::Stage::keeper, StartStage::keeper));
+constexpr bool same(keeper::Ended wire, ExitStatus::Kind ours) {
+  return static_cast<int>(wire) == static_cast<int>(ours);
+}
+static_assert(same(keeper::Ended::no, ExitStatus::Kind::none) &&
+              same(keeper::Ended::code, ExitStatus::Kind::code) &&
+              same(keeper::Ended::signal, ExitStatus::Kind::signal) &&
+              same(keeper::Ended::unknown, ExitStatus::Kind::unknown));
+
+// The object of the step that failed.
+std::string object_of(StartStage stage, int detail, const LaunchPlan& plan) {
+  switch (stage) {
+    case StartStage::exec:
+      return plan.argv.empty() ? std::string{} : plan.argv.front();
+    case StartStage::directory:
+      return plan.cwd;
+    case StartStage::log:
+      return plan.logs.path;
+    case StartStage::group:
+      return plan.group.empty() ? plan.user : plan.group;
+    case StartStage::identity:
+    case StartStage::groups:
+      return plan.user;
+    case StartStage::rlimit:
+      return limit_name(detail);
+    case StartStage::scheduling:
+      return detail == 0 ? "nice" : "oom_score_adj";
+    case StartStage::none:
+    case StartStage::user:
+    case StartStage::cgroup:
+    case StartStage::process:
+    case StartStage::session:
+    case StartStage::stdio:
+    case StartStage::keeper:
+      return {};
+  }
+  return {};
+}
+
+}  // namespace
+
+void LinuxProcesses::State::emit(Event event) {
+  events.push_back(std::move(event));
+  if (!telling_soon) deferred.request();
+}
+
+void LinuxProcesses::State::note(std::string sentence) {
+  if (std::ranges::find(notes, sentence) == notes.end()) notes.push_back(std::move(sentence));
+}
+
+void LinuxProcesses::State::tell() {
+  telling_soon = false;
+  while (!events.empty()) {
+    const Event event = std::move(events.front());
+    events.pop_front();
+    if (handlers.event) handlers.event(event);
+  }
+  if (unanswered == 0 && (!leftover_leaves.empty() || !unlabelled.empty())) tidying.request();
+}
+
+void LinuxProcesses::State::on_reports(std::span<const keeper::Report> reports) {
+  telling_soon = true;
+  for (const auto& report : reports) {
+    Child* const child = find(StartId{report.id});
+    switch (report.what) {
+      case keeper::What::spawned:
+        if (child != nullptr) on_spawned(*child, report);
+        break;
+      case keeper::What::failed:
+        if (child != nullptr) on_failed(*child, report);
+        break;
+      case keeper::What::exited:
+        if (child != nullptr)
+          on_exited(*child,
+                    {static_cast<ExitStatus::Kind>(report.ended), report.number, report.core_dumped != 0});
+        else
+          client.send(keeper::Type::forget, 1, {reinterpret_cast<const char*>(&report.id), sizeof report.id});
+        break;
+    }
+  }
+}
+
+void LinuxProcesses::State::on_spawned(Child& child, const keeper::Report& report) {
+  if (child.life != Child::Life::spawning) return;
+  --unanswered;
+  child.life = Child::Life::running;
+  child.known.pid = report.pid;
+  child.pending.reset();
+  if (child.has_cgroup)
+    unlabelled.push_back(child.known.id);
+  else if (const auto stat = read_stat(report.pid))
+    child.start_ticks = stat->start_ticks;
+  emit(Spawned{child.known.id, report.pid});
+  if (child.kill_wanted) kill_now(child);
+}
+
+void LinuxProcesses::State::on_failed(Child& child, const keeper::Report& report) {
+  if (child.life != Child::Life::spawning) return;
+  --unanswered;
+  const auto stage = static_cast<StartStage>(report.stage);
+  fail_start(child.known.id,
+             {stage, report.number,
+              child.pending ? object_of(stage, report.detail, *child.pending) : std::string{}});
+}
+
+void LinuxProcesses::State::on_exited(Child& child, ExitStatus status) {
+  if (child.life == Child::Life::exited) return;
+  child.life = Child::Life::exited;
+  child.known.exited = true;
+  child.known.status = status;
+  emit(Exited{child.known.id, status});
+  if (child.kill_wanted) end_if_empty(child);
+}
+
+void LinuxProcesses::State::fail_start(StartId id, StartFailure why) {
+  Child* const child = find(id);
+  if (child == nullptr) return;
+  if (child->has_cgroup) leftover_leaves.push_back(child->leaf());
+  children.erase(static_cast<std::uint64_t>(id));
+  emit(SpawnFailed{id, std::move(why)});
+}
+
+void LinuxProcesses::State::end_if_empty(Child& child) {
+  if (!child.has_cgroup || !cgroups.populated(child.leaf())) return gone(child);
+  kill_now(child);
+  watch_until_empty(child.leaf(), child.known.id);
+}
+
+void LinuxProcesses::State::watch_until_empty(const std::string& leaf, StartId id) {
+  if (emptying.contains(leaf)) return;
+  auto events_fd = cgroups.events(leaf);
+  auto watch = std::make_unique<Emptying>();
+  const auto armed = [&]() -> Result<> {
+    if (!events_fd) return tl::make_unexpected(events_fd.error());
+    watch->events = std::move(*events_fd);
+    return watch->watch.arm(loop, watch->events.get(), EPOLLPRI, Priority::cgroup,
+                            [this, leaf, id](std::uint32_t) { on_cgroup_event(leaf, id); });
+  }();
+  if (!armed && cgroups.populated(leaf)) {  // no descriptors left: the only case in which time has to tell
+    unwatched.push_back(id);
+    (void)recheck.set(Loop::now().mono + recheck_delay);
+    return;
+  }
+  if (armed) emptying.emplace(leaf, std::move(watch));
+  if (!cgroups.populated(leaf)) on_cgroup_event(leaf, id);  // since before the first look at the descriptor
+}
+
+void LinuxProcesses::State::recheck_unwatched() {
+  for (const auto ids = std::exchange(unwatched, {}); const auto id : ids)
+    if (Child* const child = find(id)) end_if_empty(*child);
+}
+
+void LinuxProcesses::State::on_cgroup_event(const std::string& leaf, StartId id) {
+  const auto waiting = emptying.find(leaf);
+  if (cgroups.populated(leaf)) {
+    if (waiting == emptying.end()) return;
+    std::array<char, 64> text{};  // so that the next change is signalled
+    [[maybe_unused]] const auto got = ::pread(waiting->second->events.get(), text.data(), text.size(), 0);
+    return;
+  }
+  if (waiting != emptying.end()) {
+    emptied.push_back(std::move(waiting->second));
+    emptying.erase(waiting);
+  }
+  if (Child* const child = find(id))
+    gone(*child);
+  else
+    leftover_leaves.push_back(leaf);
+  tidying.request();
+}
+
+void LinuxProcesses::State::gone(Child& child) {
+  const auto id = child.known.id;
+  if (child.has_cgroup) leftover_leaves.push_back(child.leaf());
+  children.erase(static_cast<std::uint64_t>(id));
+  emit(Gone{id});
+}
+
+void LinuxProcesses::State::tidy() {
+  emptied.clear();
+  if (unanswered > 0 && leftover_leaves.size() < tidy_anyway) return;  // told again when they are answered
+  std::size_t done = 0;
+  for (; !unlabelled.empty() && done < tidy_at_once; ++done) {
+    if (const Child* const child = find(unlabelled.back());
+        child != nullptr && child->life == Child::Life::running)
+      cgroups.set_label(child->leaf(), encode_cookie(child->known));
+    unlabelled.pop_back();
+  }
+  for (; !leftover_leaves.empty() && done < tidy_at_once; ++done) {
+    const auto leaf = std::move(leftover_leaves.back());
+    leftover_leaves.pop_back();
+    cgroups.remove(leaf);
+  }
+  if (!unlabelled.empty() || !leftover_leaves.empty()) tidying.request();
+}
+
+}  // namespace svd

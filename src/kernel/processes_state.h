@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of LinuxProcesses, shared by its three source files:
+//   processes.cpp           the port: starts, signals, kills, descriptors
+//   processes_events.cpp    what the keeper and the cgroups report, and the order it is told in
+//   processes_takeover.cpp  what a former engine or a dead keeper left
+#pragma once
+
+#include <array>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "kernel/cgroups.h"
+#include "kernel/keeper_client.h"
+#include "kernel/launch_record.h"
+#include "kernel/processes.h"
+#include "kernel/users.h"
+
+namespace svd {
+
+struct LinuxProcesses::State {
+  // One start, from spawn() to Gone.
+  struct Child {
+    enum class Life : std::uint8_t { spawning, running, exited };
+    KnownChild known;
+    StopPolicy stop;
+    Life life = Life::spawning;
+    bool has_cgroup = false;
+    bool kill_wanted = false;
+    std::uint64_t start_ticks = 0;  // without cgroups: what tells the process from a later one of its pid
+    std::unique_ptr<LaunchPlan> pending;  // until the keeper answered: for the words of a failure
+    [[nodiscard]] std::string leaf() const {
+      return has_cgroup ? Cgroups::leaf(known.slot, known.id) : std::string{};
+    }
+  };
+  // Starts that were collected but not sent.
+  struct Batch {
+    std::string records;
+    std::uint32_t count = 0;
+    std::vector<UniqueFd> fds;
+  };
+  // A cgroup that is watched until it is empty.
+  struct Emptying {
+    UniqueFd events;
+    IoWatch watch;
+  };
+  using Children = std::unordered_map<std::uint64_t, Child>;
+
+  State(const Loop& loop_in, ProcessesOptions options_in, StdioSource& stdio_in,
+        ProcessesHandlers handlers_in);
+
+  // processes.cpp
+  void start(LaunchPlan plan);
+  tl::expected<LaunchDetails, StartFailure> prepare(LaunchPlan& plan, Child& child, UniqueFd& log);
+  void complete_environment(LaunchPlan& plan, const Identity& identity);
+  void queue_record(StartId id, std::string record, UniqueFd log);
+  void send_in_file(StartId id, const std::string& record, UniqueFd log);
+  void send_batch();
+  void kill_now(Child& child);
+  void send_held(std::span<const std::string> names);
+
+  // processes_events.cpp
+  void emit(Event event);  // queued; told by tell()
+  void tell();
+  void on_reports(std::span<const keeper::Report> reports);
+  void on_spawned(Child& child, const keeper::Report& report);
+  void on_failed(Child& child, const keeper::Report& report);
+  void on_exited(Child& child, ExitStatus status);
+  void fail_start(StartId id, StartFailure why);
+  void end_if_empty(Child& child);  // Gone, or a watch until it may be
+  void watch_until_empty(const std::string& leaf, StartId id);
+  void on_cgroup_event(const std::string& leaf, StartId id);
+  void recheck_unwatched();
+  void gone(Child& child);
+  void note(std::string sentence);  // for degraded(); once
+  void tidy();                      // what nobody waits for: labels, empty cgroups
+
+  // processes_takeover.cpp
+  Result<> connect();
+  void configure();
+  void take_over(const KeeperClient::Child& child);
+  void take_stock_of_cgroups();
+  bool adopt_from_cgroup(const Cgroups::Leaf& leaf, const std::string& path);
+  bool adopt_child(Child child);     // offers it, and knows it from then on
+  bool offer(const Child& child);    // a process that is still ours goes to the keeper, with a pidfd
+  void recover_start(Child& child);  // it was asked for, and the answer died with the keeper
+  void keeper_lost();
+  void replace_keeper();
+  void hand_over();
+  [[nodiscard]] bool is_still_ours(const Child& child) const;
+
+  [[nodiscard]] Child* find(StartId id) {
+    const auto found = children.find(static_cast<std::uint64_t>(id));
+    return found == children.end() ? nullptr : &found->second;
+  }
+
+  const Loop& loop;
+  ProcessesOptions options;
+  StdioSource& stdio;
+  ProcessesHandlers handlers;
+  Cgroups cgroups;
+  Users users;
+  std::optional<Identity> own_identity;  // looked up when first needed
+  KeeperClient client;
+  Children children;
+  std::map<std::string, UniqueFd> held;
+  Batch batch;
+  std::uint32_t batch_limit = 0;  // grows within one flush: the keeper gets to work at once
+  std::size_t unanswered = 0;     // starts that were sent
+
+  std::deque<Event> events;
+  bool telling_soon = false;  // the keeper's messages are being read; tell() follows
+  Idle deferred;              // tells what arose in port calls
+  Idle tidying;
+  std::map<std::string, std::unique_ptr<Emptying>> emptying;
+  std::vector<std::unique_ptr<Emptying>> emptied;  // their handlers may still be running
+  std::vector<std::string> leftover_leaves;        // to remove
+  std::vector<StartId> unlabelled;
+  Timer recheck;  // of cgroups that could not be watched
+  std::vector<StartId> unwatched;
+
+  Timer retry;  // of starting a keeper
+  Millis retry_delay{0};
+  bool is_ready = false;
+  std::uint32_t missing = 0;  // keeper::Missing
+  std::vector<std::string> notes;
+};
+
+}  // namespace svd

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+
+#include "kernel/proc.h"
+#include "kernel/processes_state.h"
+
+namespace svd {
+namespace {
+
+// After every other source, reconcile included.
+constexpr auto after_idle = static_cast<Priority>(static_cast<std::int64_t>(Priority::idle) + 1);
+constexpr Millis first_retry{100}, longest_retry{5'000};
+// Between the engine's decision to start a process and its birth, and of the clock of /proc.
+constexpr std::int64_t earliest_us = -100'000, latest_us = 10'000'000;
+
+UniqueFd open_pidfd(std::int64_t pid) {
+  return UniqueFd{static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0))};
+}
+
+ExitStatus status_of(const keeper::Child& child) {
+  return {static_cast<ExitStatus::Kind>(child.ended), child.number, child.core_dumped != 0};
+}
+
+StopPolicy policy_of(const keeper::StopRule& rule) {
+  return {rule.signal, Millis{rule.timeout},
+          rule.whom == keeper::Whom::group ? KillTarget::group : KillTarget::main};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LinuxProcesses>> LinuxProcesses::connect(const Loop& loop, ProcessesOptions options,
+                                                                StdioSource& stdio,
+                                                                ProcessesHandlers handlers) {
+  auto state = std::make_unique<State>(loop, std::move(options), stdio, std::move(handlers));
+  SVD_CHECK(state->connect());
+  return std::unique_ptr<LinuxProcesses>{new LinuxProcesses{std::move(state)}};
+}
+
+std::vector<KnownChild> LinuxProcesses::children() const {
+  std::vector<KnownChild> known;
+  for (const auto& [id, child] : state_->children) known.push_back(child.known);
+  std::ranges::sort(known, {}, &KnownChild::id);
+  return known;
+}
+
+bool LinuxProcesses::adopt(const KnownChild& known) {
+  if (known.pid <= 1 || known.exited || state_->find(known.id) != nullptr) return false;
+  const auto stat = read_stat(known.pid);
+  if (!stat || stat->session != known.pid || stat->state == 'Z') return false;
+  const auto after = start_wall_us(*stat) - known.started.micros;
+  if (after < earliest_us || after > latest_us) return false;
+  State::Child child;
+  child.known = known;
+  child.start_ticks = stat->start_ticks;
+  return state_->adopt_child(std::move(child));
+}
+
+Result<> LinuxProcesses::State::connect() {
+  SVD_CHECK(deferred.arm(loop, Priority::exit, [this] { tell(); }));
+  SVD_CHECK(tidying.arm(loop, after_idle, [this] { tidy(); }));
+  SVD_CHECK(recheck.arm(loop, Priority::cgroup, [this] { recheck_unwatched(); }));
+  SVD_CHECK(retry.arm(loop, Priority::exit, [this] { replace_keeper(); }));
+  SVD_TRY(auto listing, client.greet(UniqueFd{std::exchange(options.socket, -1)}));
+  missing = client.hello().missing;
+  configure();
+  for (const auto& child : listing.children) take_over(child);
+  for (auto& [name, fd] : listing.held) held.insert_or_assign(name, std::move(fd));
+  if (cgroups.available()) take_stock_of_cgroups();
+  return {};
+}
+
+void LinuxProcesses::State::configure() {
+  const std::array<std::uint32_t, 2> head{static_cast<std::uint32_t>(cgroups.base().size()), 0};
+  client.send(keeper::Type::configure, 0,
+              std::string(reinterpret_cast<const char*>(head.data()), sizeof head) + cgroups.base());
+}
+
+void LinuxProcesses::State::take_over(const KeeperClient::Child& from) {
+  const auto& facts = from.facts;
+  auto known = decode_cookie(from.cookie);
+  if (!known) {
+    note("the keeper has a process that nobody knows (pid " + std::to_string(facts.pid) + "): killed");
+    const keeper::Signal signal{facts.id, SIGKILL, keeper::Whom::group, {}};
+    client.send(keeper::Type::signal, 1, {reinterpret_cast<const char*>(&signal), sizeof signal});
+    client.send(keeper::Type::forget, 1, {reinterpret_cast<const char*>(&facts.id), sizeof facts.id});
+    return;
+  }
+  Child child;
+  child.known = std::move(*known);
+  child.known.id = StartId{facts.id};
+  child.known.pid = facts.pid;
+  child.known.exited = facts.ended != keeper::Ended::no;
+  child.known.status = status_of(facts);
+  child.stop = policy_of(facts.stop);
+  child.life = child.known.exited ? Child::Life::exited : Child::Life::running;
+  child.has_cgroup = !from.cgroup.empty() && cgroups.available();
+  if (!child.has_cgroup && !child.known.exited)
+    if (const auto stat = read_stat(facts.pid)) child.start_ticks = stat->start_ticks;
+  if (child.has_cgroup) unlabelled.push_back(child.known.id);  // the former engine may not have come to it
+  children.insert_or_assign(facts.id, std::move(child));
+}
+
+// Cgroups that the keeper's children do not account for: left by a keeper and an engine that both died.
+void LinuxProcesses::State::take_stock_of_cgroups() {
+  for (const auto& path : cgroups.leaves()) {
+    const auto leaf = Cgroups::parse_leaf(path);
+    if (find(leaf->id) != nullptr) continue;
+    if (!cgroups.populated(path)) {
+      leftover_leaves.push_back(path);
+    } else if (!adopt_from_cgroup(*leaf, path)) {
+      note("processes of " + leaf->slot.str() + " were left over and are not its main process: killed");
+      cgroups.kill(path);
+      watch_until_empty(path, leaf->id);
+    }
+  }
+  tidying.request();
+}
+
+bool LinuxProcesses::State::adopt_from_cgroup(const Cgroups::Leaf& leaf, const std::string& path) {
+  auto known = decode_cookie(cgroups.label(path));
+  if (!known || known->id != leaf.id || known->slot != leaf.slot) return false;
+  Child child;
+  child.known = std::move(*known);
+  child.has_cgroup = true;
+  return adopt_child(std::move(child));
+}
+
+bool LinuxProcesses::State::is_still_ours(const Child& child) const {
+  if (!child.has_cgroup) {
+    const auto stat = read_stat(child.known.pid);
+    return stat && stat->start_ticks == child.start_ticks && stat->state != 'Z';
+  }
+  const auto members = cgroups.members(child.leaf());
+  return std::ranges::find(members, child.known.pid) != members.end();
+}
+
+bool LinuxProcesses::State::offer(const Child& child) {
+  // First the pidfd, then the question whose it is: in this order a recycled pid cannot slip in.
+  const auto process = open_pidfd(child.known.pid);
+  if (!process || !is_still_ours(child)) return false;
+  const auto leaf = child.leaf();
+  const auto cookie = encode_cookie(child.known);
+  keeper::Child facts{};
+  facts.id = static_cast<std::uint64_t>(child.known.id);
+  facts.pid = static_cast<std::int32_t>(child.known.pid);
+  facts.stop = stop_rule(child.stop);
+  facts.cgroup_size = static_cast<std::uint16_t>(leaf.size());
+  facts.cookie_size = static_cast<std::uint16_t>(cookie.size());
+  std::string record(reinterpret_cast<const char*>(&facts), sizeof facts);
+  record += leaf + cookie;
+  record.resize((record.size() + 7) / 8 * 8);
+  const int fd = process.get();
+  client.send(keeper::Type::adopt, 1, record, {&fd, 1});
+  return true;
+}
+
+bool LinuxProcesses::State::adopt_child(Child child) {
+  child.life = Child::Life::running;
+  if (!offer(child)) return false;
+  const auto id = static_cast<std::uint64_t>(child.known.id);
+  children.insert_or_assign(id, std::move(child));
+  return true;
+}
+
+// The keeper may have come to it before it died. Then the first process of the fresh cgroup, leader of a
+// session, is it.
+void LinuxProcesses::State::recover_start(Child& child) {
+  std::uint64_t first = ~0ULL;
+  for (const auto pid : child.has_cgroup ? cgroups.members(child.leaf()) : std::vector<std::int64_t>{}) {
+    const auto stat = read_stat(pid);
+    if (!stat || stat->session != pid || stat->start_ticks >= first) continue;
+    first = stat->start_ticks;
+    child.known.pid = pid;
+  }
+  if (child.known.pid == 0 || !offer(child))
+    return fail_start(child.known.id, {StartStage::keeper, ECONNRESET, {}});
+  child.life = Child::Life::running;
+  child.pending.reset();
+  unlabelled.push_back(child.known.id);
+  emit(Spawned{child.known.id, child.known.pid});
+  if (child.kill_wanted) kill_now(child);
+}
+
+void LinuxProcesses::State::keeper_lost() {
+  if (options.keeper_program.empty()) {
+    note("the keeper has died, and no other can be started");
+    ::sd_event_exit(loop.get(), EXIT_FAILURE);
+    return;
+  }
+  retry_delay = first_retry;
+  replace_keeper();
+}
+
+void LinuxProcesses::State::replace_keeper() {
+  if (const auto replaced = client.replace_keeper(options.keeper_program, options.arguments); !replaced) {
+    note(replaced.error().text);
+    (void)retry.set(Loop::now().mono + retry_delay);
+    retry_delay = std::min(retry_delay * 2, longest_retry);
+    return;
+  }
+  missing = client.hello().missing;
+  hand_over();
+  if (handlers.keeper_replaced) handlers.keeper_replaced();
+}
+
+void LinuxProcesses::State::hand_over() {
+  configure();
+  std::vector<std::string> names;
+  for (const auto& [name, fd] : held) names.push_back(name);
+  send_held(names);
+  batch = {};
+  unanswered = 0;
+  std::vector<Child*> taken;
+  for (auto& [id, child] : children) taken.push_back(&child);
+  for (Child* const child : taken) {
+    if (child->life == Child::Life::exited) continue;
+    if (child->life == Child::Life::spawning) {
+      recover_start(*child);
+    } else if (!offer(*child)) {
+      on_exited(*child, {ExitStatus::Kind::unknown, 0, false});
+    }
+  }
+  if (is_ready) client.send(keeper::Type::ready, 0, {});
+  tidying.request();
+}
+
+}  // namespace svd

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/users.h"
+
+#include <grp.h>
+#include <pwd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <memory>
+
+namespace svd {
+namespace {
+
+struct CloseFile {
+  void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+};
+using File = std::unique_ptr<std::FILE, CloseFile>;
+
+File open(const std::string& path) { return File{std::fopen(path.c_str(), "re")}; }
+
+std::optional<std::uint32_t> parse_id(const std::string& text) {
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  // The highest one means "no change" to setresuid(2).
+  if (error != std::errc{} || end != text.data() + text.size() || value == ~0U) return std::nullopt;
+  return value;
+}
+
+struct User {
+  std::uint32_t uid = 0, gid = 0;
+  std::string name, home, shell;
+};
+
+std::optional<User> find_user(const std::string& file, const std::string& wanted) {
+  const auto id = parse_id(wanted);
+  const File passwd = open(file);
+  if (!passwd) return std::nullopt;
+  while (const struct passwd* const entry = ::fgetpwent(passwd.get()))
+    if (wanted == entry->pw_name || (id && *id == entry->pw_uid))
+      return User{entry->pw_uid, entry->pw_gid, entry->pw_name, entry->pw_dir, entry->pw_shell};
+  return std::nullopt;
+}
+
+// One reading of /etc/group answers everything that is asked of it.
+struct GroupFile {
+  struct Entry {
+    std::string name;
+    std::uint32_t gid = 0;
+    bool has_user = false;
+  };
+  std::vector<Entry> entries;
+
+  GroupFile(const std::string& path, const std::string& user) {
+    const File file = open(path);
+    if (!file) return;
+    while (const struct group* const entry = ::fgetgrent(file.get())) {
+      bool member = false;
+      for (char** name = entry->gr_mem; *name != nullptr; ++name)
+        member = member || (!user.empty() && user == *name);
+      entries.push_back({entry->gr_name, entry->gr_gid, member});
+    }
+  }
+
+  // A number need not be in the file.
+  [[nodiscard]] std::optional<std::uint32_t> find(const std::string& wanted) const {
+    const auto found = std::ranges::find(entries, wanted, &Entry::name);
+    return found != entries.end() ? std::optional{found->gid} : parse_id(wanted);
+  }
+};
+
+tl::unexpected<StartFailure> fail_user(StartStage stage, const std::string& name) {
+  return tl::make_unexpected(StartFailure{stage, ENOENT, name});
+}
+
+}  // namespace
+
+Users::Users(std::string passwd, std::string group) : passwd_{std::move(passwd)}, group_{std::move(group)} {}
+
+tl::expected<Identity, StartFailure> Users::resolve(const std::string& user, const std::string& group,
+                                                    const std::vector<std::string>& groups) const {
+  Identity identity;
+  if (user.empty() && group.empty() && groups.empty()) return identity;
+  const auto known = user.empty() ? std::nullopt : find_user(passwd_, user);
+  if (!user.empty()) {
+    identity.uid = known ? std::optional{known->uid} : parse_id(user);
+    if (!identity.uid) return fail_user(StartStage::user, user);
+  }
+  if (known) {
+    identity.gid = known->gid;
+    identity.name = known->name;
+    identity.home = known->home;
+    identity.shell = known->shell;
+  }
+  const GroupFile file{group_, identity.name};
+  if (!group.empty() && !(identity.gid = file.find(group))) return fail_user(StartStage::group, group);
+  if (identity.uid && !identity.gid) return fail_user(StartStage::user, user + " (without a group)");
+
+  std::vector<std::uint32_t> numbers;
+  if (known)
+    for (const auto& entry : file.entries)
+      if (entry.has_user) numbers.push_back(entry.gid);
+  for (const auto& name : groups) {
+    const auto gid = file.find(name);
+    if (!gid) return fail_user(StartStage::groups, name);
+    numbers.push_back(*gid);
+  }
+  if (identity.gid && known) numbers.push_back(*identity.gid);  // as initgroups(3) does
+  std::ranges::sort(numbers);
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  if (identity.uid || !groups.empty()) identity.groups = std::move(numbers);
+  return identity;
+}
+
+}  // namespace svd
