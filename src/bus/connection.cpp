@@ -53,6 +53,10 @@ Result<> Connection::start(const Loop& loop, UniqueFd socket) {
   SVD_CHECK(check(sd_bus_match_signal(bus, nullptr, "org.freedesktop.DBus.Local",
                                       "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
                                       "Disconnected", &Connection::on_disconnected, this)));
+  SVD_CHECK(check(sd_bus_set_connected_signal(bus, 1)));
+  SVD_CHECK(
+      check(sd_bus_match_signal(bus, nullptr, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local",
+                                "org.freedesktop.DBus.Local", "Connected", &Connection::on_connected, this)));
   if (access_ != Access::none) SVD_CHECK(export_objects(*this));
   SVD_CHECK(check(sd_bus_start(bus)));
   return check(sd_bus_attach_event(bus, loop.get(), static_cast<int>(Priority::bus)));
@@ -101,6 +105,20 @@ int Connection::refuse(sd_bus_message* message) {
                              peer_.uid, hub_.rules().group.c_str());
   hub_.drop(*this, "");
   return 1;
+}
+
+void Connection::read_on() {
+  if (!std::exchange(has_unread_, false)) return;
+  int r = 1;
+  while (!doomed_ && r > 0) r = sd_bus_process(bus(), nullptr);
+  if (r < 0) hub_.drop(*this, "");
+}
+
+int Connection::on_connected(sd_bus_message*, void* self, sd_bus_error*) noexcept {
+  auto& connection = *static_cast<Connection*>(self);
+  connection.has_unread_ = true;
+  connection.hub_.authenticated();
+  return 0;
 }
 
 int Connection::on_disconnected(sd_bus_message*, void* self, sd_bus_error*) noexcept {

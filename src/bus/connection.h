@@ -45,6 +45,11 @@ class Connection {
   [[nodiscard]] bool authenticated() const { return sd_bus_is_ready(bus_.get()) > 0; }
   bool said_hello = false;
 
+  // Handles what the client sent along with the end of its handshake. sd-bus keeps that in its buffer and
+  // would look at it only when more comes (libsystemd 252): a client that then waits for an answer would wait
+  // for ever.
+  void read_on();
+
   // Adds to the account of output that the client may not have read yet.
   void charge(std::size_t bytes) noexcept { queued_bytes_ += bytes; }
   // More output is waiting than Limits allow.
@@ -62,6 +67,7 @@ class Connection {
   Result<> start(const Loop& loop, UniqueFd socket);
   static int on_message(sd_bus_message* message, void* self, sd_bus_error* error) noexcept;
   static int on_disconnected(sd_bus_message* message, void* self, sd_bus_error* error) noexcept;
+  static int on_connected(sd_bus_message* message, void* self, sd_bus_error* error) noexcept;
   int route(sd_bus_message* message);
   int refuse(sd_bus_message* message);
 
@@ -72,6 +78,7 @@ class Connection {
   MatchSet rules_;
   TimePoint accepted_;
   std::size_t queued_bytes_ = 0;
+  bool has_unread_ = false;
   bool doomed_ = false;
   std::unique_ptr<sd_bus, CloseBus> bus_;
 };

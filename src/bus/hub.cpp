@@ -38,6 +38,7 @@ Result<> Hub::serve(int listening, Control& control) {
     if (const auto resumed = watch_.set_events(EPOLLIN); !resumed) host_.log(resumed.error().text);
   }));
   SVD_CHECK(turn_end_.arm(loop_, [this] { end_turn(); }));
+  SVD_CHECK(handshakes_.arm(loop_, Priority::bus, [this] { finish_handshakes(); }));
   return watch_.arm(loop_, listening, EPOLLIN, Priority::bus, [this](std::uint32_t) { accept_all(); });
 }
 
@@ -136,6 +137,11 @@ void Hub::sweep() {
   if (gone == 0) return;
   interest_changed();
   check_authentication();
+}
+
+void Hub::finish_handshakes() {
+  for (const auto& connection : connections_) connection->read_on();
+  check_authentication();  // there may be nobody left to wait for
 }
 
 // Closes who did not finish the handshake in time, and sets the timer for the next; none is set when all

@@ -34,6 +34,8 @@ class Hub {
 
   // A connection got a message; called before anything is done with it.
   void received();
+  // A connection has finished its handshake.
+  void authenticated() noexcept { handshakes_.request(); }
   // Something is to be done at the end of this turn: signals to send, a connection to close.
   void request_turn_end();
   // Gives a connection up and says why.
@@ -48,6 +50,7 @@ class Hub {
   void pause_accepting(int err);
   void end_turn();
   void sweep();
+  void finish_handshakes();
   void check_authentication();
   void report_refusal(const std::string& why);
 
@@ -66,6 +69,7 @@ class Hub {
   Timer authentication_;
   Timer pause_;
   Idle turn_end_;
+  Idle handshakes_;
   std::vector<std::unique_ptr<Connection>> connections_;
   SignalQueue signals_;
 };

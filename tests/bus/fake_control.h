@@ -3,7 +3,9 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -149,10 +151,14 @@ class FakeHost final : public bus::Host {
                             .log_directory = "/log"};
   std::vector<std::string> lines;
   unsigned before = 0, after = 0, reexecutions = 0;
+  std::function<void()> on_request;  // after each call that changes something
 
   [[nodiscard]] bus::DaemonInfo info() const override { return described; }
   void before_request() override { ++before; }
-  void after_request() override { ++after; }
+  void after_request() override {
+    ++after;
+    if (on_request) on_request();
+  }
   void reexecute() override { ++reexecutions; }
   [[nodiscard]] std::uint32_t cpus() const override { return 4; }
   void log(std::string_view line) override { lines.emplace_back(line); }
