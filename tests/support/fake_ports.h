@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: Apache-2.0
+// The world as the engine's tests know it: a keeper that outlives engines, a disk, an observer. Honest: what it is told it
+// does, in order, and it says so by events; what breaks a rule that the real world depends on is collected in `violations`.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/persist.h"
+
+namespace svd::test {
+
+// Thrown out of a port call: the engine is killed there and then.
+struct EngineKilled {};
+
+struct FakeChild {
+  LaunchPlan plan;
+  std::int64_t pid = 0;
+  bool exited = false, gone = false;
+  bool told_gone = false;   // the present engine knows that nothing is left of it
+  bool asked = false;       // it was signalled or killed: its end is no surprise
+  bool ignores = false;     // the stop signal
+  bool dying = false;       // the stop signal arrived, and it ends when the world lets it
+  bool doomed = false;      // kill() was called
+  ExitStatus status;
+  WallTime started;
+  std::vector<int> signals;
+};
+
+struct Operation {
+  enum class Kind { spawn, signal, kill, forget } kind = Kind::spawn;
+  LaunchPlan plan;
+  StartId id{};
+  int number = 0;
+};
+
+class FakeWorld final : public ProcessPort, public LogPort, public StatePort, public Observer {
+ public:
+  // How the world behaves; a test changes it at will. All answer "well" by default.
+  std::function<std::optional<StartFailure>(const LaunchPlan&)> refuse = [](const LaunchPlan&) { return std::nullopt; };
+  std::function<bool(const LaunchPlan&)> ignores_stop = [](const LaunchPlan&) { return false; };
+  std::function<void()> on_call = [] {};  // before each effect; may throw EngineKilled
+  bool save_fails = false, save_revision_fails = false;
+  bool lazy = false;  // ends and clean-ups wait for let_end() and let_vanish()
+
+  Now now{TimePoint{Nanos{1'000'000'000'000}}, WallTime{1'700'000'000'000'000}};
+  std::deque<Event> events;             // to be dispatched; lost when the engine dies
+  std::map<StartId, FakeChild> table;   // the keeper's
+  std::set<StartId> ever;               // every start that was ever carried out
+  std::vector<std::string> violations;
+  std::string saved;
+  std::map<std::pair<Name, std::uint64_t>, Revision> revisions;
+  std::vector<EventRecord> records;
+  std::vector<std::string> told;        // the observer's calls that make or remove something
+  std::size_t saves = 0, spawns = 0, signals = 0;
+  std::map<SlotId, LogPolicy> logs;
+
+  void advance(Nanos by) {
+    now.mono += by;
+    now.wall.micros += std::chrono::duration_cast<std::chrono::microseconds>(by).count();
+  }
+
+  // ProcessPort: collected until flush(), as the keeper's client does.
+  void spawn(LaunchPlan plan) override {
+    on_call();
+    const auto id = plan.id;
+    pending_.push_back({Operation::Kind::spawn, std::move(plan), id, 0});
+  }
+  void signal(StartId id, int number, KillTarget) override {
+    on_call();
+    check_alive(id, "signal");
+    pending_.push_back({Operation::Kind::signal, {}, id, number});
+  }
+  void kill(StartId id) override {
+    on_call();
+    check_alive(id, "kill");
+    pending_.push_back({Operation::Kind::kill, {}, id, 0});
+  }
+  void forget(std::span<const StartId> ids) override {
+    on_call();
+    for (const auto id : ids) pending_.push_back({Operation::Kind::forget, {}, id, 0});
+  }
+  void flush() override {
+    on_call();
+    for (auto& operation : std::exchange(pending_, {})) carry_out(operation);
+  }
+  [[nodiscard]] std::string cgroup(StartId id, const SlotId& slot) const override {
+    return "/cgroup/" + slot.str() + "." + std::to_string(static_cast<std::uint64_t>(id));
+  }
+
+  // LogPort
+  void attach(const SlotId& slot, const LogPolicy& policy) override { logs[slot] = policy; }
+  void detach(const SlotId& slot) override { logs.erase(slot); }
+  [[nodiscard]] LogPolicy::To automatic() const override { return LogPolicy::To::file; }
+  [[nodiscard]] std::string where(const SlotId& slot, const LogPolicy&) const override { return "/log/" + slot.str(); }
+
+  // StatePort
+  bool save(const std::string& runtime) override {
+    on_call();
+    if (save_fails) return false;
+    ++saves;
+    saved = runtime;
+    if (!read_state(saved)) violations.emplace_back("what was saved cannot be read");
+    return true;
+  }
+  bool save_revision(const Revision& revision) override {
+    on_call();
+    if (save_revision_fails) return false;
+    revisions[{revision.view.ecosystem, revision.view.number}] = revision;
+    return true;
+  }
+  Result<Revision> load_revision(const Name& ecosystem, std::uint64_t number) override {
+    const auto found = revisions.find({ecosystem, number});
+    if (found == revisions.end()) return fail(std::errc::no_such_file_or_directory, "cannot read the revision: no such file");
+    return found->second;
+  }
+  void remove_revision(const Name& ecosystem, std::uint64_t number) override { revisions.erase({ecosystem, number}); }
+
+  // Observer
+  void instance_changed(const SlotId&) override {}
+  void instance_removed(const SlotId& id) override {
+    told.push_back("removed " + id.str());
+    if (on_removed) on_removed(id);
+  }
+  void app_changed(const AppId&) override {}
+  void app_removed(const AppId& id) override { told.push_back("removed " + id.str()); }
+  void change_started(ChangeId id) override { open.insert(id); }
+  void change_changed(ChangeId) override {}
+  void change_finished(ChangeId id) override {
+    if (open.erase(id) == 0 && strict_changes) violations.emplace_back("a change finished that was not running");
+  }
+  void event(const EventRecord& record) override {
+    if (record.text.find("→ starting") != std::string::npos && !record.text.ends_with(" ") &&
+        record.text.find("→ starting: ") == std::string::npos)
+      violations.push_back("a start without a cause: " + record.subject);
+    if (keep_records) records.push_back(record);
+  }
+  std::function<void(const SlotId&)> on_removed, on_spawned, on_refused;
+  std::function<void(const FakeChild&)> on_exit;
+  std::function<void(const LaunchPlan&)> check_spawn;
+  std::set<ChangeId> open;
+  bool keep_records = true, strict_changes = true;
+
+  // What happens by itself.
+  void exit(StartId id, ExitStatus status) {
+    auto& child = table.at(id);
+    if (child.exited) return;
+    child.exited = true;
+    child.status = status;
+    if (on_exit) on_exit(child);
+    events.push_back(Exited{id, status});
+    vanish_if_doomed(child);
+  }
+  void crash(StartId id) { exit(id, {ExitStatus::Kind::signal, 9, false}); }
+  void end(StartId id, int code) { exit(id, {ExitStatus::Kind::code, code, false}); }
+  void let_end(StartId id) {
+    if (table.at(id).dying) exit(id, {ExitStatus::Kind::signal, SIGTERM, false});
+  }
+  void let_vanish(StartId id) {
+    auto& child = table.at(id);
+    if (!child.doomed || child.gone) return;
+    exit(id, {ExitStatus::Kind::signal, SIGKILL, false});
+    if (!child.gone) vanish(child);
+  }
+  [[nodiscard]] std::vector<StartId> living() const {
+    std::vector<StartId> out;
+    for (const auto& [id, child] : table)
+      if (!child.exited) out.push_back(id);
+    return out;
+  }
+  [[nodiscard]] FakeChild* living_in(const SlotId& slot) {
+    for (auto& [id, child] : table)
+      if (child.plan.slot == slot && !child.exited) return &child;
+    return nullptr;
+  }
+
+  // The engine died: what it had not sent is lost, and so is what it had not read.
+  void engine_died() {
+    pending_.clear();
+    events.clear();
+    open.clear();
+    for (auto& [id, child] : table) child.told_gone = false;
+  }
+  [[nodiscard]] Restored restored() const {
+    Restored out;
+    out.runtime = saved;
+    for (const auto& [key, revision] : revisions) out.revisions.push_back(revision);
+    for (const auto& [id, child] : table)
+      out.children.push_back({id, child.plan.slot, child.plan.revision, child.plan.generation, child.pid, child.exited,
+                              child.status, child.started});
+    return out;
+  }
+  // A new machine: nothing runs, the disk is what it was.
+  void reboot() {
+    engine_died();
+    table.clear();
+  }
+
+ private:
+  void check_alive(StartId id, const char* what) {
+    const auto child = table.find(id);
+    const bool known = child != table.end() && !child->second.told_gone;
+    if (!known && !is_pending(id))
+      violations.push_back(std::string{what} + " to start " + std::to_string(static_cast<std::uint64_t>(id)) + ", which is gone");
+  }
+  [[nodiscard]] bool is_pending(StartId id) const {
+    return std::ranges::any_of(pending_, [&](const Operation& o) { return o.kind == Operation::Kind::spawn && o.id == id; });
+  }
+
+  void carry_out(Operation& operation) {
+    switch (operation.kind) {
+      case Operation::Kind::spawn: start(std::move(operation.plan)); return;
+      case Operation::Kind::signal: {
+        ++signals;
+        const auto found = table.find(operation.id);
+        if (found == table.end() || found->second.exited) return;
+        auto& child = found->second;
+        child.signals.push_back(operation.number);
+        child.asked = true;
+        if (child.ignores) return;
+        child.dying = true;
+        if (!lazy) let_end(operation.id);
+        return;
+      }
+      case Operation::Kind::kill: {
+        const auto found = table.find(operation.id);
+        if (found == table.end()) return;
+        auto& child = found->second;
+        child.doomed = true;
+        child.asked = true;
+        if (child.gone) tell_gone(child);  // asked again by a new engine, which does not know
+        else if (!lazy) let_vanish(operation.id);
+        return;
+      }
+      case Operation::Kind::forget: forget_one(operation.id); return;
+    }
+  }
+
+  void start(LaunchPlan plan) {
+    if (check_spawn) check_spawn(plan);
+    const auto name = plan.slot.str() + " (start " + std::to_string(static_cast<std::uint64_t>(plan.id)) + ")";
+    if (!ever.insert(plan.id).second) violations.push_back("a start number was used twice: " + name);
+    for (const auto& [id, child] : table)
+      if (child.plan.slot == plan.slot && !child.gone) violations.push_back("a start before the former one was gone: " + name);
+    ++spawns;
+    if (auto failure = refuse(plan)) {
+      if (on_refused) on_refused(plan.slot);
+      events.push_back(SpawnFailed{plan.id, *failure});
+      return;
+    }
+    if (on_spawned) on_spawned(plan.slot);
+    auto& child = table[plan.id];
+    child.ignores = ignores_stop(plan);
+    child.pid = next_pid_++;
+    child.started = now.wall;
+    child.plan = std::move(plan);
+    events.push_back(Spawned{child.plan.id, child.pid});
+  }
+
+  void vanish_if_doomed(FakeChild& child) {
+    if (child.doomed && !child.gone && !lazy) vanish(child);
+  }
+  void vanish(FakeChild& child) {
+    child.gone = true;
+    tell_gone(child);
+  }
+  void tell_gone(FakeChild& child) {
+    child.told_gone = true;
+    events.push_back(Gone{child.plan.id});
+  }
+
+  // The exit must be on record, and nothing left that somebody would have to ask for.
+  void forget_one(StartId id) {
+    const auto found = table.find(id);
+    if (found == table.end()) return;
+    const auto& child = found->second;
+    const auto name = child.plan.slot.str() + " (start " + std::to_string(static_cast<std::uint64_t>(id)) + ")";
+    if (!child.exited || !child.gone) violations.push_back("forgotten while something is left: " + name);
+    if (const auto state = read_state(saved)) {
+      for (const auto& app : state->apps)
+        for (const auto& slot : app.slots)
+          if (SlotId{app.id, slot.index} == child.plan.slot && slot.handled < static_cast<std::uint64_t>(id))
+            violations.push_back("an exit was forgotten before it was on record: " + name);
+    } else {
+      violations.push_back("an exit was forgotten before anything was on record: " + name);
+    }
+    table.erase(found);
+  }
+
+  std::vector<Operation> pending_;
+  std::int64_t next_pid_ = 1000;
+};
+
+// A stand-in for the file format: one line an app, "web instances=3 gen=1 delay=0 …"; the first line is the ecosystem's name.
+inline Result<Ecosystem> decode_simple(Source& source) {
+  std::istringstream text{source.text};
+  std::string line;
+  std::getline(text, line);
+  auto name = Name::parse(line);
+  if (!name) return fail(std::errc::invalid_argument, "test.yaml:1:1: name: " + name.error().text);
+  Ecosystem out{std::move(*name), {}};
+  while (std::getline(text, line)) {
+    std::istringstream words{line};
+    std::string word;
+    words >> word;
+    auto app_name = Name::parse(word);
+    if (!app_name) return fail(std::errc::invalid_argument, "test.yaml: " + app_name.error().text);
+    auto& app = out.apps[*app_name];
+    app.name = *app_name;
+    app.exec = {"/bin/" + word};
+    app.cwd = "/";
+    app.generation = 7;
+    while (words >> word) {
+      const auto equals = word.find('=');
+      const auto key = word.substr(0, equals), value = word.substr(equals + 1);
+      const auto number = [&] { return std::stoll(value); };
+      if (key == "instances") app.instances = static_cast<std::uint32_t>(number());
+      else if (key == "gen") { app.generation = static_cast<std::uint64_t>(number()) + 100; app.env["GEN"] = value; }
+      else if (key == "exec") app.exec = {value};
+      else if (key == "policy") app.restart.policy = static_cast<RestartPolicy::When>(number());
+      else if (key == "delay") app.restart.delay = Millis{number()};
+      else if (key == "max") app.restart.max_restarts = static_cast<std::uint32_t>(number());
+      else if (key == "window") app.restart.window = Millis{number()};
+      else if (key == "jitter") app.restart.jitter = static_cast<double>(number()) / 100;
+      else if (key == "reset") app.restart.reset_after = Millis{number()};
+      else if (key == "timeout") app.stop.timeout = Millis{number()};
+      else if (key == "keep") app.logs.keep = static_cast<std::uint32_t>(number());
+      else if (key == "secret") app.secret_env["TOKEN"] = value;
+      else if (key == "port") { app.env["PORT"] = value; app.increment_env = {"PORT"}; }
+      else return fail(std::errc::invalid_argument, "test.yaml: unknown key " + key);
+    }
+  }
+  return out;
+}
+
+inline Ports ports_of(FakeWorld& world) { return {world, world, world, world, decode_simple}; }
+
+inline Source file(std::string text) {
+  Source source;
+  source.text = std::move(text);
+  source.file = "/etc/test.yaml";
+  source.directory = "/etc";
+  return source;
+}
+
+// An engine in its world. settle() lets everything happen that happens without time passing.
+struct Bench {
+  FakeWorld world;
+  std::unique_ptr<Engine> engine = std::make_unique<Engine>(ports_of(world), 1);
+  std::optional<TimePoint> wake;
+  std::vector<std::string> problems;
+  Actor root{0, "root"};
+
+  void settle() {
+    do {
+      while (!world.events.empty()) {
+        const auto event = world.events.front();
+        world.events.pop_front();
+        engine->dispatch(event, world.now);
+      }
+      wake = engine->reconcile(world.now);
+    } while (!world.events.empty() || (wake && *wake <= world.now.mono));
+  }
+  // Lets time pass up to then, waking the engine when it wants to be.
+  void pass(Nanos by) {
+    const auto until = world.now.mono + by;
+    settle();
+    while (wake && *wake <= until) {
+      world.advance(*wake - world.now.mono);
+      settle();
+    }
+    world.advance(until - world.now.mono);
+    settle();
+  }
+  void restart_engine() {
+    engine.reset();
+    world.engine_died();
+    engine = std::make_unique<Engine>(ports_of(world), 2);
+    problems = engine->restore(world.restored(), world.now);
+    settle();
+  }
+  Result<Begun> apply(const std::string& text) {
+    engine->set_now(world.now);
+    auto begun = engine->apply(file(text), root);
+    settle();
+    return begun;
+  }
+  InstanceView instance(const std::string& app, std::uint32_t slot, const std::string& ecosystem = "shop") {
+    return engine->instance({{*Name::parse(ecosystem), *Name::parse(app)}, slot}).value_or(InstanceView{});
+  }
+  AppView app(const std::string& name, const std::string& ecosystem = "shop") {
+    return engine->app({*Name::parse(ecosystem), *Name::parse(name)}).value_or(AppView{});
+  }
+  ChangeView change(const Begun& begun) { return engine->change(begun.change).value_or(ChangeView{}); }
+  void crash(const std::string& app, std::uint32_t slot) {
+    const auto start = instance(app, slot).start;
+    world.crash(StartId{start});
+  }
+};
+
+}  // namespace svd::test
