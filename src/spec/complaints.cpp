@@ -26,8 +26,9 @@ std::string in_quotes(std::string_view value) { return "'" + shortened(value) + 
 
 std::string Place::str() const {
   const std::string before = up == nullptr ? std::string{} : up->str();
-  if (key.empty() && up != nullptr) return before + "[" + std::to_string(index) + "]";
-  return before.empty() ? shortened(key) : before + "." + shortened(key);
+  if (index != no_item) return before + "[" + std::to_string(index) + "]";
+  const auto name = key.empty() ? "''" : shortened(key);
+  return before.empty() ? name : before + "." + name;
 }
 
 std::uint32_t Complaints::characters_before(Mark mark) {
@@ -44,11 +45,7 @@ std::uint32_t Complaints::characters_before(Mark mark) {
 }
 
 void Complaints::add(Mark mark, std::string path, std::string text) {
-  if (full()) {
-    overflowed_ = overflowed_ || !seen_.contains({mark, text});
-    return;
-  }
-  if (!seen_.emplace(mark, text).second) return;
+  if (full() || !seen_.emplace(mark, text).second) return;
   const auto column = mark.line == 0 ? 0 : characters_before(mark) + 1;
   found_.push_back({mark.line, column, std::move(path), std::move(text)});
 }
@@ -58,8 +55,10 @@ Diagnostics Complaints::take() {
   std::ranges::stable_sort(found_, {}, place);
   if (found_.size() > max_diagnostics) {
     const auto rest = std::to_string(found_.size() - max_diagnostics);
+    const bool more_were_dropped = full();
     found_.resize(max_diagnostics);
-    found_.push_back({0, 0, "", overflowed_ ? "and more than " + rest + " others" : "and " + rest + " more"});
+    found_.push_back(
+        {0, 0, "", more_were_dropped ? "and at least " + rest + " more" : "and " + rest + " more"});
   }
   return std::move(found_);
 }

@@ -22,9 +22,11 @@ struct Mark {
 // Where in the tree a value sits: a chain of keys on the stack, turned into text only when there is a
 // complaint.
 struct Place {
+  static constexpr std::size_t no_item = ~std::size_t{0};
+
   const Place* up = nullptr;
-  std::string_view key;                   // empty for an item of a list
-  std::size_t index = 0;                  // of an item, from 0
+  std::string_view key;
+  std::size_t index = no_item;            // of an item of a list, from 0; it has no key
   [[nodiscard]] std::string str() const;  // "apps.web.exec[1]"; control characters made visible
 };
 
@@ -52,7 +54,6 @@ class Complaints {
   std::vector<std::size_t> line_starts_;  // filled when first needed
   Diagnostics found_;
   std::set<std::pair<Mark, std::string>> seen_;
-  bool overflowed_ = false;
 };
 
 // `value` cut to a length that fits a message, control characters made visible, in single quotes.

@@ -38,8 +38,9 @@ class Decoder {
       if (want_map(*apps, Place{nullptr, "apps"}, "a map of names to apps")) read_apps(*apps, ecosystem);
     } else {
       const auto* entry = root.find("apps");
+      const std::string what = entry == nullptr ? "the key 'apps' is missing" : "no apps below it";
       complaints_.add(entry == nullptr ? Mark{1, 1} : entry->key->mark, Place{nullptr, "apps"},
-                      "no apps: 'apps: {}' is an ecosystem without any");
+                      what + ": 'apps: {}' is an ecosystem without any");
     }
     return ecosystem;
   }

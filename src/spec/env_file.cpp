@@ -47,7 +47,10 @@ class Parser {
     rest_.remove_prefix(end + 1);
     skip_blanks();
     auto value = read_value();
-    if (!value) return "a quote that is never closed";
+    if (!value) {
+      rest_ = {};  // all that follows may have been meant to be in the quotes
+      return "a quote that is never closed";
+    }
     if (!only_comment_follows()) return "text after the closing quote";
     file_.variables.emplace_back(name, std::move(*value));
     return nullptr;

@@ -245,12 +245,21 @@ std::vector<std::string> keys_below(std::string_view section) {
 
 std::string suggest_key(std::string_view section, std::string_view key) {
   const auto mean = [](std::string_view what) { return ", did you mean '" + std::string{what} + "'?"; };
-  for (const auto& [word, ours] : foreign_words)
+  if (section.empty() && find_field(key) != nullptr) {  // "restart.delay": both parts in one
+    const auto dot = key.find('.');
+    return ": write '" + std::string{key.substr(dot + 1)} + "' under '" + std::string{key.substr(0, dot)} +
+           "'";
+  }
+  std::vector<std::string> words;
+  for (const auto& [word, ours] : foreign_words) {
     if (section.empty() && word == key) return mean(ours);
+    words.emplace_back(word);
+  }
   if (const auto near = nearest(key, keys_below(section))) return mean(*near);
   for (const auto& row : fields())  // the right key in the wrong place
     if (last_part(row.key) == key) return mean(row.key);
-  return "";
+  const auto near = section.empty() ? nearest(key, words) : std::nullopt;
+  return near ? suggest_key(section, *near) : "";
 }
 
 std::string_view to_words(Effect effect) {

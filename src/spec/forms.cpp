@@ -22,10 +22,13 @@ Json text_or_zero(const char* pattern) {
 }
 Json text_like(const char* pattern) { return Json::object({{"type", "string"}, {"pattern", pattern}}); }
 
+// For a number without a unit, in quotes or not.
 std::string unit_hint(const Node& node, std::string_view one, std::string_view other) {
-  if (!is_number(node)) return std::string{};
-  return ": it needs a unit, such as " + node.text.substr(0, 20) + std::string{one} + " or " +
-         node.text.substr(0, 20) + std::string{other};
+  const bool bare = node.kind == Kind::scalar && !node.text.empty() && node.text.size() < 20 &&
+                    node.text != "0" && node.text.find_first_not_of("0123456789.") == std::string::npos;
+  if (!bare) return "";
+  return ": it needs a unit, such as " + node.text + std::string{one} + " or " + node.text +
+         std::string{other};
 }
 
 // The text of a value that may be given in quotes or without; numbers count only where they are the number 0.

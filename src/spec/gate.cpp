@@ -124,7 +124,9 @@ class Builder final : public YAML::EventHandler {
     return text;
   }
 
-  void refuse_tag(Mark at, const std::string& tag) {
+  void refuse_tag(Mark at, std::string tag) {
+    constexpr std::string_view core = "tag:yaml.org,2002:";  // what the parser makes of "!!"
+    if (tag.starts_with(core)) tag.replace(0, core.size(), "!!");
     complaints_.add(at, path(),
                     "a tag (" + in_quotes(tag) + ") has no meaning here; to make a text, use quotes");
   }
@@ -177,16 +179,17 @@ class Builder final : public YAML::EventHandler {
   void take_key(const Node& key) {
     auto& top = open_.back();
     const auto before = key.kind == Kind::scalar ? top.keys.find(key.text) : KeyIndex::npos;
-    top.key = &key;
     top.key_is_bad = true;
-    if (key.kind != Kind::scalar) {
-      complaints_.add(key.mark, path(), "a key must be a text");
-    } else if (before != KeyIndex::npos) {
-      const auto line = std::to_string(top.node->entries[before].key->mark.line);
-      complaints_.add(key.mark, path(), "duplicate key, it is on line " + line + " already");
-    } else {
+    if (key.kind != Kind::scalar) complaints_.add(key.mark, path(), "a key must be a text");
+    top.key = &key;
+    if (key.kind != Kind::scalar) return;
+    if (before == KeyIndex::npos) {
       top.key_is_bad = false;
+      return;
     }
+    if (complaints_.full()) return;
+    const auto line = std::to_string(top.node->entries[before].key->mark.line);
+    complaints_.add(key.mark, path(), "duplicate key, it is on line " + line + " already");
   }
 
   // `<<: *base` or `<<: [*one, *two]`: keys that the map does not have itself; of two, the first one's.

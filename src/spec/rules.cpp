@@ -110,7 +110,8 @@ const EnvFile& Outside::env_file(const std::string& path) {
   const auto content = inputs_.read_file
                            ? inputs_.read_file(path)
                            : Result<std::string>{fail(std::errc::no_such_file_or_directory,
-                                                      "its content did not come with the ecosystem")};
+                                                      "cannot read " + in_quotes(path) +
+                                                          ": its content did not come with the ecosystem")};
   if (!content) return parsed_[path] = EnvFile{{}, {{0, content.error().text}}};
   auto& parsed = parsed_[path] = parse_env_file(*content);
   if (parsed.problems.empty()) source_.env_files[path] = *content;
@@ -137,10 +138,10 @@ void Outside::add_secrets(const AppInFile& file, AppSpec& app, Complaints& compl
   for (std::size_t i = 0; i < app.env_file.size(); ++i) {
     const auto mark = file.find("env_file")->entries[i].value->mark;
     const auto& parsed = env_file(app.env_file[i]);
-    for (const auto& [line, problem] : parsed.problems)
-      complaints.add(mark, Place{&key, "", i},
-                     line == 0 ? "cannot read " + in_quotes(app.env_file[i]) + ": " + problem
-                               : app.env_file[i] + ":" + std::to_string(line) + ": " + problem);
+    for (const auto& [line, problem] : parsed.problems) {
+      const auto text = line == 0 ? problem : app.env_file[i] + ":" + std::to_string(line) + ": " + problem;
+      complaints.add(mark, Place{&key, "", i}, text);
+    }
     for (const auto& [name, value] : parsed.variables) {
       secret_bytes_ += name.size() + value.size();
       if (secret_bytes_ > most_secret_bytes)

@@ -1,0 +1,1 @@
+svd_fuzz(spec FILES spec_fuzz.cpp LIBS svd_spec CORPUS corpus/spec RUNS 20000)
