@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "files/log_layout.h"
 
+#include <sys/file.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -94,6 +96,16 @@ Result<LogPlace> open_log_place(const std::string& path) {
   UniqueFd directory{::open(parts.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (!directory) return fail_errno(errno, "cannot open the directory '" + parts.directory + "'");
   return LogPlace{std::move(directory), parts.name};
+}
+
+Result<UniqueFd> lock_log(const LogPlace& place, bool wait) {
+  SVD_TRY(auto fd, open_at(place.directory.get(), "." + place.base + ".lock", O_RDWR | O_CREAT | O_NONBLOCK, 0600));
+  for (;;) {
+    if (::flock(fd.get(), wait ? LOCK_EX : LOCK_EX | LOCK_NB) == 0) return fd;
+    if (errno == EWOULDBLOCK)
+      return fail(std::errc::resource_unavailable_try_again, "cannot rotate '" + place.base + "': somebody else does");
+    if (errno != EINTR) return fail_errno(errno, "cannot lock '" + place.base + "'");
+  }
 }
 
 Result<CutRecord> read_cut_record(const LogPlace& place) {

@@ -5,6 +5,7 @@
 //   web.0.log               the live file: the app appends to it and does not know of any of this
 //   web.0.log.000001.gz …   rotated files (without .gz: not compressed), oldest first; `zcat -f web.0.log.0* web.0.log` is the stream
 //   .web.0.log.cut          the record: where in the stream the live file begins; there from the first cut on
+//   .web.0.log.lock         held (flock) by whoever moves bytes
 //
 // A cut moves the first `length` bytes (whole blocks of the file system; ending with a line where there is such a block near
 // the end, else within one) to a rotated file. The steps, each of which may be the last one of a killed process:
@@ -70,6 +71,10 @@ struct LogPlace {
   std::string base;
 };
 Result<LogPlace> open_log_place(const std::string& path);
+
+// The right to move bytes of this log, until the descriptor is closed. Error resource_unavailable_try_again: somebody else has it and
+// `wait` is false.
+Result<UniqueFd> lock_log(const LogPlace& place, bool wait);
 
 // A log that was never cut has no record: that is CutRecord{}. Error: unreadable, or no record of ours.
 Result<CutRecord> read_cut_record(const LogPlace& place);

@@ -129,17 +129,17 @@ void LogStream::seek(std::uint64_t position) {
 // nullopt: the record changed meanwhile, what was read may be torn.
 Result<std::optional<std::size_t>> LogStream::read_live(const CutRecord& before, const Live& live,
                                                         std::span<char> into) {
-  auto offset = live.offset + (position_ - live.owned);
-  if (offset > live.size) {  // truncated under us: go on at its beginning
-    position_ = live.owned;
-    offset = live.offset;
-  }
+  const auto wanted = live.offset + (position_ - live.owned);
+  // Past its end, if that is still so below, means that somebody truncated it: go on at its beginning.
+  const bool truncated = wanted > live.size;
+  const auto offset = truncated ? live.offset : wanted;
   const auto n = live_ ? ::pread(live_.get(), into.data(), into.size(), static_cast<off_t>(offset)) : 0;
   const int err = errno;
   SVD_TRY(const auto after, record());
   SVD_TRY(const auto still, look(after));
   if (before != after || still.owned != live.owned || still.offset != live.offset) return std::optional<std::size_t>{};
   if (n < 0) return fail_errno(err, "cannot read '" + place_.base + "'");
+  if (truncated) position_ = live.owned;
   position_ += static_cast<std::uint64_t>(n);
   return std::optional{static_cast<std::size_t>(n)};
 }

@@ -47,13 +47,6 @@ Result<Live> open_live(const LogPlace& place) {
   return live;
 }
 
-Result<> lock(const LogPlace& place, const Live& live) {
-  if (::flock(live.fd.get(), LOCK_EX | LOCK_NB) == 0) return {};
-  if (errno == EWOULDBLOCK)
-    return fail(std::errc::resource_unavailable_try_again, "cannot rotate " + quoted(place) + ": somebody else does");
-  return fail_errno(errno, "cannot lock " + quoted(place));
-}
-
 mode_t file_mode(const Live& live) { return live.about.st_mode & 0777; }
 
 // Answers by trying where there is nothing: far behind the end of the file.
@@ -203,8 +196,8 @@ Result<bool> cut_once(const LogPlace& place, Live& live, CutRecord& record, cons
 
 Result<> rotate_log(const std::string& path, const CutOptions& options) {
   SVD_TRY(const auto place, open_log_place(path));
-  SVD_TRY(auto live, open_live(place));
-  SVD_CHECK(lock(place, live));
+  SVD_TRY(auto live, open_live(place));  // first: a log that is not there needs no lock file
+  SVD_TRY(const auto lock, lock_log(place, false));
   SVD_TRY(auto record, read_cut_record(place));
   if (!can_punch(live))
     return fail(std::errc::not_supported, "cannot rotate " + quoted(place) + ": its file system cannot remove the front of a file");
@@ -226,7 +219,11 @@ Result<> settle_log(const LogPlace& place, const CutOptions& options) {
   SVD_TRY(auto record, read_cut_record(place));
   if (record.step != Step::renaming) return {};
   const auto name = rotated_name(place.base, record.number + 1, false);
-  if (auto done = rename_new(place, place.base, name); !done && done.error().code != std::errc::file_exists) return done;
+  const bool done = ::faccessat(place.directory.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  // No live file either: somebody removed it.
+  if (auto renamed = done ? Result<>{} : rename_new(place, place.base, name);
+      !renamed && renamed.error().code != std::errc::no_such_file_or_directory)
+    return renamed;
   options.at("renamed");
   return write_cut_record(place, settled(record, 0, options.now), 0640);
 }

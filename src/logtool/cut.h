@@ -27,7 +27,7 @@ struct CutOptions {
 // front of a file; invalid_argument: not a regular file of one name; else what the system said. The log is whole after each of them.
 Result<> rotate_log(const std::string& path, const CutOptions& options);
 
-// For `logtool write`, which owns what is appended. The caller holds the lock and has the live file's directory open.
+// For `logtool write`, which owns what is appended. The caller holds the lock.
 // Renames the live file to the next rotated one; nothing is compressed. No live file is there afterwards.
 Result<> rename_log(const LogPlace& place, const CutOptions& options);
 // Takes up a rename that was recorded. Done by rename_log() and rotate_log() anyway.

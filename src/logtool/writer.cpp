@@ -2,7 +2,6 @@
 #include "logtool/writer.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,33 +47,25 @@ class Writer {
 
  private:
   Result<> append_some(std::string_view& bytes) {
-    SVD_CHECK(lock());
-    auto done = append_locked(bytes);
-    if (live_) ::flock(live_.get(), LOCK_UN);
-    return done;
+    SVD_TRY(const auto lock, lock_log(place_, true));
+    SVD_CHECK(settle_log(place_, options_.cut));  // somebody may have died while he renamed
+    SVD_CHECK(open_live());
+    return append_locked(bytes);
   }
 
-  // Locked, and still the file of that name: another writer may have renamed it while we waited, or died while it did.
-  Result<> lock() {
-    for (;;) {
-      if (!live_) {
-        SVD_TRY(live_, open_at(place_.directory.get(), place_.base, O_WRONLY | O_APPEND | O_CREAT, options_.mode));
-      }
-      while (::flock(live_.get(), LOCK_EX) != 0)
-        if (errno != EINTR) return fail_errno(errno, "cannot lock '" + place_.base + "'");
-      struct stat have {}, named {};
-      if (::fstat(live_.get(), &have) != 0) return fail_errno(errno, "cannot examine '" + place_.base + "'");
-      const bool same = ::fstatat(place_.directory.get(), place_.base.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-                        named.st_ino == have.st_ino && named.st_dev == have.st_dev;
-      SVD_TRY(const auto record, read_cut_record(place_));
-      const bool half_renamed = record.step == CutRecord::Step::renaming;
-      if (half_renamed) SVD_CHECK(settle_log(place_, options_.cut));
-      if (same && !half_renamed) {
-        size_ = static_cast<std::uint64_t>(have.st_size);
-        return {};
-      }
-      live_.reset();
+  // The file of that name: another writer may have renamed ours.
+  Result<> open_live() {
+    struct stat have {}, named {};
+    if (live_ && ::fstat(live_.get(), &have) == 0 &&
+        ::fstatat(place_.directory.get(), place_.base.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+        named.st_ino == have.st_ino && named.st_dev == have.st_dev) {
+      size_ = static_cast<std::uint64_t>(have.st_size);
+      return {};
     }
+    SVD_TRY(live_, open_at(place_.directory.get(), place_.base, O_WRONLY | O_APPEND | O_CREAT, options_.mode));
+    if (::fstat(live_.get(), &have) != 0) return fail_errno(errno, "cannot examine '" + place_.base + "'");
+    size_ = static_cast<std::uint64_t>(have.st_size);
+    return {};
   }
 
   Result<bool> too_old() const {
@@ -117,7 +108,7 @@ class Writer {
     auto cut = options_.cut;
     cut.now = wall_now();
     auto done = rename_log(place_, cut);
-    live_.reset();  // unlocks
+    live_.reset();
     SVD_CHECK(done);
     if (::fork() == 0) ::_exit(tidy_log(place_, cut) ? 0 : 1);
     return {};
