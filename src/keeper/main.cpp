@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -62,7 +63,11 @@ bool set_up_stdio() {
 // Every signal is blocked and the wanted ones come through a descriptor; dispositions are default, so that
 // children have nothing to reset (whoever started us may have ignored some).
 void set_up_signals() {
-  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+  // Raw, since libc keeps two signals for itself and refuses to touch them. A zeroed struct sigaction of the
+  // kernel's means SIG_DFL.
+  const std::uint64_t reset[4] = {};
+  for (int number = 1; number < NSIG; ++number)
+    ::syscall(SYS_rt_sigaction, number, reset, nullptr, sizeof(std::uint64_t));
   sigset_t all, wanted;
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);

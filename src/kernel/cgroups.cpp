@@ -181,6 +181,12 @@ void Cgroups::remove(const std::string& leaf) {
   apps_.erase(app);
 }
 
+void Cgroups::remove_base() {
+  if (!available()) return;
+  base_fd_.reset();
+  ::rmdir(base_.c_str());
+}
+
 Result<UniqueFd> Cgroups::events(const std::string& leaf) const {
   auto file = open_at(base_fd_.get(), leaf + "/cgroup.events", O_RDONLY);
   if (!file) return fail_errno(errno, "cannot watch " + base_ + "/" + leaf);

@@ -63,6 +63,8 @@ class Cgroups {
   // after both keeper and engine died. Where the kernel has none, nothing is kept and label() is "".
   void set_label(const std::string& leaf, std::string_view label) const;
   [[nodiscard]] std::string label(const std::string& leaf) const;
+  // BASE itself, if nothing is in it any more; available() is false from then on.
+  void remove_base();
   // All leaves that exist now.
   [[nodiscard]] std::vector<std::string> leaves() const;
 

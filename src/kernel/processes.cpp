@@ -317,6 +317,9 @@ void LinuxProcesses::quit(int code, std::string_view sentence) {
   state_->send_batch();
   state_->client.send(keeper::Type::quit, 0, body);
   state_->client.drain();
+  for (const auto& leaf : state_->leftover_leaves) state_->cgroups.remove(leaf);
+  state_->leftover_leaves.clear();
+  state_->cgroups.remove_base();
 }
 
 std::int64_t LinuxProcesses::keeper_pid() const { return state_->client.hello().pid; }

@@ -1,0 +1,5 @@
+svd_test(processes TIER process FILES processes_test.cpp LIBS svd_kernel)
+foreach(test processes)
+  add_dependencies(test_${test} svd)
+  target_compile_definitions(test_${test} PRIVATE SVD_KEEPER="$<TARGET_FILE:svd>")
+endforeach()
