@@ -87,24 +87,29 @@ Result<> Daemon::connect() {
                                  .state_directory = settings_.directories.state,
                                  .keeper_program = settings_.programs + "/../../bin/svd",
                                  .arguments = settings_.arguments};
-  const ProcessesHandlers handlers{.event =
-                                       [this](const Event& event) {
-                                         engine_->dispatch(event, Loop::now());
-                                         owe_reconcile();
-                                       },
-                                   .shutdown =
-                                       [this](bool force) {
-                                         engine_->set_now(Loop::now());
-                                         engine_->shutdown({::geteuid(), "signal"}, force);
-                                         owe_reconcile();
-                                       },
-                                   .hangup =
-                                       [this] {
-                                         if (const auto opened = log_.reopen(); !opened)
-                                           log_.write(Severity::error, opened.error().text);
-                                       }};
-  SVD_TRY(processes_, LinuxProcesses::connect(*loop_, options, *logs_, handlers));
+  SVD_TRY(processes_, LinuxProcesses::connect(*loop_, options, *logs_, handlers()));
   return log_.reopen();  // the keeper, too, writes to our log file
+}
+
+ProcessesHandlers Daemon::handlers() {
+  return {.event =
+              [this](const Event& event) {
+                engine_->dispatch(event, Loop::now());
+                owe_reconcile();
+              },
+          .shutdown =
+              [this](bool force) {
+                engine_->set_now(Loop::now());
+                engine_->shutdown({::geteuid(), "signal"}, force);
+                owe_reconcile();
+              },
+          .hangup = [this] { complain(log_.reopen()); },
+          .keeper_replaced =
+              [this] {
+                log_.write(Severity::warning, "the keeper had died, another one has taken its place");
+                owner_.keeper_pid = processes_->keeper_pid();
+                complain(write_lock_owner(lock_.get(), owner_));
+              }};
 }
 
 // Now it can be told whether the one who holds the lock is our keeper.
@@ -193,14 +198,7 @@ void Daemon::owe_reconcile() {
 
 void Daemon::reconcile() {
   reconcile_owed_.reset();
-  if (const auto set = wake_.set(engine_->reconcile(Loop::now())); !set)
-    log_.write(Severity::error, set.error().text);
-  if (const auto pid = processes_->keeper_pid();
-      pid != owner_.keeper_pid) {  // a new one after the old one's death
-    owner_.keeper_pid = pid;
-    if (const auto written = write_lock_owner(lock_.get(), owner_); !written)
-      log_.write(Severity::error, written.error().text);
-  }
+  complain(wake_.set(engine_->reconcile(Loop::now())));
 }
 
 void Daemon::finish() {
@@ -210,9 +208,10 @@ void Daemon::finish() {
   loop_->exit(0);
 }
 
-void Daemon::settle() {
-  if (const auto set = trim_.set(Loop::now().mono + trim_delay); !set)
-    log_.write(Severity::error, set.error().text);
+void Daemon::settle() { complain(trim_.set(Loop::now().mono + trim_delay)); }
+
+void Daemon::complain(const Result<>& done) {
+  if (!done) log_.write(Severity::error, done.error().text);
 }
 
 bus::DaemonInfo Daemon::info() const {

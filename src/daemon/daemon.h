@@ -64,6 +64,8 @@ class Daemon final : public bus::Host {
   void reconcile();
   void finish();
   void settle();
+  [[nodiscard]] ProcessesHandlers handlers();
+  void complain(const Result<>& done);
 
   DaemonSettings settings_;
   Log log_;
