@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 
 #include "keeper/keeper.h"
@@ -79,6 +80,16 @@ bool is_hopeless(const Keeper& keeper) {
   return keeper.ready_fd >= 0 && keeper.engine.failures >= give_up_after && keeper.children.known() == 0;
 }
 
+void tell_hopeless(Keeper& keeper) {
+  char text[4352];
+  const int size =
+      keeper.engine.err != 0
+          ? std::snprintf(text, sizeof text, "cannot start %s: %s\n", keeper.options.engine_path,
+                          strerrordesc_np(keeper.engine.err))
+          : std::snprintf(text, sizeof text, "the engine ends again and again before it serves\n");
+  tell_waiter(keeper, text, static_cast<std::uint32_t>(size));
+}
+
 void close_socket(Keeper& keeper) {
   if (keeper.engine.socket < 0) return;
   unwatch(keeper, keeper.engine.socket);
@@ -99,8 +110,7 @@ void plan_start(Keeper& keeper) {
   if (keeper.stop.phase != Stop::Phase::none) return stop_everything(keeper);
   const std::int64_t pause = pause_before_next(keeper.engine);
   if (is_hopeless(keeper)) {
-    constexpr char text[] = "the engine ends again and again before it serves\n";
-    tell_waiter(keeper, text, sizeof text - 1);
+    tell_hopeless(keeper);
     keeper.ended = true;
     keeper.code = 1;
     return;
@@ -121,8 +131,8 @@ void start_engine(Keeper& keeper) {
     ::close(pair[1]);
     if (err != 0) ::close(pair[0]);
   }
+  keeper.engine.err = err;
   if (err == 0) return connect(keeper, pair[0]);
-  note(keeper.options.engine_path, err);
   note("cannot start the engine", err);
   plan_start(keeper);
 }

@@ -46,6 +46,7 @@ struct Engine {
   std::int64_t born = 0;       // milliseconds
   std::int64_t start_at = -1;  // when to start the next one; -1: not planned
   std::int64_t kill_at = -1;   // quitting, but does not end
+  std::int32_t err = 0;        // why it could not be started
   std::uint32_t failures = 0;  // in a row
 };
 
@@ -58,10 +59,11 @@ struct Outbox {
 };
 
 struct Stop {
-  enum class Phase : std::uint8_t { none, asked, terminating, killing };
+  enum class Phase : std::uint8_t { none, asked, terminating, killing, emptying };
   Phase phase = Phase::none;
   bool force = false;
   std::int64_t deadline = -1;
+  int events = -1;  // the base's cgroup.events, while its last processes die
 };
 
 struct Keeper {
@@ -92,7 +94,8 @@ void watch(Keeper& keeper, int fd, std::uint32_t events, std::uint64_t tag);
 void unwatch(Keeper& keeper, int& fd);
 
 // What an event belongs to; children's pidfds are `tag_child` plus the entry's number.
-inline constexpr std::uint64_t tag_signals = 1, tag_engine = 2, tag_engine_pidfd = 3, tag_child = 16;
+inline constexpr std::uint64_t tag_signals = 1, tag_engine = 2, tag_engine_pidfd = 3, tag_base = 4,
+                               tag_child = 16;
 
 // engine.cpp
 void plan_start(Keeper& keeper);  // now or later, by how the last one fared

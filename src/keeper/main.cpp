@@ -136,6 +136,7 @@ void take(const epoll_event& event) {
     if (keeper.engine.pidfd >= 0) engine_ended(keeper, Ended::unknown, 0);
     return;
   }
+  if (event.data.u64 == tag_base) return;  // check_stopped() looks
   if (event.data.u64 >= tag_child) return take_child_event(event.data.u64 - tag_child);
   if (keeper.engine.socket < 0) return;
   if ((event.events & EPOLLOUT) != 0) keeper.outbox.blocked = false;

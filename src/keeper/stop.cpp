@@ -3,11 +3,12 @@
 // stops everything by itself: each child's own stop signal, the longest of their timeouts, SIGKILL, and
 // whatever is left in the cgroups.
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdio>
+#include <cstring>
 
 #include "keeper/keeper.h"
 #include "keeper/log.h"
@@ -37,6 +38,25 @@ void kill_everything(Keeper& keeper) {
   keeper.stop.deadline = now_ms() + kill_patience;
   each_living(keeper, [](const Entry& entry) { send_signal(entry, SIGKILL, Whom::group); });
   kill_cgroups(keeper);
+}
+
+// The last children are gone; what they left in the cgroups follows, and the kernel says when.
+void kill_strays(Keeper& keeper) {
+  keeper.stop.phase = Stop::Phase::emptying;
+  keeper.stop.deadline = now_ms() + kill_patience;
+  kill_cgroups(keeper);
+  if (keeper.nursery.base < 0) return;
+  keeper.stop.events = ::openat(keeper.nursery.base, "cgroup.events", O_RDONLY | O_CLOEXEC);
+  if (keeper.stop.events >= 0) watch(keeper, keeper.stop.events, EPOLLPRI, tag_base);
+}
+
+// Also makes the next change of it an event (kernfs: a change is signalled once it was read before).
+bool is_populated(const Keeper& keeper) {
+  char text[128];
+  const auto size = keeper.stop.events < 0 ? 0 : ::pread(keeper.stop.events, text, sizeof text - 1, 0);
+  if (size <= 0) return false;
+  text[size] = '\0';
+  return std::strstr(text, "populated 1") != nullptr;
 }
 
 void end_engine(Keeper& keeper) {
@@ -90,13 +110,15 @@ void check_stopped(Keeper& keeper) {
   Stop& stop = keeper.stop;
   if (stop.phase <= Stop::Phase::asked) return;
   if (keeper.children.alive() == 0) {
-    kill_cgroups(keeper);
-    keeper.ended = true;
-    return;
+    if (stop.phase != Stop::Phase::emptying) kill_strays(keeper);
+    if (!is_populated(keeper)) {
+      keeper.ended = true;
+      return;
+    }
   }
   if (now_ms() < stop.deadline) return;
   if (stop.phase == Stop::Phase::terminating) return kill_everything(keeper);
-  note_number("processes that cannot be ended:", static_cast<long>(keeper.children.alive()));
+  note("some processes cannot be ended");
   keeper.ended = true;
 }
 
