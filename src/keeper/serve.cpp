@@ -69,7 +69,9 @@ Received receive(int socket, std::size_t& size, Attached& attached) {
   head.msg_iovlen = 1;
   head.msg_control = control;
   head.msg_controllen = sizeof control;
-  const auto got = ::recvmsg(socket, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  auto got = ::recvmsg(socket, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  // An engine that ended with something of ours unread: that is reported once, before what it had still sent (a `quit`, say).
+  if (got < 0 && errno == ECONNRESET) got = ::recvmsg(socket, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (got < 0) return errno == ECONNRESET ? Received::hung_up : Received::nothing;
   collect(head, attached);
   size = (head.msg_flags & MSG_TRUNC) != 0 ? 0 : static_cast<std::size_t>(got);
