@@ -120,7 +120,9 @@ std::string printable(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto length = utf8_length(text.substr(i));
     const auto byte = static_cast<std::uint8_t>(text[i]);
-    if (length == 0 || byte < 0x20 || byte == 0x7F) {
+    // U+0080 to U+009F: terminals take them for escape sequences too (ECMA-48, 8-bit C1).
+    const bool is_c1 = length == 2 && byte == 0xC2 && static_cast<std::uint8_t>(text[i + 1]) < 0xA0;
+    if (length == 0 || byte < 0x20 || byte == 0x7F || is_c1) {
       if (byte == '\n') out += "\\n";
       else if (byte == '\t') out += "\\t";
       else if (byte == '\r') out += "\\r";

@@ -13,7 +13,7 @@ void add_completion(CLI::App& root, Context& context) {
   command->add_option("shell", *shell, "bash, zsh or fish")
       ->required()
       ->type_name("bash|zsh|fish")
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+      ->check(one_of({"bash", "zsh", "fish"}));
   command->footer("source <(svctl completion bash)");
   command->callback([shell, &root, &context] {
     context.out(completion_text(root, *shell));

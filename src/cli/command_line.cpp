@@ -40,8 +40,9 @@ constexpr std::array hints{
 // "--jsn" → "--json".
 std::string suggest_option(const CLI::App& command, const std::string& typed) {
   std::vector<std::string> known;
-  for (const auto* option : options_of(command))
-    for (const auto& name : option->get_lnames()) known.push_back("--" + name);
+  for (const auto* place = &command; place != nullptr; place = place->get_parent())
+    for (const auto* option : options_of(*place))
+      for (const auto& name : option->get_lnames()) known.push_back("--" + name);
   const auto found = nearest(typed, known);
   return found ? ", did you mean '" + *found + "'?" : "";
 }
@@ -66,8 +67,10 @@ const CLI::App& reached(const CLI::App& root) {
 std::string describe(const CLI::App& root, const CLI::ParseError& error,
                      std::span<const std::string> arguments) {
   const auto& command = reached(root);
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
-    const auto extra = command.remaining(true);
+  const auto extra = root.remaining(true);
+  const bool verb_wanted =
+      !verbs_of(command).empty() && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr || (verb_wanted && !extra.empty())) {
     const auto& first = extra.empty() ? arguments.back() : extra.front();
     const auto shown = "'" + printable(first) + "'";
     if (first.starts_with("-") && first.size() > 1)
@@ -75,8 +78,7 @@ std::string describe(const CLI::App& root, const CLI::ParseError& error,
     if (!verbs_of(command).empty()) return "unknown verb " + shown + suggest_verb(command, first);
     return shown + " is one argument too many";
   }
-  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !verbs_of(command).empty())
-    return "a verb is missing";
+  if (verb_wanted) return "a verb is missing";
   return printable(error.what());
 }
 
@@ -95,7 +97,7 @@ void set_up_root(CLI::App& root, Context& context, std::string& colour) {
       ->type_name("ADDRESS");
   root.add_option("--color", colour, "Colours: auto (on a terminal, unless NO_COLOR is set), always or never")
       ->type_name("auto|always|never")
-      ->check(CLI::IsMember({"auto", "always", "never"}));
+      ->check(one_of({"auto", "always", "never"}));
   root.fallthrough();
   root.require_subcommand(1);
   root.formatter_fn(
@@ -141,6 +143,15 @@ Exit run_command_line(std::span<const std::string> arguments, Context& context) 
     return Exit::usage;
   }
   return context.exit();
+}
+
+std::function<std::string(const std::string&)> one_of(std::vector<std::string> words) {
+  return [words = std::move(words)](const std::string& typed) {
+    if (std::ranges::find(words, typed) != words.end()) return std::string{};
+    std::string known;
+    for (const auto& word : words) known += (known.empty() ? "" : ", ") + word;
+    return "'" + typed + "' is none of " + known;
+  };
 }
 
 std::vector<const CLI::App*> verbs_of(const CLI::App& command) {

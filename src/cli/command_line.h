@@ -7,6 +7,7 @@
 // footer an example.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -43,6 +44,9 @@ using Tree = std::unique_ptr<CLI::App, DeleteTree>;
 [[nodiscard]] std::vector<const CLI::App*> verbs_of(const CLI::App& command);
 [[nodiscard]] std::vector<const CLI::Option*> options_of(const CLI::App& command);
 [[nodiscard]] std::vector<const CLI::Option*> positionals_of(const CLI::App& command);
+
+// For CLI::Option::check(). Not CLI::IsMember: that one adds itself to the type name.
+[[nodiscard]] std::function<std::string(const std::string&)> one_of(std::vector<std::string> words);
 
 // Options that several verbs share, with the same words everywhere.
 CLI::Option* add_json_flag(CLI::App& command, bool& json);

@@ -87,27 +87,53 @@ std::vector<std::string> option_names(const Place& place) {
   return names;
 }
 
-// --- bash: one function that fills COMPREPLY ---
+// Its own, and those of the root, which every verb takes.
+std::vector<std::string> valid_options(const Place& place, const Place& root) {
+  auto names = option_names(place);
+  for (const auto& name : option_names(root))
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  return names;
+}
 
-std::string bash_value_case(const std::vector<Place>& places) {
-  std::string text;
-  std::vector<std::string> seen;
+// Of the whole tree, each once: the names of options that take a value, as "-n|--lines", and the type of it.
+std::vector<std::pair<std::string, std::string>> valued_options(const std::vector<Place>& places) {
+  std::vector<std::pair<std::string, std::string>> valued;
   for (const auto& place : places)
     for (const auto& option : place.options) {
-      const auto names = joined(option.names, "|");
-      if (option.takes.empty() || std::ranges::find(seen, names) != seen.end()) continue;
-      seen.push_back(names);
-      const auto words = fixed_words(option.takes);
-      text += "    " + names + ") " +
-              (words.empty() ? "" : "COMPREPLY=($(compgen -W '" + words + "' -- \"$cur\")); ") +
-              "return ;;\n";
+      std::pair entry{joined(option.names, "|"), option.takes};
+      if (!option.takes.empty() && std::ranges::find(valued, entry) == valued.end())
+        valued.push_back(std::move(entry));
     }
+  return valued;
+}
+
+struct CasePatterns {
+  std::string valued;  // "--address|--color": the next word is theirs
+  std::string paths;   // "'apply'|'daemon'|'daemon stop'"
+};
+CasePatterns case_patterns(const std::vector<Place>& places) {
+  CasePatterns patterns;
+  for (const auto& [names, type] : valued_options(places))
+    patterns.valued += (patterns.valued.empty() ? "" : "|") + names;
+  for (const auto& place : places)
+    if (!place.path.empty()) patterns.paths += (patterns.paths.empty() ? "" : "|") + quoted(place.path);
+  return patterns;
+}
+
+// --- bash: one function that fills COMPREPLY ---
+
+std::string value_cases(const std::vector<Place>& places, const std::string& before,
+                        const std::string& after) {
+  std::string text;
+  for (const auto& [names, type] : valued_options(places)) {
+    const auto words = fixed_words(type);
+    text += "    " + names + ") " + (words.empty() ? "" : before + words + after + "; ") + "return ;;\n";
+  }
   return text;
 }
 
-std::string bash_place(const Place& place, const std::vector<std::string>& global) {
-  auto words = option_names(place);
-  if (!place.path.empty()) words.insert(words.end(), global.begin(), global.end());
+std::string bash_place(const Place& place, const Place& root) {
+  const auto words = valid_options(place, root);
   std::vector<std::string> verbs;
   for (const auto& verb : place.verbs) verbs.push_back(verb.text);
   auto text = "    " + quoted(place.path) + ") options=" + quoted(joined(words, " ")) +
@@ -122,19 +148,14 @@ std::string bash_place(const Place& place, const std::vector<std::string>& globa
 }
 
 std::string bash_script(const std::vector<Place>& places) {
-  std::string valued, paths;
-  for (const auto& place : places) {
-    for (const auto& option : place.options)
-      if (!option.takes.empty()) valued += (valued.empty() ? "" : "|") + joined(option.names, "|");
-    if (!place.path.empty()) paths += (paths.empty() ? "" : "|") + quoted(place.path);
-  }
+  const auto [valued, paths] = case_patterns(places);
   std::string text =
       "# bash completion for svctl: source <(svctl completion bash)\n_svctl() {\n"
       "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb= options= words= files= "
       "i\n"
       "  COMPREPLY=()\n"
       "  case $prev in\n" +
-      bash_value_case(places) +
+      value_cases(places, "COMPREPLY=($(compgen -W '", "' -- \"$cur\"))") +
       "  esac\n"
       "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
       "    case ${COMP_WORDS[i]} in\n"
@@ -148,8 +169,7 @@ std::string bash_script(const std::vector<Place>& places) {
       "    esac\n"
       "  done\n"
       "  case $verb in\n";
-  const auto global = option_names(places.front());
-  for (const auto& place : places) text += bash_place(place, global);
+  for (const auto& place : places) text += bash_place(place, places.front());
   return text +
          "  esac\n"
          "  if [[ $cur == -* ]]; then\n"
@@ -163,9 +183,8 @@ std::string bash_script(const std::vector<Place>& places) {
 }
 
 // The same in zsh's own words; the last line serves both `source` and a file in fpath.
-std::string zsh_place(const Place& place, const std::vector<std::string>& global) {
-  auto names = option_names(place);
-  if (!place.path.empty()) names.insert(names.end(), global.begin(), global.end());
+std::string zsh_place(const Place& place, const Place& root) {
+  const auto names = valid_options(place, root);
   std::string described;
   for (const auto& verb : place.verbs) described += " " + quoted(verb.text + ":" + verb.description);
   auto text = "    " + quoted(place.path) + ") options=(" + joined(names, " ") + ")";
@@ -180,22 +199,12 @@ std::string zsh_place(const Place& place, const std::vector<std::string>& global
 }
 
 std::string zsh_script(const std::vector<Place>& places) {
-  std::string valued, paths, values;
-  for (const auto& place : places) {
-    for (const auto& option : place.options) {
-      if (option.takes.empty()) continue;
-      valued += (valued.empty() ? "" : "|") + joined(option.names, "|");
-      const auto words = fixed_words(option.takes);
-      values += "    " + joined(option.names, "|") + ") " +
-                (words.empty() ? "" : "compadd -- " + words + "; ") + "return ;;\n";
-    }
-    if (!place.path.empty()) paths += (paths.empty() ? "" : "|") + quoted(place.path);
-  }
+  const auto [valued, paths] = case_patterns(places);
   std::string text =
       "#compdef svctl\n# zsh completion for svctl: source <(svctl completion zsh)\n_svctl() {\n"
       "  local verb= files= i\n  local -a options verbs offered\n"
       "  case ${words[CURRENT-1]} in\n" +
-      values +
+      value_cases(places, "compadd -- ", "") +
       "  esac\n"
       "  for ((i = 2; i < CURRENT; i++)); do\n"
       "    case ${words[i]} in\n"
@@ -207,8 +216,7 @@ std::string zsh_script(const std::vector<Place>& places) {
       paths +
       ") verb=\"${verb:+$verb }${words[i]}\" ;; esac ;;\n"
       "    esac\n  done\n  case $verb in\n";
-  const auto global = option_names(places.front());
-  for (const auto& place : places) text += zsh_place(place, global);
+  for (const auto& place : places) text += zsh_place(place, places.front());
   return text +
          "  esac\n"
          "  if [[ ${words[CURRENT]} == -* ]]; then\n    compadd -- $options\n    return\n  fi\n"

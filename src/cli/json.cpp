@@ -91,17 +91,18 @@ std::string JsonWriter::take() {
   return std::exchange(text_, {});
 }
 
-std::string rfc3339(WallTime time) {
+std::string rfc3339(WallTime time, unsigned digits) {
   constexpr std::int64_t million = 1'000'000;
   std::int64_t fraction = time.micros % million;
   if (fraction < 0) fraction += million;
   const auto seconds = static_cast<std::time_t>((time.micros - fraction) / million);
   std::tm parts{};
   ::gmtime_r(&seconds, &parts);
-  std::array<char, 40> text{};
-  const auto length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-  std::snprintf(text.data() + length, text.size() - length, ".%06dZ", static_cast<int>(fraction));
-  return text.data();
+  std::array<char, 40> date{};
+  std::strftime(date.data(), date.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+  if (digits == 0) return std::string{date.data()} + "Z";
+  const auto micros = std::to_string(million + fraction).substr(1);
+  return std::string{date.data()} + "." + micros.substr(0, digits) + "Z";
 }
 
 }  // namespace svd::cli

@@ -48,7 +48,7 @@ class JsonWriter {
   bool comma_ = false;  // the next value or key follows another one
 };
 
-// "2026-01-31T23:59:59.123456Z".
-[[nodiscard]] std::string rfc3339(WallTime time);
+// "2026-01-31T23:59:59.123456Z", with so many digits of the second's fraction (0 to 6), the rest cut off.
+[[nodiscard]] std::string rfc3339(WallTime time, unsigned digits = 6);
 
 }  // namespace svd::cli

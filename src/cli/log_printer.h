@@ -23,7 +23,7 @@ struct LogPrinterOptions {
   bool prefix = true;
   bool json = false;
   bool terminal = false;  // false: the app's bytes are passed on unchanged
-  Style style;
+  Style style{};
 };
 
 class LogPrinter {

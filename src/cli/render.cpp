@@ -49,6 +49,14 @@ Paint colour_of(PlanStep::Action action) {
   return Paint::plain;
 }
 
+// "7ms", "1.2s", "83s".
+std::string took(Millis time) {
+  const auto count = time.count();
+  if (count < 1000) return std::to_string(count) + "ms";
+  if (count < 10'000) return std::to_string(count / 1000) + "." + std::to_string(count % 1000 / 100) + "s";
+  return std::to_string(count / 1000) + "s";
+}
+
 bool several_ecosystems(std::span<const PlanStep> steps) {
   return several(steps, [](const PlanStep& step) -> const Name& { return step.app.ecosystem; });
 }
@@ -133,7 +141,7 @@ std::string history_table(std::span<const RevisionView> revisions, WallTime now,
 }
 
 std::string event_line(const EventRecord& record, const Style& style) {
-  return paint(style, Paint::dim, rfc3339(record.when)) + "  " +
+  return paint(style, Paint::dim, rfc3339(record.when, 3)) + "  " +
          paint(style, Paint::bold, printable(record.subject)) + "  " + printable(record.text) + "\n";
 }
 
@@ -161,18 +169,9 @@ std::string outcome_text(const ChangeReport& report, const Style& style) {
   const auto& view = report.view;
   auto text = printable(view.kind) + " " + printable(view.target) + ": " +
               paint(style, colour_of_state(view.state), printable(view.state));
-  if (view.state == "succeeded" && view.revision != 0)
-    text += ", revision " + std::to_string(view.revision) + " runs";
-  if (view.finished.micros >= view.started.micros && view.started.micros != 0) {
-    auto took = (view.finished.micros - view.started.micros) / 1000;
-    if (took >= 10'000)
-      took -= took % 1000;
-    else if (took >= 1000)
-      took -= took % 100;
-    const auto tenths =
-        std::to_string(took / 1000) + (took >= 10'000 ? "" : "." + std::to_string(took % 1000 / 100)) + "s";
-    text += " after " + (took < 1000 ? std::to_string(took) + "ms" : tenths);
-  }
+  if (view.started.micros != 0 && view.finished >= view.started)
+    text += " after " + took(Millis{(view.finished.micros - view.started.micros) / 1000});
+  if (view.state == "succeeded" && view.revision != 0) text += ", revision " + std::to_string(view.revision);
   if (!view.error.empty()) text += ": " + safe_lines(view.error);
   text += '\n';
   for (const auto& slot : report.failures)

@@ -93,11 +93,11 @@ std::string daemon_text(const DaemonView& daemon, WallTime now, const Style& sty
   auto text = paint(style, Paint::bold, "svd " + printable(daemon.version)) + ": " +
               paint(style, Paint::green, "running") + '\n';
   add_line(text, style, "pid",
-           std::to_string(daemon.keeper_pid) + ", since " + rfc3339(daemon.started) + " (" +
+           std::to_string(daemon.keeper_pid) + ", since " + rfc3339(daemon.started, 0) + " (" +
                age(daemon.started, now) + ")");
   add_line(text, style, "engine",
-           "pid " + std::to_string(daemon.engine_pid) + ", since " + rfc3339(daemon.engine_started) + " (" +
-               age(daemon.engine_started, now) + "), start " + std::to_string(daemon.engine_starts));
+           "pid " + std::to_string(daemon.engine_pid) + ", since " + rfc3339(daemon.engine_started, 0) +
+               " (" + age(daemon.engine_started, now) + "), start " + std::to_string(daemon.engine_starts));
   add_line(text, style, "address", daemon.address);
   add_line(text, style, "state", daemon.state_directory);
   add_line(text, style, "logs", daemon.log_directory);

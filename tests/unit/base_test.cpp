@@ -48,6 +48,7 @@ TEST_CASE("a typing mistake finds its key, a stranger finds none", "[base]") {
 
 TEST_CASE("broken UTF-8 and control characters are made visible", "[base]") {
   CHECK(printable("a\nb\x1b[0m\xff€") == "a\\nb\\x1b[0m\\xff€");
+  CHECK(printable("\xc2\x9b" "2J \xc2\xa0") == "\\xc2\\x9b2J \xc2\xa0");  // C1: "ESC [" to an 8-bit terminal
   CHECK(find_invalid_utf8("a€\xed\xa0\x80") == 4);
   CHECK(find_invalid_utf8("\xc0\x80") == 0);
   CHECK(find_invalid_utf8("plain") == std::string_view::npos);

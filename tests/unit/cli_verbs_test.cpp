@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each verb against the scripted daemon: what it asks, prints and returns.
+#include "unit/cli_support.h"
+
+using namespace svd;
+using namespace svd::cli_test;
+
+namespace {
+
+using Calls = std::vector<std::string>;
+
+constexpr const char* good_file =
+    "version: 1\nname: shop\napps:\n  web: { exec: [node, s.js], instances: 4 }\n  job: { exec: [x] }\n";
+
+World world_with_file(const std::string& text = good_file) {
+  World world;
+  world.files["eco.yaml"] = text;
+  return world;
+}
+
+PlanStep replace_step() {
+  return {PlanStep::Action::replace,
+          app_id("shop:web"),
+          4,
+          "replace 4 instances, one at a time",
+          {"env.NODE_ENV changed production → staging"}};
+}
+
+}  // namespace
+
+TEST_CASE("check needs no daemon, and counts what the file declares", "[cli][check]") {
+  auto world = world_with_file();
+  world.daemon_runs = false;
+  CHECK(world.run({"check", "eco.yaml"}) == Exit::ok);
+  CHECK(world.out == "eco.yaml: ok: ecosystem shop, 2 apps, 5 instances\n");
+  CHECK(world.run({"check", "eco.yaml", "--json"}) == Exit::ok);
+  CHECK(world.out == "[]\n");
+}
+
+TEST_CASE("check shows all complaints at once, under the name that was typed", "[cli][check]") {
+  auto world = world_with_file("version: 1\napps:\n  web:\n    exec: [x]\n    instnaces: 4\n    nice: 99\n");
+  CHECK(world.run({"check", "eco.yaml"}) == Exit::error);
+  CHECK(world.out.empty());
+  check_golden("diagnostics", world.err);
+  CHECK(world.run({"check", "eco.yaml", "--json"}) == Exit::error);
+  check_golden("diagnostics_json", world.out);
+  CHECK(world.run({"check", "missing.yaml"}) == Exit::error);
+  CHECK(world.err == "svctl: cannot read 'missing.yaml': No such file or directory\n");
+}
+
+TEST_CASE("explain shows a field, and suggests one for what is none", "[cli][explain]") {
+  World world;
+  CHECK(world.run({"explain", "apps.web.restart.delay"}) == Exit::ok);
+  CHECK_THAT(world.out, ContainsSubstring("100ms"));
+  CHECK(world.run({"explain", "apps.web.instnaces"}) == Exit::error);
+  CHECK_THAT(world.err, ContainsSubstring("instances"));
+}
+
+TEST_CASE("a file with mistakes is complained about before any daemon is asked or started", "[cli][apply]") {
+  auto world = world_with_file("apps: { web: { exce: [x] } }\n");
+  world.daemon_runs = false;
+  CHECK(world.run({"apply", "eco.yaml"}) == Exit::error);
+  CHECK_THAT(world.err, ContainsSubstring("eco.yaml:1:"));
+  CHECK(world.daemons_started == 0);
+}
+
+TEST_CASE("plan exits 2 when there are changes and 0 when there are none", "[cli][plan]") {
+  auto world = world_with_file();
+  world.daemon.steps = {replace_step()};
+  CHECK(world.run({"plan", "eco.yaml"}) == Exit::changes);
+  CHECK(world.out ==
+        "~ web: replace 4 instances, one at a time: env.NODE_ENV changed production → staging\n");
+  CHECK(world.run({"apply", "eco.yaml", "--dry-run"}) == Exit::changes);
+  world.daemon.steps.clear();
+  CHECK(world.run({"plan", "eco.yaml"}) == Exit::ok);
+  CHECK(world.out == "nothing to do: what runs is what the file says\n");
+  CHECK(world.daemon.calls ==
+        Calls{"plan /srv/shop/eco.yaml", "plan /srv/shop/eco.yaml", "plan /srv/shop/eco.yaml"});
+}
+
+TEST_CASE("plan without a daemon starts none and says that all is to be started", "[cli][plan]") {
+  auto world = world_with_file();
+  world.daemon_runs = false;
+  CHECK(world.run({"plan", "eco.yaml"}) == Exit::changes);
+  CHECK(world.out ==
+        "+ job: start 1 instance: no daemon runs here yet\n+ web: start 4 instances: no daemon runs here "
+        "yet\n");
+  CHECK(world.daemons_started == 0);
+}
+
+TEST_CASE("apply starts a daemon where none runs, and says the daemon's own words when it will not start",
+          "[cli][apply]") {
+  auto world = world_with_file();
+  world.daemon_runs = false;
+  CHECK(world.run({"apply", "eco.yaml"}) == Exit::ok);
+  CHECK(world.daemons_started == 1);
+
+  world.daemon_runs = false;
+  world.start_result = fail(std::errc::io_error, "cannot start the daemon: cannot lock '/h/run/lock'");
+  CHECK(world.run({"apply", "eco.yaml"}) == Exit::error);
+  CHECK(world.err == "svctl: cannot start the daemon: cannot lock '/h/run/lock'\n");
+}
+
+TEST_CASE("at an address no daemon is started", "[cli][apply]") {
+  auto world = world_with_file();
+  world.daemon_runs = false;
+  CHECK(world.run({"--address", "/x/bus", "apply", "eco.yaml"}) == Exit::no_daemon);
+  CHECK(world.daemons_started == 0);
+  CHECK_THAT(world.err, ContainsSubstring("no daemon runs at unix:path=/x/bus"));
+}
+
+TEST_CASE("apply sends text, place, profile, env files and what pass_env names", "[cli][apply]") {
+  auto world = world_with_file(
+      "version: 1\nname: shop\nprofiles: { production: { apps: { web: { nice: 5 } } } }\n"
+      "apps: { web: { exec: [x], env_file: [.env], pass_env: [HTTP_PROXY] } }\n");
+  world.files["/srv/shop/.env"] = "TOKEN=abc\n";
+  world.environment["HTTP_PROXY"] = "http://proxy";
+  world.environment["OTHER"] = "stays here";
+  CHECK(world.run({"apply", "eco.yaml", "--profile", "production"}) == Exit::ok);
+  const auto& sent = world.daemon.applied;
+  CHECK(sent.file == "/srv/shop/eco.yaml");
+  CHECK(sent.directory == "/srv/shop");
+  CHECK(sent.profile == "production");
+  CHECK(sent.env_files == std::map<std::string, std::string>{{"/srv/shop/.env", "TOKEN=abc\n"}});
+  CHECK(sent.pass_env == std::map<std::string, std::string>{{"HTTP_PROXY", "http://proxy"}});
+}
+
+TEST_CASE("standard input is a file without a name, relative to the current directory", "[cli][apply]") {
+  World world;
+  world.files["-"] = good_file;
+  CHECK(world.run({"apply", "-"}) == Exit::ok);
+  CHECK(world.daemon.applied.file == "-");
+  CHECK(world.daemon.applied.directory == "/srv/shop");
+}
+
+TEST_CASE("an apply that changes nothing says so and exits 0", "[cli][apply]") {
+  auto world = world_with_file();
+  world.daemon.begun = Begun{};
+  CHECK(world.run({"apply", "eco.yaml"}) == Exit::ok);
+  CHECK(world.out == "nothing to do: what runs is what the file says\n");
+  CHECK(world.run({"apply", "eco.yaml", "--json"}) == Exit::ok);
+  CHECK_THAT(world.out,
+             ContainsSubstring("\"kind\":\"apply\"") && ContainsSubstring("\"state\":\"succeeded\""));
+}
+
+TEST_CASE("what the daemon does not know is exit 4, with its suggestion", "[cli][status]") {
+  World world;
+  CHECK(world.run({"status", "wbe"}) == Exit::not_found);
+  CHECK(world.err == "svctl: no app is named 'wbe', did you mean 'web'?\n");
+}
+
+TEST_CASE("without a daemon a verb says how to start one, and exits 3", "[cli]") {
+  World world;
+  world.daemon_runs = false;
+  for (const std::vector<std::string>& arguments :
+       {Calls{"ls"}, Calls{"status"}, Calls{"stop", "web"}, Calls{"history"}, Calls{"events"},
+        Calls{"daemon", "stop"}, Calls{"logs"}, Calls{"scale", "web", "2"}}) {
+    CHECK(world.run(arguments) == Exit::no_daemon);
+    CHECK(world.err == "svctl: no daemon runs at unix:path=/h/run/bus; start one with 'svctl apply FILE'\n");
+  }
+  CHECK(world.run({"ls", "--names"}) == Exit::no_daemon);  // for completion: not a word
+  CHECK(world.err.empty());
+}
+
+TEST_CASE("ls prints the table, JSON, or names for completion", "[cli][ls]") {
+  World world;
+  world.daemon.instances = {instance("shop:web/0", Phase::ready), instance("shop:web/1", Phase::ready)};
+  world.daemon.apps = {app("shop:web", 2, 2, "ready"), app("shop:api", 1, 1, "ready")};
+  CHECK(world.run({"ls", "web"}) == Exit::ok);
+  CHECK(world.out ==
+        "NAME   PHASE   PID  RESTARTS  AGE  REASON\nweb/0  ready  4000         0   3h\nweb/1  ready  4001    "
+        "     0   3h\n");
+  CHECK(world.daemon.calls == Calls{"instances web"});
+  CHECK(world.run({"ls", "--names"}) == Exit::ok);
+  CHECK(world.out == "api\nweb\n");
+  world.daemon.apps.push_back(app("blog:web", 1, 1, "ready"));
+  CHECK(world.run({"ls", "--names"}) == Exit::ok);
+  CHECK(world.out == "blog:web\nshop:api\nshop:web\n");
+  CHECK(world.run({"ls", "--ecosystems"}) == Exit::ok);
+  CHECK(world.out == "blog\nshop\n");
+}
+
+TEST_CASE("status exits 5 when something is not as it should be, and shows the log of what fails",
+          "[cli][status]") {
+  World world;
+  world.daemon.apps = {app("shop:web", 1, 2, "degraded", "web/1: exit code 1")};
+  world.daemon.instances = {instance("shop:web/0", Phase::ready),
+                            instance("shop:web/1", Phase::backoff, "exit code 1")};
+  world.daemon.instances[1].log = "/log/web.1.log";
+  world.logs["/log/web.1.log"] = {"one", "two", "three"};
+  CHECK(world.run({"status", "web", "-n", "2"}) == Exit::unhealthy);
+  CHECK_THAT(world.out, ContainsSubstring("Last lines of shop:web/1\n  | two\n  | three\n"));
+  CHECK(world.run({"status"}) == Exit::unhealthy);
+  CHECK_THAT(world.out, ContainsSubstring("1 app not as it should be"));
+  world.daemon.apps[0].state = "ready";
+  CHECK(world.run({"status"}) == Exit::ok);
+}
+
+TEST_CASE("start, stop, restart and delete ask for what was named and wait for it", "[cli][actions]") {
+  const auto [verb, call, nothing] = GENERATE(table<std::string, std::string, std::string>({
+      {"start", "start web api", "all of it runs already"},
+      {"stop", "stop web api", "all of it is stopped already"},
+      {"restart", "restart web api", "there are no instances to restart"},
+      {"delete", "remove web api", "there are no such apps"},
+      {"rm", "remove web api", "there are no such apps"},
+  }));
+  World world;
+  world.daemon.change = change(verb, "succeeded", 3, 3);
+  CHECK(world.run({verb, "web", "api"}) == Exit::ok);
+  CHECK(world.daemon.calls == Calls{call, "change"});
+  world.daemon.begun = Begun{};
+  CHECK(world.run({verb, "web", "api"}) == Exit::ok);
+  CHECK(world.out == "nothing to do: " + nothing + "\n");
+  CHECK(world.run({verb}) == Exit::usage);
+}
+
+TEST_CASE("scale takes a number, or one relative to what is declared", "[cli][scale]") {
+  const auto [typed, call] = GENERATE(table<std::string, std::string>(
+      {{"6", "scale web 6"}, {"+2", "scale web 6"}, {"-1", "scale web 3"}, {"0", "scale web 0"}}));
+  World world;
+  world.daemon.apps = {app("shop:web", 4, 4, "ready")};
+  CHECK(world.run({"scale", "web", typed}) == Exit::ok);
+  CHECK(std::ranges::count(world.daemon.calls, call) == 1);
+}
+
+TEST_CASE("scale refuses what is no number of instances, without asking for it", "[cli][scale]") {
+  const auto typed = GENERATE(as<std::string>{}, "many", "-5", "10001", "1.5", "+", "");
+  World world;
+  world.daemon.apps = {app("shop:web", 4, 4, "ready")};
+  CHECK(world.run({"scale", "web", typed}) == Exit::usage);
+  CHECK(std::ranges::none_of(world.daemon.calls, [](const auto& call) { return call.starts_with("scale"); }));
+}
+
+TEST_CASE("signal knows names and numbers, and whom to send to", "[cli][signal]") {
+  World world;
+  world.daemon.instances = {instance("shop:web/0", Phase::ready)};
+  CHECK(world.run({"signal", "HUP", "web"}) == Exit::ok);
+  CHECK(world.out == "SIGHUP sent to 1 instance\n");
+  CHECK(world.run({"signal", "10", "web", "--group"}) == Exit::ok);
+  CHECK(world.daemon.calls == Calls{"signal 1 main web", "signal 10 group web"});
+  CHECK(world.run({"signal", "HPU", "web"}) == Exit::usage);
+  CHECK(world.run({"signal", "HUP", "web", "--main", "--group"}) == Exit::usage);
+}
+
+TEST_CASE("rollback finds the ecosystem by itself when there is one, and tells a revision from a name",
+          "[cli][rollback]") {
+  World world;
+  const auto revision = [](const std::string& name, std::uint64_t number) {
+    return RevisionView{app_id(name + ":x").ecosystem, number, ago(1h), "root", "succeeded", "f", "", false};
+  };
+  world.daemon.revisions = {revision("shop", 1), revision("shop", 2)};
+  const auto asked = [&](const std::vector<std::string>& arguments) {
+    world.daemon.calls.clear();
+    const auto exit = world.run(arguments);
+    return exit == Exit::ok ? world.daemon.calls.at(1) : "exit " + std::to_string(static_cast<int>(exit));
+  };
+  CHECK(asked({"rollback"}) == "rollback shop 0");
+  CHECK(asked({"rollback", "1"}) == "rollback shop 1");
+  CHECK(asked({"rollback", "shop"}) == "rollback shop 0");
+  CHECK(asked({"rollback", "shop", "1"}) == "rollback shop 1");
+  CHECK(asked({"rollback", "shop", "one"}) == "exit 64");
+  world.daemon.revisions.push_back(revision("7", 1));
+  CHECK(asked({"rollback", "7"}) == "rollback 7 0");
+  CHECK(asked({"rollback", "1"}) == "exit 64");
+  CHECK_THAT(world.err, ContainsSubstring("several ecosystems: 7, shop"));
+}
+
+TEST_CASE("events prints the last ones, then each new one once, through a lost connection", "[cli][events]") {
+  World world;
+  for (std::uint64_t i = 1; i <= 5; ++i)
+    world.daemon.events.push_back({i, noon, "instance", "web/0", "event " + std::to_string(i)});
+  const auto arrives = [&](std::uint64_t number) {
+    world.daemon.script.push_back([&world, number]() -> Result<Happening> {
+      const EventRecord record{number, noon, "instance", "web/0", "event " + std::to_string(number)};
+      world.daemon.events.push_back(record);
+      return Happening{.kind = Happening::Kind::event, .event = record};
+    });
+  };
+  arrives(5);  // told by the list already
+  arrives(6);
+  world.connection_breaks([&] { world.daemon.events.push_back({7, noon, "daemon", "engine", "event 7"}); });
+  world.happens(Happening::Kind::descriptor);
+  CHECK(world.run({"events", "-f", "-n", "2"}) == Exit::ok);
+  std::string numbers;
+  for (std::size_t at = world.out.find("event "); at != std::string::npos;
+       at = world.out.find("event ", at + 1))
+    numbers += world.out[at + 6];
+  CHECK(numbers == "4567");
+}
+
+TEST_CASE("daemon stop waits for the keeper's end", "[cli][daemon]") {
+  World world;
+  world.connection_breaks();
+  CHECK(world.run({"daemon", "stop"}) == Exit::ok);
+  CHECK(world.daemon.calls == Calls{"shutdown"});
+  world.connection_breaks();
+  world.exits_in_time = false;
+  world.daemon.daemon.keeper_pid = 77;
+  CHECK(world.run({"daemon", "stop", "--force"}) == Exit::error);
+  CHECK_THAT(world.err, ContainsSubstring("its keeper, pid 77, is still there"));
+  world.happens(Happening::Kind::descriptor);
+  CHECK(world.run({"daemon", "stop"}) == Exit::interrupted);
+}
+
+TEST_CASE("daemon reexec is done when another engine answers", "[cli][daemon]") {
+  World world;
+  world.daemon.daemon.engine_starts = 1;
+  world.daemon.daemon.engine_pid = 50;
+  world.connection_breaks([&] {
+    world.daemon.daemon.engine_starts = 2;
+    world.daemon.daemon.engine_pid = 60;
+    world.daemon.daemon.version = "0.2.0";
+  });
+  CHECK(world.run({"daemon", "reexec"}) == Exit::ok);
+  CHECK(world.out == "the engine was restarted: pid 50 → 60, version 0.2.0; no app was touched\n");
+}
