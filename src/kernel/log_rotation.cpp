@@ -19,7 +19,8 @@ namespace svd {
 namespace {
 
 constexpr std::size_t max_jobs = 2;  // helpers at a time: rotation is background work, and disks are slow
-constexpr Millis shortest_look{50}, usual_look{1000}, lazy_look{5000};
+constexpr Millis shortest_look{50};
+constexpr int lazy_looks = 5;  // times the usual, for a file that is far from its limit
 constexpr Millis unwatched_look{60'000};  // where the kernel has no watch left for us
 constexpr Millis retry_after{60'000};     // a cut that failed
 constexpr Millis start_slack{20};         // looks due this soon are done in the same wake-up
@@ -57,7 +58,7 @@ void LogRotation::attach(const SlotId& slot, const LogPolicy& policy) {
   if (app.files.size() <= key.slot) app.files.resize(key.slot + 1);
   file(key).attached = true;
   file(key).age_due = 0;
-  activate(key, usual_look);
+  activate(key, options_.look, true);
 }
 
 void LogRotation::detach(const SlotId& slot) {
@@ -84,12 +85,12 @@ void LogRotation::expect_writes(const SlotId& slot) {
   const auto found = apps_.find(slot.app);
   if (found == apps_.end()) return;
   const auto key = key_of(found->second, slot.slot);
-  if (key.slot < found->second.files.size() && file(key).attached) activate(key, usual_look);
+  if (key.slot < found->second.files.size() && file(key).attached) activate(key, options_.look, true);
 }
 
-void LogRotation::activate(const Key& key, Millis delay) {
+void LogRotation::activate(const Key& key, Millis delay, bool expected) {
   const auto now = Loop::now().mono;
-  const auto [found, fresh] = active_.try_emplace(key, Active{now, now + delay, false});
+  const auto [found, fresh] = active_.try_emplace(key, Active{now, now + delay, expected, false});
   if (!fresh) return;
   drop_watch(file(key));
   wake_at(now + delay);
@@ -116,11 +117,11 @@ void LogRotation::tick() {
 // How long until it might have grown to its limit, with room for it to grow twice as fast.
 Millis LogRotation::next_look(const Key& key, std::uint64_t grown, Nanos during, std::uint64_t live) const {
   const auto limit = key.app->policy.rotate;
-  if (limit == 0 || grown == 0 || during.count() <= 0) return usual_look;
+  if (limit == 0 || grown == 0 || during.count() <= 0) return options_.look;
   const auto left = static_cast<double>(limit - std::min(limit, live));
   const auto seconds = left / (2.0 * static_cast<double>(grown)) * (static_cast<double>(during.count()) / 1e9);
-  if (seconds > 600) return lazy_look;
-  return std::clamp(Millis{static_cast<std::int64_t>(seconds * 1000)}, shortest_look, usual_look);
+  if (seconds > 600) return options_.look * lazy_looks;
+  return std::clamp(Millis{static_cast<std::int64_t>(seconds * 1000)}, shortest_look, options_.look);
 }
 
 void LogRotation::look(const Key& key, Active& active, TimePoint now) {
@@ -144,13 +145,13 @@ void LogRotation::look(const Key& key, Active& active, TimePoint now) {
     rotate(key, by_age);
     return;
   }
-  const bool unchanged = size == log.size;
   const auto grown = size > log.size ? size - log.size : 0;
-  const auto during = now - active.seen;
+  const auto wait = next_look(key, grown, now - active.seen, size - std::min(size, record.hole));
+  // The few lines of a start are no sign of more to come.
+  const bool quiet = size == log.size || (active.expected && wait > options_.look);
   log.size = size;
-  active.seen = now;
-  active.due = now + next_look(key, grown, during, size - std::min(size, record.hole));
-  if (!unchanged) return;
+  active = {now, now + wait, false, false};
+  if (!quiet) return;
   if (!watch(key)) {
     active.due = now + unwatched_look;
     return;
@@ -209,7 +210,7 @@ void LogRotation::on_inotify() {
   }
   for (const auto& key : written) {
     const auto left = key.app->policy.rotate - std::min(key.app->policy.rotate, file(key).size);
-    activate(key, std::clamp(Millis{static_cast<std::int64_t>(left / (fastest_growth / 1000))}, shortest_look, usual_look));
+    activate(key, std::clamp(Millis{static_cast<std::int64_t>(left / (fastest_growth / 1000))}, shortest_look, options_.look));
   }
 }
 
@@ -236,7 +237,7 @@ void LogRotation::start_job(const Key& key, bool by_age) {
   if (policy.compress) argv.emplace_back("--compress");
   argv.push_back(job->path);
   std::array<int, 2> ends{-1, -1};
-  static_cast<void>(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK));
+  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) ends = {-1, -1};  // the helper then has nowhere to complain
   job->errors.reset(ends[0]);
   const UniqueFd write_end{ends[1]};
   auto armed = Result<>{};
@@ -274,7 +275,7 @@ void LogRotation::finished(Job& job, int status) {
     auto& active = active_.at(job.key);
     active.rotating = false;
     active.seen = Loop::now().mono;
-    active.due = active.seen + (status == 0 ? shortest_look : status == temporary_failure ? usual_look : retry_after);
+    active.due = active.seen + (status == 0 ? shortest_look : status == temporary_failure ? options_.look : retry_after);
     wake_at(active.due);
     file(job.key).age_due = 0;  // learnt anew from the record
     struct stat about {};

@@ -29,6 +29,7 @@ class LogRotation {
  public:
   struct Options {
     std::string tool;
+    Millis look{1000};  // usual time between two looks at an active file
     std::function<WallTime()> wall;
     std::function<void()> changed;
     std::function<std::string(const SlotId& slot, const LogPolicy& policy)> path;
@@ -62,6 +63,7 @@ class LogRotation {
   };
   struct Active {
     TimePoint seen{}, due{};
+    bool expected = false;  // nothing was written yet that we know of: it was started
     bool rotating = false;
   };
   struct Job {
@@ -74,7 +76,7 @@ class LogRotation {
   [[nodiscard]] static Key key_of(App& app, std::uint32_t slot);
   [[nodiscard]] static File& file(const Key& key) { return key.app->files[key.slot]; }
   [[nodiscard]] std::string path(const Key& key) const;
-  void activate(const Key& key, Millis delay);
+  void activate(const Key& key, Millis delay, bool expected = false);
   void forget(const Key& key);
   void tick();
   void wake_at(TimePoint when);

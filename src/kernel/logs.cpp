@@ -27,7 +27,7 @@ struct Logs::State {
   State(const Loop& loop, LogOptions with)
       : options{std::move(with)},
         rotation{loop,
-                 {options.tool, options.wall, options.changed,
+                 {options.tool, options.look, options.wall, options.changed,
                   [this](const SlotId& slot, const LogPolicy& policy) { return path_of(slot, policy); }}},
         writers{loop, options.tool, options.changed} {}
 

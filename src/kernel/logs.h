@@ -43,6 +43,8 @@ struct LogOptions {
   std::string journal = "/run/systemd/journal/stdout";
   // Where a file system can neither collapse nor punch; tests force it.
   bool force_pipe = false;
+  // How often a log that is being written to is looked at; tests shorten it.
+  Millis look{1000};
   // The clock for max_age; tests inject one. Default: CLOCK_REALTIME.
   std::function<WallTime()> wall;
   // Called when the answer of degraded() changed.
