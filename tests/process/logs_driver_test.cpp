@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon's side of logs: where output goes, and that rotation happens by itself and costs next to nothing.
+// The daemon's side of logs: where output goes, and that rotation happens by itself and costs next to
+// nothing.
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -95,7 +96,8 @@ TEST_CASE("a log goes where its policy says, and what is shown says where", "[lo
   CHECK(f.logs().where(web, policy) == policy.path);
   CHECK(f.logs().open(web, policy)->path == policy.path);
   policy.to = LogPolicy::To::console;
-  CHECK((f.logs().where(web, policy) == "console" && f.logs().open(web, policy)->kind == Stdio::Kind::inherit));
+  CHECK(
+      (f.logs().where(web, policy) == "console" && f.logs().open(web, policy)->kind == Stdio::Kind::inherit));
   policy.to = LogPolicy::To::none;
   CHECK((f.logs().where(web, policy) == "none" && f.logs().open(web, policy)->kind == Stdio::Kind::null));
   policy.to = LogPolicy::To::journal;
@@ -108,9 +110,11 @@ TEST_CASE("a directory that cannot be made is said to be so", "[logs]") {
   auto policy = to_file(0);
   put_file(f.directory.file("file"), "");
   policy.path = f.directory.file("file/web.log");
-  CHECK(f.logs().open(slot("web", 0), policy).error().text.find("cannot make the directory") == std::string::npos);
+  CHECK(f.logs().open(slot("web", 0), policy).error().text.find("cannot make the directory") ==
+        std::string::npos);
   policy.path = f.directory.file("file/below/web.log");
-  CHECK_THAT(f.logs().open(slot("web", 0), policy).error().text, ContainsSubstring("cannot make the directory"));
+  CHECK_THAT(f.logs().open(slot("web", 0), policy).error().text,
+             ContainsSubstring("cannot make the directory"));
 }
 
 TEST_CASE("automatic is the journal where journald listens, and files elsewhere", "[logs]") {
@@ -121,7 +125,8 @@ TEST_CASE("automatic is the journal where journald listens, and files elsewhere"
   CHECK(with.logs().where(slot("web", 0), {}) == "journal:shop:web/0");
 }
 
-TEST_CASE("a stream to journald begins with the header it expects, and blocks the app, not the daemon", "[logs][journal]") {
+TEST_CASE("a stream to journald begins with the header it expects, and blocks the app, not the daemon",
+          "[logs][journal]") {
   Fixture f;
   const auto journal = listen_at(f.options.journal, 2);
   LogPolicy policy;
@@ -191,7 +196,8 @@ TEST_CASE("a million lines at once cost the daemon a few wake-ups, and silence n
   if (writer == 0) {
     const UniqueFd fd{::open(path.c_str(), O_WRONLY | O_APPEND)};
     for (int i = 0; i < 1'000'000; ++i)
-      if (::write(fd.get(), "a line of a log, of some sixty bytes, as they are made every\n", 61) != 61) ::_exit(1);
+      if (::write(fd.get(), "a line of a log, of some sixty bytes, as they are made every\n", 61) != 61)
+        ::_exit(1);
     ::_exit(0);
   }
   rusage before{}, after{};
@@ -208,7 +214,8 @@ TEST_CASE("a million lines at once cost the daemon a few wake-ups, and silence n
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(Loop::now().mono - began).count();
   ::getrusage(RUSAGE_SELF, &after);
   CHECK(wake_ups <= 3 + 2 * seconds);
-  const auto cpu = (after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1'000'000 + after.ru_utime.tv_usec - before.ru_utime.tv_usec;
+  const auto cpu = (after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1'000'000 + after.ru_utime.tv_usec -
+                   before.ru_utime.tv_usec;
   CHECK(cpu < 50'000);
   CHECK(std::filesystem::file_size(path) == 61'000'000);
   f.run_for(Millis{2'500});
@@ -288,7 +295,9 @@ TEST_CASE("a rotation that fails is told, and the log goes on", "[logs]") {
   require_same(streamed(path), test_lines(1'000));
 }
 
-TEST_CASE("where no front can be cut off, a writer stands between, and its death loses nothing that is in the pipe", "[logs][writer]") {
+TEST_CASE(
+    "where no front can be cut off, a writer stands between, and its death loses nothing that is in the pipe",
+    "[logs][writer]") {
   Fixture f;
   f.options.force_pipe = true;
   const auto web = slot("web", 0);

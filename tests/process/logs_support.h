@@ -42,6 +42,9 @@ class TestDirectory {
   std::string path_;
 };
 
+// In memory where there is such a place: for tests that care about content, and not about the disk.
+inline std::string fast_base() { return std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/var/tmp"; }
+
 // Runs `body` in a child; its exit status as waitpid(2) tells it.
 inline int in_child(const std::function<void()>& body) {
   const auto pid = ::fork();
@@ -56,7 +59,8 @@ inline int in_child(const std::function<void()>& body) {
 
 // Line `i` of a test log: numbered, of uneven length, never like another.
 inline std::string test_line(std::uint64_t i) {
-  return std::to_string(i) + " " + std::string(static_cast<std::size_t>(i * 7919 % 97), static_cast<char>('a' + i % 26)) + "\n";
+  return std::to_string(i) + " " +
+         std::string(static_cast<std::size_t>(i * 7919 % 97), static_cast<char>('a' + i % 26)) + "\n";
 }
 
 inline std::string test_lines(std::uint64_t count) {
@@ -78,7 +82,8 @@ inline void put_file(const std::string& path, std::string_view bytes) {
   REQUIRE(write_all(fd.get(), bytes));
 }
 
-// What a person gets who concatenates the rotated files and the live one (from the end of its hole), oldest first.
+// What a person gets who concatenates the rotated files and the live one (from the end of its hole), oldest
+// first.
 inline std::string concatenation(const std::string& path) {
   const auto place = open_log_place(path);
   REQUIRE(place);
@@ -98,7 +103,8 @@ inline std::string concatenation(const std::string& path) {
   const UniqueFd live{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (!live) return all;
   ::lseek(live.get(), static_cast<off_t>(read_cut_record(*place).value().hole), SEEK_SET);
-  for (ssize_t n = 0; (n = ::read(live.get(), buffer.data(), buffer.size())) > 0;) all.append(buffer, 0, static_cast<std::size_t>(n));
+  for (ssize_t n = 0; (n = ::read(live.get(), buffer.data(), buffer.size())) > 0;)
+    all.append(buffer, 0, static_cast<std::size_t>(n));
   return all;
 }
 

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+// The journal driver and reader against a real systemd-journald, started by hand in a mount namespace of this
+// process's own, with a /run of its own. Passed over, with the reason, where that is not possible (no root,
+// no journald).
+#include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+
+#include "cli/log_reader.h"
+#include "kernel/log_drivers.h"
+#include "kernel/logs.h"
+#include "process/logs_support.h"
+
+using namespace svd;
+using svd::cli::LogLine;
+using svd::cli::LogQuery;
+
+namespace {
+
+constexpr const char* journald = "/usr/lib/systemd/systemd-journald";
+constexpr const char* settings =
+    "[Journal]\nStorage=volatile\nAudit=no\nReadKMsg=no\nForwardToSyslog=no\nForwardToWall=no\n"
+    "RateLimitIntervalSec=1s\nRateLimitBurst=50\n";
+
+// Why there is no journald; empty: it runs.
+class Journald {
+ public:
+  static Journald& get() {
+    static Journald one;
+    return one;
+  }
+  [[nodiscard]] const std::string& reason() const { return reason_; }
+
+ private:
+  Journald() {
+    if (::access(journald, X_OK) != 0)
+      reason_ = "systemd-journald is not installed";
+    else if (::access("/etc/machine-id", R_OK) != 0)
+      reason_ = "there is no /etc/machine-id";
+    else if (::unshare(CLONE_NEWNS) != 0 ||
+             ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+             ::mount("tmpfs", "/run", "tmpfs", 0, "mode=755") != 0)
+      reason_ = std::string{"no private /run: "} + std::strerror(errno);
+    else
+      start();
+  }
+  ~Journald() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGTERM);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  void start() {
+    std::filesystem::create_directories("/run/systemd/journald.conf.d");
+    std::ofstream{"/run/systemd/journald.conf.d/test.conf"} << settings;
+    const UniqueFd ready{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strcpy(address.sun_path, "/run/notify");
+    if (::bind(ready.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+      reason_ = "no notify socket";
+      return;
+    }
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::setenv("NOTIFY_SOCKET", "/run/notify", 1);
+      ::execl(journald, journald, nullptr);
+      ::_exit(127);
+    }
+    const timeval patience{10, 0};
+    ::setsockopt(ready.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    std::string message(4096, '\0');
+    for (;;) {
+      const auto n = ::recv(ready.get(), message.data(), message.size(), 0);
+      if (n <= 0) {
+        reason_ = "journald does not get ready here";
+        return;
+      }
+      if (message.substr(0, static_cast<std::size_t>(n)).find("READY=1") != std::string::npos) return;
+    }
+  }
+  std::string reason_;
+  pid_t pid_ = 0;
+};
+
+bool can_run() {
+  if (Journald::get().reason().empty()) return true;
+  WARN("passed over: " << Journald::get().reason());
+  return false;
+}
+
+Stdio open_stream(const std::string& app, std::uint32_t number) {
+  static Loop loop = Loop::make().value();
+  static auto logs = Logs::make(loop, {}).value();
+  CHECK(logs->automatic() == LogPolicy::To::journal);
+  const SlotId slot{{Name::parse("shop").value(), Name::parse(app).value()}, number};
+  LogPolicy policy;
+  policy.to = LogPolicy::To::journal;
+  return logs->open(slot, policy).value();
+}
+
+struct Line {
+  std::size_t source;
+  std::string text;
+  bool note;
+};
+
+// Follows until `done`, ten seconds at most.
+std::vector<Line> follow(const std::vector<cli::LogSource>& sources, LogQuery query,
+                         const std::function<bool(const std::vector<Line>&)>& done) {
+  const UniqueFd timer{::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC)};
+  const itimerspec deadline{{0, 0}, {10, 0}};
+  ::timerfd_settime(timer.get(), 0, &deadline, nullptr);
+  std::vector<Line> lines;
+  query.follow = true;
+  query.stop = timer.get();
+  const auto read = cli::read_logs(sources, query, [&](const LogLine& line) {
+    lines.push_back({line.source, std::string{line.text}, line.kind == LogLine::Kind::note});
+    return !done(lines);
+  });
+  if (!read) FAIL(read.error().text);
+  return lines;
+}
+
+std::string output_of(const std::string& command) {
+  std::string all;
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe{::popen(command.c_str(), "re"), &::pclose};
+  char buffer[4096];
+  for (std::size_t n = 0; (n = ::fread(buffer, 1, sizeof buffer, pipe.get())) > 0;) all.append(buffer, n);
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("each instance can be selected from the journal, by us and by journalctl", "[logs][journal]") {
+  if (!can_run()) return;
+  auto first = open_stream("web", 0), second = open_stream("web", 1), other = open_stream("api", 0);
+  REQUIRE(write_all(first.fd.get(), "from web/0\n"));
+  REQUIRE(write_all(other.fd.get(), "from api/0\n"));
+  REQUIRE(write_all(second.fd.get(), "from web/1\n"));
+  const auto lines = follow({{"shop:web/0", "journal:shop:web/0"}, {"shop:web/1", "journal:shop:web/1"}}, {},
+                            [](const auto& have) { return have.size() == 2; });
+  REQUIRE(lines.size() == 2);
+  for (const auto& line : lines) CHECK(line.text == (line.source == 0 ? "from web/0" : "from web/1"));
+  CHECK(output_of("journalctl -q -o cat -t shop:web/0") == "from web/0\n");
+  CHECK(output_of("bash -c 'journalctl -q -o cat --identifier=shop:web/{0..1}' | sort") ==
+        "from web/0\nfrom web/1\n");
+}
+
+TEST_CASE("a line of 1 MB, binary bytes and a line without an end come through the journal",
+          "[logs][journal]") {
+  if (!can_run()) return;
+  const std::string megabyte(1U << 20, 'm');
+  {
+    auto stream = open_stream("long", 0);
+    REQUIRE(write_all(stream.fd.get(), megabyte + "\n<3>an error\n\xff\xfe binary\nend"));
+  }
+  const auto lines =
+      follow({{"shop:long/0", "journal:shop:long/0"}}, {}, [](const auto& have) { return have.size() == 4; });
+  REQUIRE(lines.size() == 4);
+  CHECK(lines[0].text == megabyte);
+  CHECK(lines[1].text == "an error");
+  CHECK(lines[2].text == "\xff\xfe binary");
+  CHECK(lines[3].text == "end");
+}
+
+TEST_CASE("the last lines and those since a time are found in the journal", "[logs][journal]") {
+  if (!can_run()) return;
+  auto stream = open_stream("many", 0);
+  for (int i = 0; i < 40; ++i) REQUIRE(write_all(stream.fd.get(), "line " + std::to_string(i) + "\n"));
+  const std::vector<cli::LogSource> sources{{"shop:many/0", "journal:shop:many/0"}};
+  REQUIRE(follow(sources, {}, [](const auto& have) { return have.size() == 40; }).size() == 40);
+  const auto read = [&](const LogQuery& query) {
+    std::vector<std::pair<std::string, WallTime>> all;
+    REQUIRE(cli::read_logs(sources, query, [&](const LogLine& line) {
+      all.emplace_back(line.text, line.when.value());
+      return true;
+    }));
+    return all;
+  };
+  const auto all = read({});
+  REQUIRE(all.size() == 40);
+  LogQuery query;
+  for (const auto wanted : {0U, 1U, 7U, 40U, 100U}) {
+    query.lines = wanted;
+    const auto some = read(query);
+    REQUIRE(some.size() == std::min(wanted, 40U));
+    if (!some.empty()) CHECK(some.front().first == "line " + std::to_string(40 - some.size()));
+  }
+  query.lines.reset();
+  query.since = all[30].second;
+  const auto later = read(query);
+  CHECK((later.size() == 10 && later.front().first == "line 30"));
+}
+
+namespace {
+
+// A cgroup as an instance has it when svd runs as a service, and this process's child in it.
+std::string instance_cgroup(const std::string& leaf) {
+  for (const auto* root : {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}) {
+    const auto path = std::string{root} + "/svd-journal-test.service/svd-0000abcd/" + leaf;
+    std::error_code error;
+    if (std::filesystem::exists(std::string{root} + "/cgroup.procs") &&
+        std::filesystem::create_directories(path, error))
+      return path;
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("what journald suppresses is told, under the instance that met the limit", "[logs][journal]") {
+  if (!can_run()) return;
+  const auto cgroup = instance_cgroup("shop:noisy/2.17");
+  if (cgroup.empty()) {
+    WARN("passed over: no cgroup v2 to write to");
+    return;
+  }
+  const auto stream = open_stream("noisy", 2);
+  int gate[2];
+  REQUIRE(::pipe2(gate, O_CLOEXEC) == 0);
+  const auto app = ::fork();
+  if (app == 0) {
+    std::ofstream{cgroup + "/cgroup.procs"} << ::getpid() << std::flush;
+    ::close(gate[1]);
+    // Far more than the limit, then one line after the other until journald's interval is over and it tells.
+    for (int i = 0; i < 20'000; ++i) static_cast<void>(!write_all(stream.fd.get(), "flood\n"));
+    pollfd waiting{gate[0], POLLIN, 0};
+    while (::poll(&waiting, 1, 300) == 0) static_cast<void>(!write_all(stream.fd.get(), "one more\n"));
+    ::_exit(0);
+  }
+  ::close(gate[0]);
+  const auto told = [](const std::vector<Line>& have) { return have.back().note; };
+  const auto lines =
+      follow({{"shop:web/0", "journal:shop:web/0"}, {"shop:noisy/2", "journal:shop:noisy/2"}}, {}, told);
+  ::close(gate[1]);
+  ::waitpid(app, nullptr, 0);
+  REQUIRE_FALSE(lines.empty());
+  CHECK(lines.back().note);
+  CHECK(lines.back().source == 1);
+  CHECK_THAT(lines.back().text, ContainsSubstring("messages of 'svd-journal-test.service'"));
+  CHECK(lines.back().text.starts_with("journald suppressed "));
+  for (auto path = cgroup; path.find("svd-journal-test.service") != std::string::npos;
+       path = split_path(path).directory)
+    ::rmdir(path.c_str());
+}
