@@ -34,13 +34,16 @@ bool parse_fd(const char* text, int& out) {
 
 // Beside us even if our file is replaced later: looked up once.
 bool find_engine(char* out, std::size_t size) {
-  constexpr char below[] = "/../libexec/svd/engine";
+  constexpr char below[] = "/libexec/svd/engine";
   const auto length = ::readlink("/proc/self/exe", out, size - sizeof below);
   if (length <= 0) return false;
   out[length] = '\0';
-  char* const slash = std::strrchr(out, '/');
-  if (slash == nullptr) return false;
-  std::memcpy(slash, below, sizeof below);
+  for (int parents = 0; parents < 2; ++parents) {  // PREFIX/bin/svd
+    char* const slash = std::strrchr(out, '/');
+    if (slash == nullptr) return false;
+    *slash = '\0';
+  }
+  std::memcpy(out + std::strlen(out), below, sizeof below);
   return true;
 }
 

@@ -18,11 +18,11 @@ namespace svd {
 
 // What the plan does not say.
 struct LaunchDetails {
-  Identity identity;
-  std::string cgroup;  // relative to the base; empty: none
-  std::string cookie;
+  Identity identity{};
+  std::string cgroup{};  // relative to the base; empty: none
+  std::string cookie{};
   keeper::Stdio stdio = keeper::Stdio::null;
-  std::string stdio_path;
+  std::string stdio_path{};
   std::uint32_t stdio_fd = 0;
 };
 

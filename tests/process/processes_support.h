@@ -62,12 +62,10 @@ inline bool is_alive(std::int64_t pid) {
   return at != std::string::npos && stat[at + 2] != 'Z' && stat[at + 2] != 'X';
 }
 
-// Starts `program --adopt`; the result is our end of its socket.
-inline UniqueFd start_keeper(const std::string& program, const std::vector<std::string>& arguments = {}) {
+// Starts a keeper for which we are the engine; the result is our end of its socket. `words` end in "--adopt".
+inline UniqueFd start_keeper(std::vector<std::string> words = {SVD_KEEPER, "--adopt"}) {
   int pair[2];
   REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
-  std::vector<std::string> words{program, "--adopt"};
-  words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -76,7 +74,7 @@ inline UniqueFd start_keeper(const std::string& program, const std::vector<std::
   ::posix_spawn_file_actions_adddup2(&files, pair[1], 3);
   ::posix_spawn_file_actions_addclosefrom_np(&files, 4);
   pid_t pid = 0;
-  const int err = ::posix_spawn(&pid, program.c_str(), &files, nullptr, argv.data(), environ);
+  const int err = ::posix_spawnp(&pid, argv[0], &files, nullptr, argv.data(), environ);
   ::posix_spawn_file_actions_destroy(&files);
   ::close(pair[1]);
   REQUIRE(err == 0);
@@ -103,7 +101,7 @@ class FixedStdio : public StdioSource {
 // Where instances of one test live; their cgroup base is named after `home`.
 class Lab {
  public:
-  Lab() { connect(start_keeper(SVD_KEEPER)); }
+  Lab() { connect(start_keeper()); }
   Lab(const Lab&) = delete;
   Lab& operator=(const Lab&) = delete;
   ~Lab() { end(); }

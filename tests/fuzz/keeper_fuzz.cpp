@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any bytes as a message to the keeper: nothing outside of it is read or written, and what comes out as a
+// start is fit for execve(2).
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "keeper/wire.h"
+
+namespace {
+
+using namespace svd::keeper;
+
+void require(bool holds) {
+  if (!holds) std::abort();
+}
+
+// Reads all that a child would.
+std::size_t walk(char* const* strings, std::uint32_t count) {
+  std::size_t size = 0;
+  for (std::uint32_t i = 0; i < count; ++i) size += std::strlen(strings[i]);
+  require(strings[count] == nullptr);
+  return size;
+}
+
+std::size_t use(const Launch& launch) {
+  const Spawn& spawn = *launch.spawn;
+  require(spawn.argc > 0 && spawn.execc > 0 && spawn.id != 0 && spawn.cookie_size <= max_cookie);
+  std::size_t size =
+      walk(launch.argv, spawn.argc) + walk(launch.envp, spawn.envc) + walk(launch.exec, spawn.execc);
+  for (const char* const text : {launch.cwd, launch.cgroup, launch.stdio_path})
+    if (text != nullptr) size += std::strlen(text);
+  if (launch.cgroup != nullptr) require(launch.cgroup[0] != '/' && std::strlen(launch.cgroup) <= max_cgroup);
+  for (std::uint32_t i = 0; i < spawn.rlimit_count; ++i) size += launch.limits[i].soft & 1;
+  for (std::uint32_t i = 0; i < spawn.group_count; ++i) size += launch.groups[i] & 1;
+  for (std::uint32_t i = 0; i < spawn.cookie_size; ++i)
+    size += static_cast<std::size_t>(launch.cookie[i] & 1);
+  return size;
+}
+
+template <class Record, class Read>
+std::size_t each(Message message, Read&& read) {
+  std::size_t records = 0;
+  for (Record record{};; ++records) {
+    const Next next = read(message, record);
+    if (next == Next::end || next == Next::broken) return records;
+  }
+}
+
+std::size_t read_all(const Message& message) {
+  std::size_t sum = each<Signal>(message, next_signal) + each<std::uint64_t>(message, next_id);
+  sum += each<Name>(message, [](Message& from, Name& name) {
+    const Next next = next_name(from, name);
+    if (next == Next::record) require(name.size > 0 && name.size <= max_name);
+    return next;
+  });
+  sum += each<Adopt>(message, [](Message& from, Adopt& adopt) {
+    const Next next = next_adopt(from, adopt);
+    if (next == Next::record)
+      require(adopt.child.pid > 1 &&
+              stays_below(adopt.cgroup, adopt.child.cgroup_size) == (adopt.child.cgroup_size > 0));
+    return next;
+  });
+  return sum;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  // A heap block of exactly this size, so that one byte too far is seen; aligned as the keeper's buffer is.
+  std::vector<char> bytes(data, data + size);
+  Message message;
+  if (!open_message(bytes.data(), bytes.size(), message)) return 0;
+  [[maybe_unused]] std::size_t sum = read_all(message);
+  Launch launch;
+  for (Next next = next_spawn(message, launch); next == Next::record || next == Next::bad;
+       next = next_spawn(message, launch))
+    if (next == Next::record) sum += use(launch);
+  return 0;
+}

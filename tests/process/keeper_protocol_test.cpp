@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+// The keeper spoken to directly: what LinuxProcesses would never say, and where the machine refuses
+// something.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/prctl.h>
+
+#include <random>
+
+#include "kernel/cgroups.h"
+#include "kernel/keeper_client.h"
+#include "kernel/launch_record.h"
+#include "processes_support.h"
+
+using namespace svd;
+using namespace svd::test;
+
+namespace {
+
+std::string bytes_of(const auto& value) { return {reinterpret_cast<const char*>(&value), sizeof value}; }
+
+// An engine that says what it is told to.
+class Talker {
+ public:
+  explicit Talker(UniqueFd socket, const std::string& base = {}) {
+    auto listing = client.greet(std::move(socket));
+    REQUIRE((listing ? "" : listing.error().text) == std::string{});
+    const std::uint32_t head[2] = {static_cast<std::uint32_t>(base.size()), 0};
+    client.send(keeper::Type::configure, 0, bytes_of(head) + base);
+  }
+  Talker(const Talker&) = delete;
+  Talker& operator=(const Talker&) = delete;
+  ~Talker() {
+    for (const auto& report : reports)
+      if (report.what == keeper::What::spawned && is_alive(report.pid)) ::kill(-report.pid, SIGKILL);
+    // It would wait for us to end, or end us.
+    ::kill(client.hello().pid, SIGKILL);
+  }
+
+  LaunchPlan plan(std::vector<std::string> argv) {
+    LaunchPlan made;
+    made.id = StartId{++last};
+    made.argv = std::move(argv);
+    made.envp = {"PATH=/usr/bin:/bin"};
+    made.cwd = "/";
+    return made;
+  }
+  // The answer to a start.
+  keeper::Report spawn(const LaunchPlan& plan, const std::string& cgroup = {}) {
+    client.send(keeper::Type::spawn, 1, launch_record(plan, {.cgroup = cgroup}));
+    return wait(plan.id, [](const keeper::Report& report) { return report.what != keeper::What::exited; });
+  }
+  keeper::Report exit_of(StartId id) {
+    return wait(id, [](const keeper::Report& report) { return report.what == keeper::What::exited; });
+  }
+  template <class Matches>
+  keeper::Report wait(StartId id, Matches&& matches) {
+    const auto deadline = Loop::now().mono + Millis{20'000};
+    for (;;) {
+      for (const auto& report : reports)
+        if (report.id == static_cast<std::uint64_t>(id) && matches(report)) return report;
+      REQUIRE_FALSE(lost);
+      REQUIRE(Loop::now().mono < deadline);
+      sd_event_run(loop.get(), 1'000'000);
+    }
+  }
+
+  Loop loop = std::move(Loop::make().value());
+  std::vector<keeper::Report> reports;
+  std::uint32_t missing = 0;
+  std::uint64_t last = 0;
+  bool lost = false;
+  KeeperClient client{
+      loop,
+      {.reports = [this](auto more) { reports.insert(reports.end(), more.begin(), more.end()); },
+       .notice = [this](std::uint32_t bits) { missing |= bits; },
+       .shutdown = [](bool) {},
+       .hangup = [] {},
+       .settled = [] {},
+       .lost = [this] { lost = true; }}};
+};
+
+// A cgroup base of its own, removed at the end.
+struct TestCgroups {
+  TempDir home;
+  Cgroups cgroups = Cgroups::find(home.path());
+  ~TestCgroups() {
+    if (!cgroups.available()) return;
+    for (const auto& leaf : cgroups.leaves()) {
+      cgroups.kill(leaf);
+      while (cgroups.populated(leaf)) ::sched_yield();
+      cgroups.remove(leaf);
+    }
+    cgroups.remove_base();
+  }
+};
+
+// A keeper for which clone3(2) fails with `err`.
+UniqueFd start_keeper_without_clone3(int err) {
+  int pair[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    sock_filter rules[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                           BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+                           BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(err)),
+                           BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const sock_fprog program{sizeof rules / sizeof rules[0], rules};
+    ::dup2(pair[1], 3);
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+        ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0)
+      ::execl(SVD_KEEPER, SVD_KEEPER, "--adopt", nullptr);
+    ::_exit(1);
+  }
+  ::close(pair[1]);
+  int status = 0;
+  REQUIRE(::waitpid(pid, &status, 0) == pid);
+  REQUIRE(status == 0);
+  return UniqueFd{pair[0]};
+}
+
+}  // namespace
+
+TEST_CASE("nothing that is sent to it ends the keeper", "[keeper]") {
+  Talker talker{start_keeper()};
+  const auto seed = Catch::rngSeed();
+  CAPTURE(seed);
+  std::mt19937 random{seed};
+  const auto below = [&](unsigned limit) { return std::uniform_int_distribution{0U, limit - 1}(random); };
+  const auto valid = launch_record(talker.plan({"/bin/true", "one", "two"}), {.cookie = "cookie"});
+  for (int round = 0; round < 20'000; ++round) {
+    std::string body;
+    auto type = static_cast<keeper::Type>(below(90));
+    // These two are carried out as they stand.
+    if (type == keeper::Type::quit || type == keeper::Type::redirect) continue;
+    if (below(2) == 0) {
+      type = keeper::Type::spawn;
+      body = valid;
+      body.replace(0, 8, bytes_of(std::uint64_t{10'000} + below(50)));
+      for (unsigned flips = 1 + below(4); flips > 0; --flips)
+        body[below(112)] = static_cast<char>(below(256));
+    } else {
+      body.resize(below(300));
+      for (auto& byte : body) byte = static_cast<char>(below(4) == 0 ? below(256) : below(3));
+    }
+    talker.client.send(type, below(5), body);
+    sd_event_run(talker.loop.get(), 0);
+  }
+  CHECK_FALSE(talker.lost);
+  auto plan = talker.plan({"/bin/true"});
+  plan.id = StartId{77'777};
+  CHECK(talker.spawn(plan).what == keeper::What::spawned);
+  CHECK(talker.exit_of(plan.id).number == 0);
+}
+
+TEST_CASE("a start that makes no sense is refused, and the others of its message are not", "[keeper]") {
+  Talker talker{start_keeper()};
+  auto bad = launch_record(talker.plan({"/bin/true"}), {});
+  bad.replace(offsetof(keeper::Spawn, argv), 4, bytes_of(std::uint32_t{0xfffff0}));
+  const auto good = launch_record(talker.plan({"/bin/true"}), {});
+  talker.client.send(keeper::Type::spawn, 2, bad + good);
+  const auto refused = talker.wait(StartId{1}, [](const auto&) { return true; });
+  CHECK(refused.what == keeper::What::failed);
+  CHECK(refused.stage == keeper::Stage::keeper);
+  CHECK(refused.number == EINVAL);
+  CHECK(talker.exit_of(StartId{2}).number == 0);
+}
+
+TEST_CASE("a cgroup path may not leave the base", "[keeper]") {
+  TestCgroups test;
+  if (!test.cgroups.available()) return;
+  Talker talker{start_keeper(), test.cgroups.base()};
+  for (const auto* const path : {"/", "..", "a/../..", "../x", "a//b", "./a"}) {
+    const auto answer = talker.spawn(talker.plan({"/bin/true"}), path);
+    CHECK(answer.what == keeper::What::failed);
+    CHECK(answer.number == EINVAL);
+  }
+}
+
+TEST_CASE("a fresh leaf works although another one, and even its parent, was killed once",
+          "[keeper][cgroups]") {
+  TestCgroups test;
+  auto& cgroups = test.cgroups;
+  if (!cgroups.available()) return;
+  Talker talker{start_keeper(), cgroups.base()};
+  REQUIRE(cgroups.make("shop:web/0.1").has_value());
+  cgroups.kill("shop:web/0.1");
+  cgroups.kill("shop:web");
+  REQUIRE(cgroups.make("shop:web/0.2").has_value());
+  auto plan = talker.plan({"/bin/sleep", "1000"});
+  const auto born = talker.spawn(plan, "shop:web/0.2");
+  REQUIRE(born.what == keeper::What::spawned);
+  CHECK(cgroups.members("shop:web/0.2") == std::vector<std::int64_t>{born.pid});
+  CHECK(is_alive(born.pid));
+
+  // In the killed one itself some kernels end each newcomer at birth; the keeper gets round it.
+  plan = talker.plan({"/bin/true"});
+  REQUIRE(talker.spawn(plan, "shop:web/0.1").what == keeper::What::spawned);
+  const auto end = talker.exit_of(plan.id);
+  CHECK(end.ended == keeper::Ended::code);
+  CHECK(end.number == 0);
+}
+
+TEST_CASE("where clone3 is refused, a child still gets into its cgroup, and the engine is told",
+          "[keeper][cgroups]") {
+  TestCgroups test;
+  if (!test.cgroups.available()) return;
+  const int err = GENERATE(ENOSYS, EPERM);
+  Talker talker{start_keeper_without_clone3(err), test.cgroups.base()};
+  CHECK((talker.client.hello().missing & keeper::missing_into_cgroup) != 0);
+  REQUIRE(test.cgroups.make("shop:web/0.1").has_value());
+  const auto born = talker.spawn(talker.plan({"/bin/sleep", "1000"}), "shop:web/0.1");
+  REQUIRE(born.what == keeper::What::spawned);
+  CHECK(test.cgroups.members("shop:web/0.1") == std::vector<std::int64_t>{born.pid});
+}
+
+TEST_CASE("a cgroup that is not there fails the start at that step", "[keeper][cgroups]") {
+  TestCgroups test;
+  if (!test.cgroups.available()) return;
+  Talker talker{start_keeper(), test.cgroups.base()};
+  const auto answer = talker.spawn(talker.plan({"/bin/true"}), "shop:web/0.9");
+  CHECK(answer.what == keeper::What::failed);
+  CHECK(answer.stage == keeper::Stage::cgroup);
+  CHECK(answer.number == ENOENT);
+}
+
+TEST_CASE("without a cgroup the process group goes with its leader", "[keeper]") {
+  Talker talker{start_keeper()};
+  TempDir home;
+  REQUIRE(::mkfifo((home / "pid").c_str(), 0600) == 0);
+  const auto plan = talker.plan({"/bin/sh", "-c", "sleep 1000 & echo $! > " + (home / "pid")});
+  REQUIRE(talker.spawn(plan).what == keeper::What::spawned);
+  const auto stray = std::stol(slurp(home / "pid"));
+  const UniqueFd process{static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(stray), 0))};
+  CHECK(talker.exit_of(plan.id).number == 0);
+  pollfd state{process.get(), POLLIN, 0};
+  CHECK((!process || ::poll(&state, 1, 20'000) == 1));
+}
+
+TEST_CASE("no descriptor left fails a start as a shortage of processes does", "[keeper]") {
+  TestCgroups test;
+  if (!test.cgroups.available()) return;
+  Talker talker{start_keeper({"/bin/sh", "-c", "ulimit -n 8; exec " SVD_KEEPER " --adopt"}),
+                test.cgroups.base()};
+  REQUIRE(test.cgroups.make("shop:web/0.1").has_value());
+  const auto answer = talker.spawn(talker.plan({"/bin/true"}), "shop:web/0.1");
+  CHECK(answer.what == keeper::What::failed);
+  CHECK(answer.stage == keeper::Stage::process);
+  CHECK(answer.number == EMFILE);
+}
+
+TEST_CASE("no process left fails a start, and the keeper goes on", "[keeper]") {
+  if (::geteuid() != 0) return;
+  TempDir home;  // the program must be where that user can get at it
+  std::filesystem::permissions(home.path(), std::filesystem::perms::others_exec,
+                               std::filesystem::perm_options::add);
+  std::filesystem::copy_file(SVD_KEEPER, home / "svd");
+  const auto uid = std::to_string(100'000 + ::getpid());  // nobody else's
+  Talker talker{start_keeper({"/usr/bin/setpriv", "--reuid=" + uid, "--regid=" + uid, "--clear-groups",
+                              "/bin/sh", "-c", "ulimit -p 2; exec " + (home / "svd") + " --adopt"})};
+  const auto first = talker.plan({"/bin/sleep", "1000"});
+  REQUIRE(talker.spawn(first).what == keeper::What::spawned);
+  const auto answer = talker.spawn(talker.plan({"/bin/sleep", "1000"}));
+  CHECK(answer.what == keeper::What::failed);
+  CHECK(answer.stage == keeper::Stage::process);
+  CHECK(answer.number == EAGAIN);
+  talker.client.send(
+      keeper::Type::signal, 1,
+      bytes_of(keeper::Signal{static_cast<std::uint64_t>(first.id), SIGKILL, keeper::Whom::main, {}}));
+  talker.exit_of(first.id);
+  CHECK(talker.spawn(talker.plan({"/bin/true"})).what == keeper::What::spawned);
+}

@@ -1,0 +1,1 @@
+svd_test(keeper_parts TIER unit FILES keeper_test.cpp LIBS svd_keeper svd_kernel)
