@@ -54,6 +54,7 @@ Result<std::string_view> checked_body(std::string_view kind, std::string_view fi
   if (line != header(kind, its_version, body)) return damaged();
   if (its_version > version)
     return fail(std::errc::not_supported, "it was written by a newer svd (format " + std::to_string(its_version) + ")");
+  if (its_version != version) return damaged();
   return body;
 }
 
