@@ -111,9 +111,7 @@ Form<std::vector<T>> list(Form<T> item, std::string_view of) {
   const std::string words = "a list of " + std::string{of};
   auto read = [=](const Node& node, const Place& place, Reading& reading) -> std::optional<std::vector<T>> {
     if (node.kind != Kind::sequence) {
-      const bool alone = node.kind == Kind::scalar;
-      reading.refuse(node, place, words,
-                     alone ? ": put it in brackets, [" + node.text.substr(0, 40) + "]" : "");
+      reading.refuse(node, place, words, node.kind == Kind::scalar ? ": put it in brackets" : "");
       return std::nullopt;
     }
     std::vector<T> values;

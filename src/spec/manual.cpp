@@ -31,7 +31,8 @@ apps:
 
 ## Values
 
-- A **number** is what JSON calls a number: `4`, `1.5`. In quotes it is a text. `0755`, `0x10` and `1:30` are texts.
+- A **number** is what JSON calls a number: `4`, `1.5`; a whole one has no fraction and no exponent. In quotes it is a text. `0755`, `0x10` and
+  `1:30` are texts.
 - A **boolean** is `true` or `false`. `yes`, `on` and `True` are texts.
 - A **duration** has one unit: `250ms`, `10s`, `2m`, `1h`, `7d`. A **size** too: `64KiB`, `512MiB`, `2GiB` (of 1024) or `1kB`, `1MB`, `1GB`
   (of 1000). A bare number is an error, except 0.

@@ -139,7 +139,8 @@ void Outside::add_secrets(const AppInFile& file, AppSpec& app, Complaints& compl
     const auto mark = file.find("env_file")->entries[i].value->mark;
     const auto& parsed = env_file(app.env_file[i]);
     for (const auto& [line, problem] : parsed.problems) {
-      const auto text = line == 0 ? problem : app.env_file[i] + ":" + std::to_string(line) + ": " + problem;
+      const auto text =
+          line == 0 ? problem : printable(app.env_file[i]) + ":" + std::to_string(line) + ": " + problem;
       complaints.add(mark, Place{&key, "", i}, text);
     }
     for (const auto& [name, value] : parsed.variables) {
