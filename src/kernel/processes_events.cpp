@@ -210,12 +210,13 @@ void LinuxProcesses::State::recheck_unwatched() {
 
 void LinuxProcesses::State::on_cgroup_event(const std::string& leaf, StartId id) {
   const auto waiting = emptying.find(leaf);
-  if (cgroups.populated(leaf)) {
-    if (waiting == emptying.end()) return;
-    std::array<char, 64> text{};  // so that the next change is signalled
+  if (waiting != emptying.end()) {
+    // Signalled until it is read: unread, the source would go on firing before everything of a lower priority, tidy()
+    // (which drops it) included.
+    std::array<char, 64> text{};
     [[maybe_unused]] const auto got = ::pread(waiting->second->events.get(), text.data(), text.size(), 0);
-    return;
   }
+  if (cgroups.populated(leaf)) return;
   if (waiting != emptying.end()) {
     emptied.push_back(std::move(waiting->second));
     emptying.erase(waiting);
