@@ -132,7 +132,9 @@ KeeperClient::Received KeeperClient::receive(Incoming& out) {
   head.msg_iovlen = 1;
   head.msg_control = control.data();
   head.msg_controllen = control.size();
-  const auto got = ::recvmsg(socket_.get(), &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  auto got = ::recvmsg(socket_.get(), &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  // A keeper that died with something of ours unread: told once, before what it had still sent.
+  if (got < 0 && errno == ECONNRESET) got = ::recvmsg(socket_.get(), &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (got < 0) return errno == EAGAIN || errno == EINTR ? Received::nothing : Received::lost;
   if (got == 0) return Received::lost;
   out = {};
