@@ -14,6 +14,13 @@ if(NOT TARGET yaml-cpp::yaml-cpp)
   add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
 endif()
 
+# The static yaml-cpp where there is one: the shared one would bring a shared C++ runtime into programs that carry their own,
+# and pages and relocations of both into the daemon.
+find_library(YAML_CPP_STATIC libyaml-cpp.a)
+mark_as_advanced(YAML_CPP_STATIC)
+add_library(svd_yaml INTERFACE)
+target_link_libraries(svd_yaml INTERFACE $<IF:$<BOOL:${YAML_CPP_STATIC}>,${YAML_CPP_STATIC},yaml-cpp::yaml-cpp>)
+
 # Catch2 2 and 3 both package Catch2::Catch2WithMain; what differs is the headers.
 if(SVD_TESTS)
   find_package(Catch2 REQUIRED)
