@@ -25,6 +25,15 @@ namespace {
   ::_exit(127);
 }
 
+// First of all, and before anything is opened or closed: a table of descriptors of its own that has 0 to 3
+// only.
+void leave_descriptors(Birth& birth) {
+  const unsigned flags = birth.shares_files ? CLOSE_RANGE_UNSHARE : 0;
+  if (::syscall(SYS_close_range, static_cast<unsigned>(stdio_slot + 1), ~0U, flags) == 0) return;
+  if (birth.shares_files || (errno != ENOSYS && errno != EPERM)) give_up(birth, Stage::stdio, errno);
+  // Linux before 5.9, or a filter: all of the keeper's descriptors are close-on-exec anyway.
+}
+
 void join_cgroup(Birth& birth) {
   if (birth.procs_fd >= 0 && ::write(birth.procs_fd, "0", 1) < 0) give_up(birth, Stage::cgroup, errno);
 }
@@ -80,7 +89,7 @@ void set_stdio(Birth& birth) {
       out = open_log(birth);
       break;
     case Stdio::fd:
-      out = birth.stdio_fd;
+      out = stdio_slot;
       break;
     case Stdio::inherit:
       return;
@@ -98,12 +107,6 @@ void set_identity(Birth& birth) {
     give_up(birth, Stage::group, errno);
   if ((spawn.given & given_user) != 0 && ::syscall(SYS_setresuid, spawn.uid, spawn.uid, spawn.uid) < 0)
     give_up(birth, Stage::identity, errno);
-}
-
-void close_the_rest(Birth& birth) {
-  if (::syscall(SYS_close_range, 3U, ~0U, 0U) == 0) return;
-  if (errno != ENOSYS && errno != EPERM) give_up(birth, Stage::stdio, errno);
-  // Linux before 5.9, or a filter: all of the keeper's descriptors are close-on-exec anyway.
 }
 
 // As execvp(3): what cannot be found or looked at is passed over, and "permission denied" is told rather than
@@ -131,6 +134,7 @@ int run_child(void* argument) {
   Birth& birth = *static_cast<Birth*>(argument);
   birth.ran = true;
   join_cgroup(birth);
+  leave_descriptors(birth);
   if ((birth.launch->spawn->given & given_session) != 0 && ::setsid() < 0)
     give_up(birth, Stage::session, errno);
   set_scheduling(birth);
@@ -138,7 +142,6 @@ int run_child(void* argument) {
   set_limits(birth);
   set_identity(birth);
   if (birth.launch->cwd != nullptr && ::chdir(birth.launch->cwd) < 0) give_up(birth, Stage::directory, errno);
-  close_the_rest(birth);
   // All dispositions are default in the keeper already (main.cpp); only its mask is not.
   const std::uint64_t nothing = 0;
   ::syscall(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &nothing, nullptr, sizeof nothing);

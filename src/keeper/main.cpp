@@ -49,15 +49,24 @@ namespace {
 
 Keeper keeper;
 
-// 0 becomes /dev/null, which children inherit as it is; 1 and 2 are opened if they are not.
-bool set_up_stdio() {
+constexpr int wanted_fd = stdio_slot + 1;  // where the one descriptor that we may have been given goes
+
+// See stdio_slot. Whatever else was open in the process that started us is closed: it is not ours.
+bool set_up_descriptors() {
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0) return false;
-  ::dup2(null, STDIN_FILENO);
   for (const int fd : {STDOUT_FILENO, STDERR_FILENO})
     if (::fcntl(fd, F_GETFD) < 0) ::dup2(null, fd);
-  if (null > STDERR_FILENO) ::close(null);
-  return true;
+  ::dup2(null, STDIN_FILENO);
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    ::fcntl(fd, F_SETFD, 0);  // if `null` is one of them
+  const int given = keeper.options.adopt ? engine_fd : keeper.options.ready_fd;
+  if (given >= 0 && given != wanted_fd && ::dup2(given, wanted_fd) < 0) return false;
+  if (given >= 0) ::fcntl(wanted_fd, F_SETFD, FD_CLOEXEC);
+  const unsigned rest = given >= 0 ? wanted_fd + 1 : wanted_fd;
+  ::syscall(SYS_close_range, rest, ~0U, 0U);
+  if (!keeper.options.adopt && given >= 0) keeper.ready_fd = wanted_fd;
+  return ::dup3(STDIN_FILENO, stdio_slot, O_CLOEXEC) == stdio_slot;
 }
 
 // Every signal is blocked and the wanted ones come through a descriptor; dispositions are default, so that
@@ -85,6 +94,7 @@ void raise_limit() {
 }
 
 void find_out_what_works() {
+  keeper.nursery.share_files = probe_unshare();
   if (!probe_clone3()) keeper.nursery.missing |= missing_into_cgroup;
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) keeper.nursery.missing |= missing_subreaper;
 }
@@ -98,7 +108,7 @@ void go_to_background() {
 }
 
 bool set_up() {
-  if (!set_up_stdio()) return false;
+  if (!set_up_descriptors()) return false;
   if (keeper.options.daemonize || keeper.options.adopt) go_to_background();
   ::umask(022);
   set_up_signals();
@@ -107,8 +117,6 @@ bool set_up() {
   keeper.epoll = ::epoll_create1(EPOLL_CLOEXEC);
   if (keeper.epoll < 0 || keeper.signals < 0) return false;
   watch(keeper, keeper.signals, EPOLLIN, tag_signals);
-  keeper.ready_fd = keeper.options.ready_fd;
-  if (keeper.ready_fd >= 0) ::fcntl(keeper.ready_fd, F_SETFD, FD_CLOEXEC);
   return true;
 }
 
@@ -190,7 +198,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   if (keeper.options.adopt)
-    adopt_engine(keeper, engine_fd);
+    adopt_engine(keeper, wanted_fd);
   else
     start_engine(keeper);
   run();

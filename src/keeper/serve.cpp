@@ -70,7 +70,8 @@ Received receive(int socket, std::size_t& size, Attached& attached) {
   head.msg_control = control;
   head.msg_controllen = sizeof control;
   auto got = ::recvmsg(socket, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  // An engine that ended with something of ours unread: that is reported once, before what it had still sent (a `quit`, say).
+  // An engine that ended with something of ours unread: that is reported once, before what it had still sent
+  // (a `quit`, say).
   if (got < 0 && errno == ECONNRESET) got = ::recvmsg(socket, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (got < 0) return errno == ECONNRESET ? Received::hung_up : Received::nothing;
   collect(head, attached);

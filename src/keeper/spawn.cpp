@@ -2,6 +2,7 @@
 #include "keeper/spawn.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -50,7 +51,8 @@ alignas(64) char stack[32 * 1024];
 #if defined(__x86_64__)
 long clone_into(Birth& birth, int cgroup) {
   clone_args arguments{};
-  arguments.flags = CLONE_VM | CLONE_VFORK | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0);
+  arguments.flags =
+      CLONE_VM | CLONE_VFORK | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0) | (birth.shares_files ? CLONE_FILES : 0);
   arguments.exit_signal = SIGCHLD;
   arguments.stack = reinterpret_cast<std::uintptr_t>(stack);
   arguments.stack_size = sizeof stack;
@@ -63,7 +65,8 @@ long clone_into(Birth&, int) { return -ENOSYS; }
 
 // Without clone3(2): the child moves itself.
 long clone_plain(Birth& birth) {
-  const int pid = ::clone(run_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &birth);
+  const int flags = CLONE_VM | CLONE_VFORK | SIGCHLD | (birth.shares_files ? CLONE_FILES : 0);
+  const int pid = ::clone(run_child, stack + sizeof stack, flags, &birth);
   return pid < 0 ? -errno : pid;
 }
 
@@ -139,8 +142,11 @@ Born spawn(const Launch& launch, int stdio_fd, Nursery& nursery) {
   Birth birth;
   birth.launch = &launch;
   birth.nursery = &nursery;
-  birth.stdio_fd = stdio_fd;
-  Born born = give_birth(birth, leaf.fd, nursery);
+  birth.shares_files = nursery.share_files;
+  if (stdio_fd >= 0 && ::dup3(stdio_fd, stdio_slot, O_CLOEXEC) < 0) return failed(Stage::stdio, errno);
+  const Born born = give_birth(birth, leaf.fd, nursery);
+  // Given back at once: a reader of that pipe waits for its last writer.
+  if (stdio_fd >= 0) ::dup3(STDIN_FILENO, stdio_slot, O_CLOEXEC);
   if (born.pid == 0 || birth.err == 0) return born;
   reap(born.pid);  // it has ended already or is about to
   return {0, birth.stage, birth.err, birth.detail};
@@ -155,5 +161,7 @@ bool probe_clone3() {
   return false;
 #endif
 }
+
+bool probe_unshare() { return ::syscall(SYS_close_range, ~0U, ~0U, CLOSE_RANGE_UNSHARE) == 0; }
 
 }  // namespace svd::keeper

@@ -13,11 +13,16 @@
 
 namespace svd::keeper {
 
+// Descriptors in the keeper: 0 is /dev/null, 1 and 2 are as they were given, 3 is a child's output while it
+// is being born. All others are above, and a child takes none of them along.
+inline constexpr int stdio_slot = 3;
+
 // What every child needs from the keeper besides its record.
 struct Nursery {
   int base = -1;    // the cgroup base directory, O_PATH; -1: none
   rlimit nofile{};  // the limit that the keeper was born with, since it raised its own
   bool restore_nofile = false;
+  bool share_files = false;   // close_range(2) can unshare: a birth need not copy thousands of descriptors
   std::uint32_t missing = 0;  // Missing; spawn() adds what it finds out
 };
 
@@ -31,7 +36,8 @@ struct Born {
 // Returns when the child has executed its program, or is gone again. `stdio_fd` is for Stdio::fd, else -1.
 Born spawn(const Launch& launch, int stdio_fd, Nursery& nursery);
 
-// Whether clone3(2) exists here and may be called.
+// Whether clone3(2), and close_range(2) with CLOSE_RANGE_UNSHARE, exist here and may be called.
 bool probe_clone3();
+bool probe_unshare();
 
 }  // namespace svd::keeper

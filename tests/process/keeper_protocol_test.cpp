@@ -242,7 +242,7 @@ TEST_CASE("without a cgroup the process group goes with its leader", "[keeper]")
 TEST_CASE("no descriptor left fails a start as a shortage of processes does", "[keeper]") {
   TestCgroups test;
   if (!test.cgroups.available()) return;
-  Talker talker{start_keeper({"/bin/sh", "-c", "ulimit -n 8; exec " SVD_KEEPER " --adopt"}),
+  Talker talker{start_keeper({"/bin/sh", "-c", "ulimit -n 9; exec " SVD_KEEPER " --adopt"}),
                 test.cgroups.base()};
   REQUIRE(test.cgroups.make("shop:web/0.1").has_value());
   const auto answer = talker.spawn(talker.plan({"/bin/true"}), "shop:web/0.1");

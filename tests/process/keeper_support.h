@@ -52,6 +52,7 @@ class Prefix {
   // Starts the keeper as our child; `extra` goes in front of the engine's options.
   void start(std::vector<std::string> extra = {}) {
     std::vector<std::string> words{home / "bin/svd"};
+    words.insert(words.begin(), before_.begin(), before_.end());
     words.insert(words.end(), extra.begin(), extra.end());
     for (const auto& word :
          {std::string{"--control"}, home / "control", std::string{"--state"}, home / "state"})
@@ -61,6 +62,12 @@ class Prefix {
     argv.push_back(nullptr);
     REQUIRE(::posix_spawn(&child, argv[0], nullptr, nullptr, argv.data(), environ) == 0);
     keeper = child;
+  }
+
+  // By way of a program that executes its arguments.
+  void start_with(const std::string& launcher) {
+    before_ = {launcher};
+    start();
   }
 
   // Waits for the next engine to connect and to tell what it found.
@@ -170,6 +177,7 @@ class Prefix {
     if (words >> verb >> id >> pid; verb == "spawned") pids[id] = pid;
   }
 
+  std::vector<std::string> before_;
   UniqueFd listener_, engine_;
   std::string input_;
 };

@@ -261,6 +261,31 @@ TEST_CASE("whoever waits on --ready-fd is told when the engine serves", "[keeper
   CHECK(::read(read_end.get(), text, sizeof text) == 0);  // closed: no child and no engine has it
 }
 
+TEST_CASE("a keeper that was started with nothing open works as any other", "[keeper]") {
+  Prefix prefix;
+  prefix.make_script("bare", "exec \"$@\" 0<&- 1>&- 2>&-");
+  prefix.start_with(prefix.home / "bare");
+  prefix.meet_engine();
+  prefix.say("ready");
+  const auto pid = prefix.spawn(1, "/bin/sleep 1000");
+  for (const int fd : {0, 1, 2})
+    CHECK(std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/fd/" + std::to_string(fd)) ==
+          "/dev/null");
+}
+
+TEST_CASE("what was open in whoever started the keeper is open in nobody else", "[keeper]") {
+  Prefix prefix;
+  const UniqueFd leak{
+      ::open("/etc/passwd", O_RDONLY)};  // inherited by the keeper, since it is not close-on-exec
+  prefix.start();
+  prefix.meet_engine();
+  prefix.say("ready");
+  const auto pid = prefix.spawn(1, "/bin/sleep 1000");
+  for (const auto one : {std::int64_t{prefix.child}, std::int64_t{prefix.engine_pid}, pid})
+    for (const auto& entry : std::filesystem::directory_iterator{"/proc/" + std::to_string(one) + "/fd"})
+      CHECK(std::filesystem::read_symlink(entry.path()) != "/etc/passwd");
+}
+
 TEST_CASE("without an engine to start, whoever waits is told so, and the keeper ends", "[keeper]") {
   Prefix prefix{false};
   int pipe[2];
