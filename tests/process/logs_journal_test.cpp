@@ -197,7 +197,9 @@ TEST_CASE("the last lines and those since a time are found in the journal", "[lo
   query.lines.reset();
   query.since = all[30].second;
   const auto later = read(query);
-  CHECK((later.size() == 10 && later.front().first == "line 30"));
+  // Lines that journald read at once have the same time.
+  const auto first = std::ranges::find(all, all[30].second, &std::pair<std::string, WallTime>::second);
+  CHECK(std::ranges::equal(later, std::ranges::subrange{first, all.end()}));
 }
 
 namespace {
