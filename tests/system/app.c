@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,12 +42,14 @@ static void strays(const char* path) {
     report(path, "stray");
     wait_for_ever();
   }
-  if (fork() == 0) {
+  const pid_t between = fork();
+  if (between == 0) {
     if (fork() != 0) _exit(0);
     setsid();
     report(path, "stray");
     wait_for_ever();
   }
+  waitpid(between, NULL, 0);
 }
 
 static void lines(long count) {

@@ -83,7 +83,7 @@ def ten_thousand_apps():
     """a file of 10,000 apps is checked quickly (the figure is printed)"""
     with Daemon() as svd:
         text = "version: 1\nname: big\napps:\n" + "".join(
-            f"  app{i}:\n    exec: [node, server.js, \"{i}\"]\n    instances: 2\n    env: {{ PORT: \"{i}\" }}\n" for i in range(10_000))
+            f"  app{i}:\n    exec: [node, server.js, \"{i}\"]\n    instances: 1\n    env: {{ PORT: \"{i}\" }}\n" for i in range(10_000))
         file = svd.write(text)
         begun = time.monotonic()
         svd.svctl("check", file)

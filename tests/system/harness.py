@@ -249,8 +249,12 @@ class Daemon:
         wait_gone(before, what="svd")
 
     def explain(self):
-        for process, name in ((self.svctl("status", ok=False), "status"), (self.svctl("events", ok=False), "events")):
-            say(f"--- svctl {name}\n{process.stdout[-6000:]}{process.stderr[-2000:]}")
+        for verb in ("status", "events"):
+            try:
+                shown = self.svctl(verb, ok=False, timeout=10)
+                say(f"--- svctl {verb}\n{shown.stdout[-6000:]}{shown.stderr[-2000:]}")
+            except subprocess.TimeoutExpired:
+                say(f"--- svctl {verb} did not answer")
         log = self.home / "log/svd.log"
         if log.exists():
             say(f"--- svd.log\n{log.read_text(errors='replace')[-6000:]}")
