@@ -50,6 +50,7 @@ void Engine::State::take_over(Slot& slot, const std::vector<KnownChild>& childre
     if (!counted) {
       starts.emplace(number(child.id), &slot);
       if (slot.phase() == Phase::starting) state = lifecycle::Ready{child.id, 0, now.mono - age(child.started)};
+      if (auto* stopping = std::get_if<lifecycle::Stopping>(&state)) stopping->step = lifecycle::Stopping::Step::asked;
       dispatch(Exited{child.id, child.status});
     } else if (last && slot.phase() == Phase::stopping && occupant.start == child.id) {
       starts.emplace(number(child.id), &slot);
@@ -59,6 +60,8 @@ void Engine::State::take_over(Slot& slot, const std::vector<KnownChild>& childre
       outbox.emplace_back(lifecycle::Kill{child.id});
     }
     if (last) continue;
+    if (counted && slot.phase() == Phase::stopping && occupant.start == child.id)
+      starts.emplace(number(child.id), &slot);  // its end was saved; that nothing is left of it was not
     if (starts.contains(number(child.id))) {  // a successor was started: nothing is left of this one
       std::erase(outbox, lifecycle::Command{lifecycle::Kill{child.id}});
       dispatch(Gone{child.id});

@@ -37,7 +37,7 @@ std::vector<PlanStep> Engine::State::diff_against(const Ecosystem& want) const {
       if (!slot || app.is_surplus(*slot)) continue;
       if (!slot->wanted) out.stopped_slots.push_back(slot->index);
       else if (is_failing(*slot))
-        out.failed.push_back(app.id.app.str() + "/" + std::to_string(slot->index) + " had failed: " + end_text(*slot));
+        out.failed.push_back(slot_name(*slot) + " had failed: " + end_text(*slot));
       else if (app.halted && is_stale(*slot)) ++out.stale;
     }
   }

@@ -109,7 +109,9 @@ void Engine::State::evaluate(Slot& slot) {
       if (!is_live(phase)) settle(slot, Track::done);
       return;
     case plan::Want::run:
-      if ((phase == Phase::ready || phase == Phase::completed) && !is_stale(slot)) settle(slot, Track::done);
+      if (phase == Phase::failed) fail_tracked(slot, "cannot keep " + slot_name(slot) + " running: " + reason(slot));
+      else if ((phase == Phase::ready || phase == Phase::completed) && (!is_stale(slot) || slot.app->halted))
+        settle(slot, Track::done);
       return;
     case plan::Want::hold: settle(slot, Track::done); return;
   }
@@ -152,7 +154,7 @@ void Engine::State::finish_changes() {
 
 void Engine::State::finish(Change& change) {
   auto& view = change.view;
-  bool failed = false, superseded = !change.parts.empty();
+  bool failed = false, superseded = true;
   for (auto& [id, part] : change.parts) {
     failed = failed || !part.failures.empty();
     superseded = superseded && part.superseded;
@@ -165,11 +167,13 @@ void Engine::State::finish(Change& change) {
     for (const auto& slot : app->second.slots)
       if (slot) slot->track = Track::none;
   }
+  superseded = change.overtaken || (superseded && !change.parts.empty());
   change.running = false;
   view.finished = now.wall;
   view.state = superseded ? "superseded" : failed ? "failed" : "succeeded";
-  if (failed) view.error = error_text(change);
-  if (view.revision != 0) set_outcome(change.ecosystem, view.revision, failed && !superseded ? "failed: " + view.error : view.state);
+  if (failed && !superseded) view.error = error_text(change);
+  if (view.revision != 0)
+    set_outcome(change.ecosystem, view.revision, view.error.empty() ? view.state : "failed: " + view.error);
   record("change", subject(change), view.error.empty() ? view.state : view.state + ": " + view.error);
   finished.push_back(view.id);
   ports.observer.change_finished(view.id);

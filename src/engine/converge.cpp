@@ -29,6 +29,7 @@ Slot& Engine::State::make_slot(App& app, std::uint32_t index, Cause cause, const
   place->cause = app.wanted ? cause : Cause::stopped;
   place->by = by;
   place->since = now.wall;
+  place->handled = StartId{next_start - 1};  // exits of a former slot of this number are not its own
   if (!app.wanted) place->occupant.life.state = lifecycle::Stopped{};
   ports.logs.attach({app.id, index}, app.version->spec.logs);
   touch(*place);

@@ -61,7 +61,7 @@ void Engine::State::begin(Slot& slot) {
 }
 
 void Engine::State::on_end(Slot& slot, const std::string& why) {
-  if (is_stale(slot)) return;  // what it ran with is on its way out
+  if (is_stale(slot) && !slot.app->halted) return;  // what it ran with is on its way out
   if (slot.part == plan::Part::replaced) {
     slot.part = plan::Part::broken;
     touch(*slot.app);
@@ -72,8 +72,6 @@ void Engine::State::on_end(Slot& slot, const std::string& why) {
 namespace {
 
 bool is_up(Phase phase) { return phase == Phase::starting || phase == Phase::ready; }
-
-std::string slot_name(const Slot& slot) { return slot.app->id.app.str() + "/" + std::to_string(slot.index); }
 
 // The end of this slot's process is not a failure: it did its work.
 bool completes(const Slot& slot) {

@@ -175,7 +175,7 @@ class Fields {
  public:
   explicit Fields(std::string_view line) {
     word = next(line);
-    subject = unescape(next(line)).value_or("");
+    if (line.substr(0, line.find(' ')).find('=') == std::string_view::npos) subject = unescape(next(line)).value_or("");
     while (!line.empty()) {
       const auto pair = next(line);
       const auto equals = pair.find('=');

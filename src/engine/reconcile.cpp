@@ -112,11 +112,15 @@ void Engine::State::carry_out() {
   for (const auto& command : std::exchange(outbox, {})) perform(command);
 }
 
+// A command waits from its decision to the end of the reconcile; what it is for may be gone by then.
 void Engine::State::perform(const lifecycle::Command& command) {
+  const auto exists = [&](StartId id) {
+    return starts.contains(static_cast<std::uint64_t>(id)) || strays.contains(static_cast<std::uint64_t>(id));
+  };
   if (const auto* signal = std::get_if<lifecycle::Signal>(&command)) {
-    ports.processes.signal(signal->id, signal->number, signal->whom);
+    if (exists(signal->id)) ports.processes.signal(signal->id, signal->number, signal->whom);
   } else if (const auto* kill = std::get_if<lifecycle::Kill>(&command)) {
-    ports.processes.kill(kill->id);
+    if (exists(kill->id)) ports.processes.kill(kill->id);
   } else {
     const auto id = std::get<lifecycle::Spawn>(command).id;
     const auto found = starts.find(static_cast<std::uint64_t>(id));
@@ -134,7 +138,8 @@ void Engine::State::save_if_due() {
   if (!save_at || (now.mono < *save_at && !last)) return;
   save_at.reset();
   last_save = now.mono;
-  const bool saved = ports.state.save(snapshot());
+  std::erase_if(unsaved_revisions, [&](const auto& revision) { return ports.state.save_revision(revision.second); });
+  const bool saved = ports.state.save(snapshot()) && unsaved_revisions.empty();
   if (saved != !save_failing) {
     save_failing = !saved;
     record("daemon", "state", saved ? "the state is saved again" : "cannot save the state: it is kept in memory and tried again");

@@ -247,6 +247,7 @@ class Restorer {
                             "), but no app of that name is declared: it is stopped");
       const bool have = id.slot < app.slots.size() && app.slots[id.slot];
       auto& slot = have ? *app.slots[id.slot] : s_.make_slot(app, id.slot, Cause::returned, nullptr);
+      if (!have) slot.handled = {};
       if (static_cast<std::uint64_t>(newest.id) > static_cast<std::uint64_t>(slot.occupant.start)) {
         slot.occupant.version = started_with(app, newest.revision, newest.generation);  // it was started after the last save
         slot.restart = false;
@@ -279,6 +280,7 @@ class Restorer {
       if (saved.kind == "shutdown") continue;
       const bool overtaken = saved.revision != 0 && s_.ecosystems[saved.ecosystem].current != saved.revision;
       auto& change = make_change(saved, overtaken ? std::vector<AppId>{} : saved.apps);
+      change.overtaken = overtaken;
       if (overtaken) continue;
       covered.emplace(saved.ecosystem, saved.revision);
       s_.next_change = std::max(s_.next_change, static_cast<std::uint64_t>(change.view.id) + 1);

@@ -22,9 +22,12 @@ std::uint64_t Engine::State::record_revision(const Name& ecosystem, Source sourc
   view.current = true;
   eco.current = view.number;
   eco.history.push_back(view);
-  if (!ports.state.save_revision({view, std::move(source)}))
+  const Revision revision{view, std::move(source)};
+  if (!ports.state.save_revision(revision)) {
+    unsaved_revisions[{ecosystem, view.number}] = revision;
     record("daemon", "state", "cannot save revision " + std::to_string(view.number) + " of " + ecosystem.str() +
-                                  ": it holds until the daemon ends");
+                                  ": it is kept in memory and tried again");
+  }
   prune(eco);
   return eco.current;
 }
@@ -32,6 +35,7 @@ std::uint64_t Engine::State::record_revision(const Name& ecosystem, Source sourc
 void Engine::State::prune(Eco& eco) {
   while (eco.history.size() > max_history + 1) {
     ports.state.remove_revision(eco.name, eco.history.front().number);
+    unsaved_revisions.erase({eco.name, eco.history.front().number});
     eco.history.erase(eco.history.begin());
   }
 }
@@ -42,20 +46,34 @@ void Engine::State::set_outcome(const Name& ecosystem, std::uint64_t number, con
   const auto view = std::ranges::find(eco->second.history, number, &RevisionView::number);
   if (view == eco->second.history.end()) return;
   view->outcome = outcome;
-  auto stored = ports.state.load_revision(ecosystem, number);
-  if (!stored) return;  // it could not be saved either, which was reported
+  auto stored = stored_revision(ecosystem, number);
+  if (!stored) {
+    record("daemon", "state", "cannot save the outcome of revision " + std::to_string(number) + " of " + ecosystem.str() + ": " +
+                                  stored.error().text);
+    return;
+  }
   stored->view = *view;
-  if (!ports.state.save_revision(*stored))
-    record("daemon", "state", "cannot save the outcome of revision " + std::to_string(number) + " of " + ecosystem.str());
+  if (ports.state.save_revision(*stored)) {
+    unsaved_revisions.erase({ecosystem, number});
+    return;
+  }
+  unsaved_revisions[{ecosystem, number}] = std::move(*stored);
+  unsaved();
+}
+
+Result<Revision> Engine::State::stored_revision(const Name& ecosystem, std::uint64_t number) const {
+  const auto unsaved_one = unsaved_revisions.find({ecosystem, number});
+  if (unsaved_one != unsaved_revisions.end()) return unsaved_one->second;
+  return ports.state.load_revision(ecosystem, number);
 }
 
 // The newest revision before the present one that says something else.
 Result<std::uint64_t> Engine::State::former_revision(const Eco& eco) const {
-  SVD_TRY(auto present, ports.state.load_revision(eco.name, eco.current));
+  SVD_TRY(auto present, stored_revision(eco.name, eco.current));
   SVD_TRY(const auto now_wanted, ports.decode(present.source));
   for (auto view = eco.history.rbegin(); view != eco.history.rend(); ++view) {
     if (view->number >= eco.current) continue;
-    auto stored = ports.state.load_revision(eco.name, view->number);
+    auto stored = stored_revision(eco.name, view->number);
     if (!stored) continue;
     const auto decoded = ports.decode(stored->source);
     if (decoded && *decoded != now_wanted) return view->number;
@@ -84,7 +102,7 @@ Result<Begun> Engine::State::rollback(const std::string& ecosystem, std::uint64_
                                                 " is not kept" +
                                                 (eco.history.empty() ? "" : "; " + std::to_string(eco.history.front().number) +
                                                                                 " to " + std::to_string(eco.current) + " are"));
-  SVD_TRY(auto stored, ports.state.load_revision(eco.name, number));
+  SVD_TRY(auto stored, stored_revision(eco.name, number));
   return apply(std::move(stored.source), who, "rollback", "rollback to " + std::to_string(number));
 }
 

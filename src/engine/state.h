@@ -130,6 +130,7 @@ struct Change {
   std::map<AppId, Part> parts;
   bool dirty = false;
   bool running = true;
+  bool overtaken = false;         // its revision is not the present one any more
 };
 
 struct Eco {
@@ -139,6 +140,11 @@ struct Eco {
   std::vector<RevisionView> history;    // ascending; at most max_history former ones and the current
   std::set<Name> deleted;               // apps of the current revision that the user deleted
 };
+
+// "web/0": for people who know which ecosystem it is about.
+[[nodiscard]] inline std::string slot_name(const Slot& slot) {
+  return slot.app->id.app.str() + "/" + std::to_string(slot.index);
+}
 
 struct Engine::State {
   static constexpr std::size_t max_history = 20;
@@ -176,6 +182,7 @@ struct Engine::State {
   std::optional<TimePoint> save_at;                       // set: something is not saved
   TimePoint last_save{};
   bool save_failing = false;
+  std::map<std::pair<Name, std::uint64_t>, Revision> unsaved_revisions;
   std::vector<StartId> gone;  // their exits are handled, and will be on record with the next save
 
   // engine.cpp
@@ -237,6 +244,7 @@ struct Engine::State {
   void prune(Eco& eco);
   void set_outcome(const Name& ecosystem, std::uint64_t number, const std::string& outcome);
   Result<Begun> rollback(const std::string& ecosystem, std::uint64_t number, const Actor& who);
+  [[nodiscard]] Result<Revision> stored_revision(const Name& ecosystem, std::uint64_t number) const;
   [[nodiscard]] Result<std::uint64_t> former_revision(const Eco& eco) const;
 
   // events.cpp

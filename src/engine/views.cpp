@@ -46,7 +46,7 @@ Tally tally(const App& app) {
 }
 
 std::string slot_reason(const Engine::State& state, const Slot& slot) {
-  return slot.app->id.app.str() + "/" + std::to_string(slot.index) + ": " + state.reason(slot);
+  return slot_name(slot) + ": " + state.reason(slot);
 }
 
 std::uint32_t live(const Tally& counted) {

@@ -142,9 +142,12 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
         record.text.find("→ starting: ") == std::string::npos)
       violations.push_back("a start without a cause: " + record.subject);
     if (keep_records) records.push_back(record);
+    if (on_record) on_record(record);
   }
   std::function<void(const SlotId&)> on_removed, on_spawned, on_refused;
   std::function<void(const FakeChild&)> on_exit;
+  std::function<void(const EventRecord&)> on_record;
+  std::function<void(const Operation&)> on_operation;
   std::function<void(const LaunchPlan&)> check_spawn;
   std::set<ChangeId> open;
   bool keep_records = true, strict_changes = true;
@@ -182,6 +185,15 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
     return nullptr;
   }
 
+  // The next thing for the engine to hear.
+  Event take_event() {
+    const auto event = events.front();
+    events.pop_front();
+    if (const auto* gone = std::get_if<Gone>(&event))
+      if (const auto child = table.find(gone->id); child != table.end()) child->second.told_gone = true;
+    return event;
+  }
+
   // The engine died: what it had not sent is lost, and so is what it had not read.
   void engine_died() {
     pending_.clear();
@@ -216,6 +228,7 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
   }
 
   void carry_out(Operation& operation) {
+    if (on_operation) on_operation(operation);
     switch (operation.kind) {
       case Operation::Kind::spawn: start(std::move(operation.plan)); return;
       case Operation::Kind::signal: {
@@ -236,7 +249,7 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
         auto& child = found->second;
         child.doomed = true;
         child.asked = true;
-        if (child.gone) tell_gone(child);  // asked again by a new engine, which does not know
+        if (child.gone) events.push_back(Gone{operation.id});  // asked again by a new engine, which does not know
         else if (!lazy) let_vanish(operation.id);
         return;
       }
@@ -270,10 +283,6 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
   }
   void vanish(FakeChild& child) {
     child.gone = true;
-    tell_gone(child);
-  }
-  void tell_gone(FakeChild& child) {
-    child.told_gone = true;
     events.push_back(Gone{child.plan.id});
   }
 
@@ -362,9 +371,7 @@ struct Bench {
   void settle() {
     do {
       while (!world.events.empty()) {
-        const auto event = world.events.front();
-        world.events.pop_front();
-        engine->dispatch(event, world.now);
+        engine->dispatch(world.take_event(), world.now);
       }
       wake = engine->reconcile(world.now);
     } while (!world.events.empty() || (wake && *wake <= world.now.mono));

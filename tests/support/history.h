@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+// One random life of the whole supervisor: engines that come and go, a keeper that stays, a disk that may fail, people who
+// change their minds, and time. Everything is drawn from one seed, so each history can be replayed.
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "support/fake_ports.h"
+
+namespace svd::test {
+
+class History {
+ public:
+  explicit History(std::uint64_t seed) : random_{seed} {
+    world_.lazy = true;
+    world_.keep_records = false;
+    world_.strict_changes = false;
+    world_.refuse = [this](const LaunchPlan&) -> std::optional<StartFailure> {
+      if (!chance(refusing_)) return std::nullopt;
+      return StartFailure{static_cast<StartStage>(1 + below(14)), ENOENT, "/bin/nope"};
+    };
+    world_.ignores_stop = [this](const LaunchPlan&) { return chance(stubborn_); };
+    world_.on_call = [this] {
+      if (fuse_ > 0 && --fuse_ == 0) throw EngineKilled{};
+    };
+    world_.check_spawn = [this](const LaunchPlan& plan) { check_spawn(plan); };
+    world_.on_exit = [this](const FakeChild& child) { note_exit(child); };
+    world_.on_spawned = [this](const SlotId& slot) { note_start(slot, true); };
+    world_.on_refused = [this](const SlotId& slot) { note_start(slot, false); };
+    world_.on_removed = [this](const SlotId& slot) { counts_.erase(slot); };
+    revive();
+  }
+
+  // Runs `steps` random steps, then lets the faults cease. What was violated, in words; empty: nothing.
+  std::vector<std::string> run(int steps) {
+    if (verbose) {
+      static const std::vector<std::string> verbs{"spawn", "signal", "kill", "forget"};
+      world_.on_operation = [this](const Operation& operation) {
+        trace("    " + verbs[static_cast<std::size_t>(operation.kind)] + " " + std::to_string(static_cast<std::uint64_t>(operation.id)));
+      };
+      world_.on_record = [this](const EventRecord& record) { trace("  " + record.kind + " " + record.subject + ": " + record.text); };
+    }
+    for (int i = 0; i < steps && world_.violations.empty(); ++i) {
+      guarded([&] { step(); });
+      trace("step " + std::to_string(i));
+    }
+    if (world_.violations.empty()) guarded([&] { calm(); });
+    return world_.violations;
+  }
+
+  bool verbose = false;
+
+ private:
+  std::uint32_t below(std::uint32_t bound) { return std::uniform_int_distribution<std::uint32_t>{0, bound - 1}(random_); }
+  bool chance(std::uint32_t percent) { return below(100) < percent; }
+  void violated(std::string what) { world_.violations.push_back(std::move(what)); }
+  void trace(const std::string& what) const {
+    if (verbose) std::fprintf(stderr, "%s\n", what.c_str());
+  }
+
+  template <class Work>
+  void guarded(Work&& work) {
+    try {
+      work();
+    } catch (const EngineKilled&) {
+      trace("killed inside a call");
+      revive();
+    }
+  }
+
+  void revive() {
+    if (world_.save_fails || world_.save_revision_fails) forget_counts();  // what people asked for may not be on record
+    trace("a new engine");
+    const auto saved = read_state(world_.saved);
+    // Beyond what was on record nobody can know which numbers were used, but by the keeper's table.
+    std::erase_if(world_.ever, [&](StartId id) {
+      return (!saved || static_cast<std::uint64_t>(id) >= saved->next_start) && !world_.table.contains(id);
+    });
+    fuse_ = 0;
+    engine_.reset();
+    world_.engine_died();
+    engine_ = std::make_unique<Engine>(ports_of(world_), random_());
+    engine_->restore(world_.restored(), world_.now);
+    reconcile();
+  }
+
+  void reconcile() {
+    wake_ = engine_->reconcile(world_.now);
+    check_world();
+  }
+
+  bool deliver() {
+    if (world_.events.empty()) return false;
+    const auto event = world_.take_event();
+    engine_->dispatch(event, world_.now);
+    if (chance(5)) engine_->dispatch(event, world_.now);  // told twice: costs nothing
+    return true;
+  }
+
+  void step() {
+    switch (below(16)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3: deliver(); break;
+      case 4:
+        while (deliver()) {
+        }
+        break;
+      case 5:
+      case 6:
+      case 7: reconcile(); break;
+      case 8:
+      case 9: pass_time(); break;
+      case 10: kernel_happens(); break;
+      case 11:
+      case 12:
+      case 13: process_happens(); break;
+      case 14: request(); break;
+      case 15: disaster(); break;
+      default: break;
+    }
+  }
+
+  void pass_time() {
+    if (chance(50) && wake_ && *wake_ > world_.now.mono) world_.advance(*wake_ - world_.now.mono);
+    else world_.advance(Millis{below(300)});
+    if (wake_ && *wake_ <= world_.now.mono) reconcile();
+  }
+
+  void kernel_happens() {
+    refusing_ = chance(30) ? below(60) : 0;
+    stubborn_ = chance(30) ? 50 : 0;
+    world_.save_fails = chance(10);
+    world_.save_revision_fails = chance(5);
+  }
+
+  // One process does something of its own accord, or what it was told to.
+  void process_happens() {
+    if (world_.table.empty()) return;
+    const auto entry = std::next(world_.table.begin(), below(static_cast<std::uint32_t>(world_.table.size())));
+    const auto id = entry->first;
+    const auto& child = entry->second;
+    if (child.doomed) world_.let_vanish(id);
+    else if (child.dying) world_.let_end(id);
+    else if (chance(50)) world_.end(id, static_cast<int>(below(3)));
+    else world_.crash(id);
+  }
+
+  std::string random_file(const std::string& name) {
+    std::string text = name;
+    for (const auto* app : {"web", "api", "job"}) {
+      if (chance(25)) continue;
+      text += std::string{"\n"} + app + " instances=" + std::to_string(below(5)) + " gen=" + std::to_string(below(3)) +
+              " policy=" + std::to_string(chance(60) ? 0 : 1 + below(2)) + " delay=" + std::to_string(chance(50) ? 0 : below(400)) +
+              " max=" + std::to_string(below(6)) + " window=2000 reset=" + std::to_string(below(600)) +
+              " jitter=" + std::to_string(below(101)) + " timeout=" + std::to_string(below(3) * 200) +
+              " keep=" + std::to_string(below(2));
+    }
+    return text;
+  }
+
+  Names random_names() {
+    static const std::vector<std::string> names{"web", "api", "job", "web/0", "api/1", "a:web", "b:job/2", "a:", "all", "/we+b/"};
+    return {names[below(static_cast<std::uint32_t>(names.size()))]};
+  }
+
+  void request() {
+    meddle();
+    engine_->set_now(world_.now);
+    const std::string ecosystem = chance(80) ? "a" : "b";
+    switch (below(9)) {
+      case 0:
+      case 1:
+      case 2: static_cast<void>(engine_->apply(file(random_file(ecosystem)), who_)); break;
+      case 3: static_cast<void>(engine_->start(random_names(), who_)); break;
+      case 4: static_cast<void>(engine_->stop(random_names(), who_)); break;
+      case 5: static_cast<void>(engine_->restart(random_names(), who_)); break;
+      case 6: static_cast<void>(engine_->scale(random_names().front(), below(6), who_)); break;
+      case 7: static_cast<void>(chance(50) ? engine_->rollback(ecosystem, below(4), who_) : engine_->remove(random_names(), who_)); break;
+      case 8: static_cast<void>(engine_->signal(random_names(), SIGHUP, KillTarget::main, who_)); break;
+      default: break;
+    }
+    if (chance(70)) reconcile();
+  }
+
+  void disaster() {
+    switch (below(8)) {
+      case 0:
+      case 1:
+      case 2: revive(); break;
+      case 3:
+      case 4: fuse_ = 1 + below(12); break;
+      case 5: shut_down(chance(30)); break;
+      case 6:
+        if (!chance(30)) break;
+        meddle();
+        forget_counts();
+        trace("reboot");
+        world_.reboot();
+        revive();
+        break;
+      default: break;
+    }
+  }
+
+  // An ordered stop, in the middle of whatever is going on; then the daemon comes back and finds what it left.
+  void shut_down(bool force) {
+    meddle();
+    engine_->set_now(world_.now);
+    engine_->shutdown(who_, force);
+    reconcile();
+    for (int i = 0; i < 2000 && !engine_->finished(); ++i) {
+      if (chance(1)) engine_->shutdown(who_, true);
+      for (const auto& [id, child] : std::map{world_.table}) {
+        if (child.doomed) world_.let_vanish(id);
+        else if (child.dying && chance(50)) world_.let_end(id);
+      }
+      while (deliver()) {
+      }
+      reconcile();
+      world_.advance(Millis{50});
+    }
+    if (!engine_->finished()) violated("the shutdown did not end");
+    if (!world_.living().empty()) violated("the shutdown left something running");
+    if (world_.save_fails) forget_counts();
+    world_.reboot();
+    revive();
+  }
+
+  // Faults cease: it must converge in bounded time, then plan nothing and want no wake-up; every change has ended.
+  void calm() {
+    refusing_ = stubborn_ = 0;
+    fuse_ = 0;
+    world_.save_fails = world_.save_revision_fails = world_.lazy = false;
+    converge("after the faults ceased");
+    check_settled(false);
+    check_counts();
+    for (const auto* name : {"a", "b"}) {
+      const auto text = random_file(name);
+      engine_->set_now(world_.now);
+      if (!engine_->apply(file(text), who_)) violated("a good file was refused");
+      converge("after an apply");
+      const auto left = engine_->plan(file(text));
+      if (left && !left->empty()) violated("a carried-out plan leaves something to do: " + to_text(left->front()));
+      const auto spawns = world_.spawns;
+      const auto again = engine_->apply(file(text), who_);
+      if (!again || again->change != ChangeId{}) violated("applying the same file again begins a change");
+      converge("after the same apply");
+      if (world_.spawns != spawns) violated("applying the same file again starts something");
+    }
+    check_settled(true);
+    revive();  // and a new engine finds nothing to do
+    const auto spawns = world_.spawns, signals = world_.signals;
+    converge("after a new engine took over");
+    if (world_.spawns != spawns || world_.signals != signals) violated("a new engine touched what was as it should be");
+  }
+
+  void converge(const std::string& when) {
+    for (int i = 0; i < 3000; ++i) {
+      for (const auto& [id, child] : std::map{world_.table}) {
+        if (child.doomed) world_.let_vanish(id);
+        else if (child.dying) world_.let_end(id);
+      }
+      while (deliver()) {
+      }
+      reconcile();
+      if (!world_.violations.empty()) return;
+      if (!world_.events.empty()) continue;
+      if (!wake_) return;
+      if (*wake_ > world_.now.mono) world_.advance(*wake_ - world_.now.mono);
+    }
+    violated("it does not converge " + when);
+  }
+
+  void check_settled(bool healthy) {
+    const auto instances = engine_->instances({}).value();
+    for (const auto& view : instances) {
+      const bool rests = view.phase == Phase::stopped || view.phase == Phase::failed;
+      const bool runs = view.phase == Phase::ready || view.phase == Phase::completed;
+      const bool held = !healthy && !engine_->app(view.id.app)->degraded.empty();  // its revision was lost: nothing is started
+      if (!runs && !held && (healthy || !rests)) violated(view.id.str() + " settled in " + std::string{to_text(view.phase)} + ": " + view.reason);
+      if ((view.phase == Phase::ready) != (world_.living_in(view.id) != nullptr)) violated(view.id.str() + " is told wrongly");
+    }
+    const auto apps = engine_->apps({}).value();
+    for (const auto& view : apps) {
+      const auto slots = engine_->instances({view.id.str()}).value().size();
+      if (slots != view.instances) violated(view.id.str() + " has " + std::to_string(slots) + " slots");
+    }
+    for (const auto id : engine_->changes())
+      if (engine_->change(id)->state == "running") violated("a change never ends: " + engine_->change(id)->kind);
+  }
+
+  // Nothing runs that the engine does not know of; what is too much is on its way out.
+  void check_world() {
+    for (const auto& [id, child] : world_.table) {
+      if (child.exited) continue;
+      const auto view = engine_->instance(child.plan.slot);
+      const auto name = child.plan.slot.str() + " (start " + std::to_string(static_cast<std::uint64_t>(id)) + ")";
+      if (!view || view->start != static_cast<std::uint64_t>(id) || !is_live(view->phase)) {
+        violated("it runs without being supervised: " + name);
+        continue;
+      }
+      const auto app = engine_->app(child.plan.slot.app);
+      if (child.plan.slot.slot >= app->instances && view->phase != Phase::stopping) violated("one too many runs: " + name);
+    }
+  }
+
+  void check_spawn(const LaunchPlan& plan) {
+    const auto app = engine_->app(plan.slot.app);
+    const auto view = engine_->instance(plan.slot);
+    if (!app || !view || plan.slot.slot >= app->instances || !app->wanted) violated("a start that nobody wants: " + plan.slot.str());
+    else if (view->phase != Phase::starting || view->start != static_cast<std::uint64_t>(plan.id))
+      violated("a start that the engine does not know: " + plan.slot.str());
+  }
+
+  // Restarts: each end that nobody asked for, followed by a start while nobody meddled, counts once, across engines.
+  struct Count {
+    std::uint64_t least = 0, most = 0;
+    bool ended = false, first = true;
+  };
+  void note_exit(const FakeChild& child) {
+    const auto found = counts_.find(child.plan.slot);
+    if (found == counts_.end()) return;
+    const auto app = engine_->app(child.plan.slot.app);
+    const auto view = engine_->instance(child.plan.slot);
+    const bool up = view && (view->phase == Phase::ready || view->phase == Phase::starting);
+    found->second.ended = !child.asked && up && app && app->state != "updating";
+  }
+  void note_start(const SlotId& slot, bool started) {
+    auto& count = counts_[slot];
+    if (!count.first) ++count.most;
+    if (started && count.ended) ++count.least;
+    if (started) count.ended = false;
+    count.first = false;
+  }
+  void meddle() {
+    for (auto& [slot, count] : counts_) count.ended = false;
+  }
+  void forget_counts() { counts_.clear(); }
+  void check_counts() {
+    for (const auto& [slot, count] : counts_) {
+      const auto view = engine_->instance(slot);
+      if (!view || known_.contains(slot)) continue;
+      if (view->restarts < count.least)
+        violated(slot.str() + " counts " + std::to_string(view->restarts) + " restarts, not " + std::to_string(count.least));
+    }
+  }
+
+  std::mt19937_64 random_;
+  FakeWorld world_;
+  std::unique_ptr<Engine> engine_;
+  std::optional<TimePoint> wake_;
+  Actor who_{0, "root"};
+  std::uint32_t refusing_ = 0, stubborn_ = 0, fuse_ = 0;
+  std::map<SlotId, Count> counts_;
+  std::set<SlotId> known_;
+};
+
+}  // namespace svd::test

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole supervisor in a simulated world. A failure prints its seed: SVD_SIM_SEED=n replays that history alone.
+#include <cstdlib>
+#include <random>
+
+#include "support/catch.h"
+#include "support/history.h"
+
+using namespace svd;
+using namespace svd::test;
+
+namespace {
+
+std::optional<std::uint64_t> number_from(const char* variable) {
+  const char* text = std::getenv(variable);
+  if (text == nullptr) return std::nullopt;
+  return std::strtoull(text, nullptr, 10);
+}
+
+// A new one each time, unless one is given: the more histories, the better.
+std::uint64_t some_seed() {
+  if (Catch::rngSeed() != 0) return Catch::rngSeed();
+  return std::random_device{}();
+}
+
+int steps_of(std::uint64_t seed) { return 100 + static_cast<int>(seed % 4) * 100; }
+
+}  // namespace
+
+TEST_CASE("whatever happens, the supervisor keeps its promises", "[simulation]") {
+  if (const auto seed = number_from("SVD_SIM_SEED")) {
+    History history{*seed};
+    history.verbose = true;
+    const auto violations = history.run(steps_of(*seed));
+    for (const auto& violation : violations) FAIL_CHECK(violation);
+    return;
+  }
+  const auto histories = number_from("SVD_SIM_HISTORIES").value_or(1500);
+  const auto first = number_from("SVD_SIM_FIRST").value_or(some_seed());
+  for (std::uint64_t i = 0; i < histories; ++i) {
+    const auto seed = first + i;
+    const auto violations = History{seed}.run(steps_of(seed));
+    if (violations.empty()) continue;
+    FAIL_CHECK("SVD_SIM_SEED=" << seed << ": " << violations.front());
+    return;
+  }
+  SUCCEED(histories << " histories from seed " << first);
+}
+
+TEST_CASE("the engine dies fifty times under churn: each end is restarted exactly once, and told right", "[simulation]") {
+  const auto seed = number_from("SVD_SIM_SEED").value_or(some_seed());
+  CAPTURE(seed);
+  std::mt19937_64 random{seed};
+  const auto below = [&](std::uint64_t bound) { return static_cast<std::uint32_t>(random() % bound); };
+  constexpr std::uint32_t instances = 20;
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb instances=20 delay=0 max=1000000000"));
+  bench.pass(Millis{200});
+  std::map<std::uint32_t, std::pair<std::uint64_t, int>> ended;  // slot → how often, and the last exit code
+  std::uint32_t fuse = 0;
+  bench.world.on_call = [&] {
+    if (fuse > 0 && --fuse == 0) throw EngineKilled{};
+  };
+  for (int deaths = 0; deaths < 50; ++deaths) {
+    try {
+      for (std::uint32_t i = below(6); i > 0; --i) {
+        const auto slot = below(instances);
+        auto* child = bench.world.living_in({{*Name::parse("shop"), *Name::parse("web")}, slot});
+        if (child == nullptr) continue;
+        const int code = 1 + static_cast<int>(below(200));
+        ++ended[slot].first;
+        ended[slot].second = code;
+        bench.world.end(child->plan.id, code);
+        if (below(2) == 0) bench.settle();
+      }
+      fuse = below(2) == 0 ? 1 + below(8) : 0;
+      bench.pass(Millis{below(150)});
+    } catch (const EngineKilled&) {
+    }
+    fuse = 0;
+    bench.restart_engine();
+    CHECK(bench.problems.empty());
+  }
+  bench.pass(Millis{1000});
+  CHECK(bench.world.violations.empty());
+  std::size_t total = 0;
+  for (std::uint32_t slot = 0; slot < instances; ++slot) {
+    const auto view = bench.instance("web", slot);
+    CAPTURE(slot);
+    CHECK(view.phase == Phase::ready);
+    CHECK(view.restarts == ended[slot].first);
+    if (ended[slot].first > 0) CHECK(view.last_exit == ExitStatus{ExitStatus::Kind::code, ended[slot].second, false});
+    total += ended[slot].first;
+  }
+  CHECK(bench.world.spawns == instances + total);  // and nothing else was ever started
+}
