@@ -26,6 +26,7 @@ std::string in_quotes(std::string_view value) { return "'" + shortened(value) + 
 
 std::string Place::str() const {
   const std::string before = up == nullptr ? std::string{} : up->str();
+  if (up == nullptr && key.empty()) return "";  // the file as a whole
   if (index != no_item) return before + "[" + std::to_string(index) + "]";
   const auto name = key.empty() ? "''" : shortened(key);
   return before.empty() ? name : before + "." + name;

@@ -65,6 +65,7 @@ class Decoder {
   }
 
   void unknown_top_key(const Node& key, const Place& place) {
+    if (complaints_.full()) return;
     std::vector<std::string> known;
     for (const auto& top : top_keys()) known.emplace_back(top.key);
     const auto near = nearest(key.text, known);

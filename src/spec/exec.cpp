@@ -24,7 +24,7 @@ std::string_view shell_syntax_at(std::string_view text, std::size_t i, bool in_d
   if (in_double_quotes) return {};
   if (c == '|' || c == '&') return text.substr(i, next == c ? 2 : 1);
   if (c == ';' || c == '<' || c == '>') return text.substr(i, c == '>' && next == '>' ? 2 : 1);
-  const bool at_start = i == 0 || text[i - 1] == ' ';
+  const bool at_start = i == 0 || text[i - 1] == ' ' || text[i - 1] == '\n';
   if (at_start && c == '~' && (next == '/' || next == ' ' || next == '\0')) return text.substr(i, 1);
   return {};
 }

@@ -39,8 +39,7 @@ Mark to_mark(const YAML::Mark& mark) {
 // Builds the tree from the parser's events and counts what it costs.
 class Builder final : public YAML::EventHandler {
  public:
-  Builder(std::string_view text, Document& document, Complaints& complaints)
-      : text_{text}, document_{document}, complaints_{complaints} {}
+  Builder(Document& document, Complaints& complaints) : document_{document}, complaints_{complaints} {}
 
   [[nodiscard]] Mark last_quoted() const { return last_quoted_; }
 
@@ -217,7 +216,6 @@ class Builder final : public YAML::EventHandler {
     complaints_.add(value.mark, path(), "'<<' takes an alias of a map, or a list of them");
   }
 
-  std::string_view text_;
   Document& document_;
   Complaints& complaints_;
   std::vector<Open> open_;
@@ -286,7 +284,7 @@ std::string worded(const YAML::ParserException& error, std::string_view text, Ma
 }  // namespace
 
 bool parse_yaml(std::string_view text, Document& document, Complaints& complaints) try {
-  Builder builder{text, document, complaints};
+  Builder builder{document, complaints};
   ViewBuffer buffer{text};
   std::istream stream{&buffer};
   YAML::Parser parser{stream};

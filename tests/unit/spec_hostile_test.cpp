@@ -140,7 +140,7 @@ TEST_CASE("what is no YAML text is named for what it is", "[spec][hostile]") {
 }
 
 TEST_CASE("no shape of text takes long", "[spec][hostile]") {
-  constexpr std::size_t size = 512U << 10;  // 4 MiB take eight times as long: nothing is quadratic
+  constexpr std::size_t size = 256U << 10;  // more takes longer in proportion: nothing is quadratic
   const auto [name, part, head, tail] = GENERATE(
       table<std::string, std::string, std::string, std::string>({{"one flow list", "a,", "[", "]"},
                                                                  {"quoted flow list", "\"a\",", "[", "]"},
@@ -187,7 +187,7 @@ TEST_CASE("a hundred complaints are shown, the others counted", "[spec][hostile]
   found = complaints("apps: { a: { exec: [x], env: {" + repeat("k: [1], ", 3000) + "} } }\n");
   CHECK(found.back().text == "and at least 900 more");
   std::string keys = "apps: { a: {";
-  for (int i = 0; i < 100'000; ++i) keys += " unknown_key_" + std::to_string(i) + ": 1,\n";
+  for (int i = 0; i < 20'000; ++i) keys += " unknown_key_" + std::to_string(i) + ": 1,\n";
   CHECK(seconds_of(keys + "} }\n") < 1.0 * slower);
 }
 
