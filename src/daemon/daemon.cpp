@@ -21,6 +21,8 @@ namespace {
 constexpr Millis longest_wait{20};  // of a reconcile, while clients keep the loop busy
 constexpr Millis trim_delay{1000};  // after a change: memory that it took is given back
 
+constexpr Millis longest_save_delay{150};  // the engine gathers its saves for 100 ms
+
 constexpr const char* lock_name = "lock";
 constexpr const char* bus_name = "bus";
 
@@ -167,6 +169,7 @@ Result<> Daemon::serve() {
   }));
   SVD_CHECK(wake_.arm(*loop_, Priority::cgroup, [this] { owe_reconcile(); }));
   SVD_CHECK(trim_.arm(*loop_, Priority::client, [] { ::malloc_trim(0); }));
+  SVD_CHECK(leave_.arm(*loop_, Priority::client, [this] { loop_->exit(0); }));
   SVD_CHECK(bus_->serve(listening_.get(), *engine_));
   processes_->ready();
   log_.write(Severity::info, std::string{"svd " SVD_VERSION " serves "} + settings_.directories.address() +
@@ -239,9 +242,10 @@ void Daemon::before_request() {
   engine_->set_now(now);
 }
 
+// The keeper starts another engine when this one ends. Until then all goes on, and what was asked is saved.
 void Daemon::reexecute() {
   log_.write(Severity::info, "the engine starts anew");
-  loop_->exit(0);
+  complain(leave_.set(Loop::now().mono + longest_save_delay));
 }
 
 std::uint32_t Daemon::cpus() const { return usable_cpus(); }

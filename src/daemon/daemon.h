@@ -83,6 +83,7 @@ class Daemon final : public bus::Host {
   Idle reconcile_;
   Timer wake_;
   Timer trim_;
+  Timer leave_;
   std::optional<TimePoint> reconcile_owed_;
   WallTime engine_started_;
 };

@@ -2,9 +2,35 @@
 #include "daemon/event_log.h"
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace svd {
+namespace {
+
+// "ready → backoff: signal SIGKILL": the phase that was entered.
+std::string_view phase_in(const EventRecord& record) {
+  constexpr std::string_view arrow = " → ";
+  const std::string_view text = record.text;
+  const auto at = text.find(arrow);
+  if (record.kind != "instance" || at == std::string_view::npos) return {};
+  const auto phase = text.substr(at + arrow.size());
+  return phase.substr(0, phase.find(':'));
+}
+
+bool is_step(const EventRecord& record) {
+  const auto phase = phase_in(record);
+  return phase == to_text(Phase::waiting) || phase == to_text(Phase::starting) ||
+         phase == to_text(Phase::stopping);
+}
+
+bool is_trouble(const EventRecord& record) {
+  const auto phase = phase_in(record);
+  return phase == to_text(Phase::backoff) || phase == to_text(Phase::failed) ||
+         (record.kind == "change" && record.text.starts_with("failed"));
+}
+
+}  // namespace
 
 EventLog::EventLog(bus::BusServer& bus, Log& log, std::function<void()> settled)
     : bus_{bus}, log_{log}, settled_{std::move(settled)} {}
@@ -14,10 +40,13 @@ void EventLog::change_finished(ChangeId id) {
   settled_();
 }
 
-// Every record may come thousands of times a second when apps crash in a loop, so each is under the budget.
+// A person wants to read what an instance came to, not each step on the way. Any of it may come thousands of
+// times a second when apps crash in a loop, so it is all under the budget.
 void EventLog::event(const EventRecord& record) {
   bus_.event(record);
-  log_.write_some(Severity::info, record.subject + ": " + record.text);
+  if (is_step(record)) return;
+  log_.write_some(is_trouble(record) ? Severity::warning : Severity::info,
+                  record.subject + ": " + record.text);
 }
 
 }  // namespace svd

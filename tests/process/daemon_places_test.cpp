@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// The runtime directory, its lock and its socket, on the real file system.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "daemon/decoder.h"
+#include "daemon/log.h"
+#include "daemon/places.h"
+#include "support/catch.h"
+
+using namespace svd;
+
+namespace {
+
+struct Home {
+  std::string root;
+  Directories directories;
+  Home() {
+    char name[] = "/tmp/svd-places-XXXXXX";
+    root = ::mkdtemp(name);
+    directories = {root + "/run", root + "/state", root + "/log"};
+  }
+  ~Home() { std::filesystem::remove_all(root); }
+  Home(const Home&) = delete;
+  Home& operator=(const Home&) = delete;
+};
+
+mode_t mode_of(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 ? status.st_mode & 07777 : 0;
+}
+
+bool can_connect(const std::string& path) {
+  const UniqueFd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(Home, "the runtime directory is made for us alone to write to", "[daemon]") {
+  REQUIRE(make_runtime_directory(directories, ::geteuid()));
+  CHECK(mode_of(directories.runtime) == (::geteuid() == 0 ? 0755 : 0700));
+  REQUIRE(make_runtime_directory(directories, ::geteuid()));
+}
+
+TEST_CASE_METHOD(Home, "a runtime directory that others can write to is refused", "[daemon]") {
+  REQUIRE(::mkdir(directories.runtime.c_str(), 0700) == 0);
+  REQUIRE(::chmod(directories.runtime.c_str(), 01777) == 0);
+  const auto made = make_runtime_directory(directories, ::geteuid());
+  REQUIRE_FALSE(made);
+  CHECK_THAT(made.error().text, ContainsSubstring("others may write to it"));
+}
+
+TEST_CASE_METHOD(Home, "a runtime directory of somebody else is refused", "[daemon]") {
+  REQUIRE(::mkdir(directories.runtime.c_str(), 0755) == 0);
+  CHECK_FALSE(make_runtime_directory(directories, ::geteuid() + 1));
+}
+
+TEST_CASE_METHOD(Home, "who holds the lock is told to the next one", "[daemon]") {
+  REQUIRE(make_runtime_directory(directories, ::geteuid()));
+  auto first = try_lock(directories);
+  REQUIRE(first);
+  CHECK_FALSE(first->taken);
+  REQUIRE(write_lock_owner(first->fd.get(), {123456, {7}, 1}));
+  REQUIRE(write_lock_owner(first->fd.get(), {4711, {7}, 1}));  // shorter: nothing of the old text may stay
+  auto second = try_lock(directories);
+  REQUIRE(second);
+  CHECK(second->taken);
+  CHECK(second->owner == LockOwner{4711, {7}, 1});
+  first->fd.reset();
+  CHECK_FALSE(try_lock(directories)->taken);
+}
+
+TEST_CASE_METHOD(Home, "the socket takes the place of a stale one, and is nobody else's", "[daemon]") {
+  REQUIRE(make_runtime_directory(directories, ::geteuid()));
+  auto stale = listen_on_bus(directories, std::nullopt);
+  REQUIRE(stale);
+  stale->reset();
+  CHECK_FALSE(can_connect(directories.socket()));
+  const auto fresh = listen_on_bus(directories, std::nullopt);
+  REQUIRE(fresh);
+  CHECK(can_connect(directories.socket()));
+  CHECK(mode_of(directories.socket()) == 0600);
+}
+
+TEST_CASE_METHOD(Home, "with a group the socket is for its members, too", "[daemon]") {
+  REQUIRE(make_runtime_directory(directories, ::geteuid()));
+  REQUIRE(listen_on_bus(directories, ::getegid()));
+  CHECK(mode_of(directories.socket()) == 0660);
+}
+
+TEST_CASE_METHOD(Home, "env files that the client did not send are read; what is no file is a complaint",
+                 "[daemon]") {
+  std::ofstream{root + "/real.env"} << "TOKEN=secret\n";
+  REQUIRE(::symlink("real.env", (root + "/.env").c_str()) == 0);
+  REQUIRE(::mkfifo((root + "/fifo").c_str(), 0600) == 0);
+  const auto decode = make_decoder();
+  const auto with = [&](const std::string& file) {
+    Source source;
+    source.text = "apps: { web: { exec: [sleep, '1'], env_file: [" + file + "] } }";
+    source.file = root + "/eco.yaml";
+    source.directory = root;
+    auto decoded = decode(source);
+    return decoded ? decoded->apps.begin()->second.secret_env["TOKEN"] : decoded.error().text;
+  };
+  CHECK(with(".env") == "secret");
+  CHECK_THAT(with("fifo"), ContainsSubstring("no regular file"));
+  CHECK_THAT(with("missing.env"), ContainsSubstring("No such file"));
+}
+
+TEST_CASE_METHOD(Home, "the daemon's log never waits for a reader that does not read", "[daemon]") {
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  const UniqueFd reader{ends[0]}, writer{ends[1]};
+  const UniqueFd saved{::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)};
+  REQUIRE(::dup2(writer.get(), STDERR_FILENO) == STDERR_FILENO);
+  Log log;
+  for (int i = 0; i < 5000; ++i) log.write(Severity::info, std::string(100, 'x'));  // a pipe takes 64 KiB
+  REQUIRE(::dup2(saved.get(), STDERR_FILENO) == STDERR_FILENO);
+  char first[6] = {};
+  REQUIRE(::read(reader.get(), first, 5) == 5);
+  CHECK(std::string{first} == "svd: ");
+}

@@ -1,0 +1,1 @@
+svd_test(daemon TIER unit FILES daemon_test.cpp LIBS svd_daemon)
