@@ -242,11 +242,11 @@ class Daemon:
     # --- the end -----------------------------------------------------------------------------------------------------
 
     def stop(self):
-        if not (self.home / "run/bus").exists():
+        shown = self.svctl("daemon", "status", "--json", ok=False)
+        if shown.returncode == 3:  # none runs
             return
-        before = [self.daemon()["pid"]]
         self.svctl("daemon", "stop")
-        wait_gone(before, what="svd")
+        wait_gone([json.loads(shown.stdout)["pid"]], what="svd")
 
     def explain(self):
         for verb in ("status", "events"):
