@@ -1,4 +1,6 @@
 # Warnings are errors for our code; hardening and sanitizers are for the whole build.
+set(CMAKE_C_FLAGS_RELEASE "-O2 -DNDEBUG")  # CMake's own is -O3: larger, and not faster here
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 add_library(svd_warnings INTERFACE)
 if(NOT SVD_FUZZ)  # g++ is the judge; clang only builds what is fuzzed
   target_compile_options(svd_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wswitch-enum -Wnon-virtual-dtor

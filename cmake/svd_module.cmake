@@ -23,7 +23,7 @@ function(svd_test name)
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(test_${name} PRIVATE ${T_LIBS} svd_warnings Catch2::Catch2WithMain)
   # What is tested is optimised; of the tests themselves the time to compile is what counts.
-  target_compile_options(test_${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1> -g1 -Wno-unused-result)
+  target_compile_options(test_${name} PRIVATE $<$<CONFIG:Release,RelWithDebInfo>:-O1> $<$<CONFIG:RelWithDebInfo>:-g1> -Wno-unused-result)
   add_test(NAME ${T_TIER}.${name} COMMAND test_${name} --durations yes WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
   set_tests_properties(${T_TIER}.${name} PROPERTIES LABELS ${T_TIER} TIMEOUT 300)
   # The same test of a second, sanitized build (tests/run): one ctest run then covers both.
