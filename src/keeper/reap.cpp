@@ -13,6 +13,8 @@
 namespace svd::keeper {
 namespace {
 
+constexpr int told_together = 64;
+
 Ended how(const siginfo_t& info) { return info.si_code == CLD_EXITED ? Ended::code : Ended::signal; }
 
 void record(Keeper& keeper, const siginfo_t& info) {
@@ -42,7 +44,9 @@ bool reap_one(Keeper& keeper, idtype_t whom, std::int32_t pid, bool tell_first) 
 void reap(Keeper& keeper, std::int32_t hint) {
   // Alone and at once: looking for any dead child goes over all living ones.
   if (hint > 0) reap_one(keeper, P_PID, hint, true);
-  while (reap_one(keeper, P_ALL, 0, false)) continue;
+  // Of many that end together some are told while the others are still being reaped: the engine has a CPU of
+  // its own.
+  for (int count = 1; reap_one(keeper, P_ALL, 0, count % told_together == 0); ++count) continue;
 }
 
 void adopted_ended(Keeper& keeper, Entry& entry) {

@@ -311,14 +311,16 @@ void carry_out(Keeper& keeper, const Message& message, Attached& attached) {
 }
 
 // One message. False: there was none.
-bool serve_one(Keeper& keeper, bool& hung_up) {
+bool serve_one(Keeper& keeper, Type& type, bool& hung_up) {
   Attached attached;
   std::size_t size = 0;
   const Received received = receive(keeper.engine.socket, size, attached);
   hung_up = received == Received::hung_up;
   if (received != Received::message) return false;
   Message message;
-  if (open_message(inbox, size, message))
+  const bool is_message = open_message(inbox, size, message);
+  type = message.type;
+  if (is_message)
     carry_out(keeper, message, attached);
   else
     note("the engine sent something that is no message");
@@ -328,18 +330,23 @@ bool serve_one(Keeper& keeper, bool& hung_up) {
 }  // namespace
 
 void serve(Keeper& keeper) {
-  // A few at a time: ends of children are looked at in between.
-  for (int i = 0; i < 4 && keeper.refusals.has_room(); ++i) {
+  // Ends of children are looked at in between: after each message of starts, which take time, and after some
+  // of the others.
+  for (int i = 0; i < 16 && keeper.refusals.has_room(); ++i) {
+    Type type{};
     bool hung_up = false;
-    if (serve_one(keeper, hung_up)) continue;
-    if (hung_up) engine_hung_up(keeper);
-    return;
+    if (!serve_one(keeper, type, hung_up)) {
+      if (hung_up) engine_hung_up(keeper);
+      return;
+    }
+    if (type == Type::spawn || type == Type::spawn_file) return;
   }
 }
 
 void serve_rest(Keeper& keeper) {
+  Type type{};
   bool hung_up = false;
-  while (serve_one(keeper, hung_up)) keeper.refusals.count = 0;  // nobody is left to be told
+  while (serve_one(keeper, type, hung_up)) keeper.refusals.count = 0;  // nobody is left to be told
 }
 
 }  // namespace svd::keeper

@@ -144,6 +144,68 @@ TEST_CASE("a killed keeper is replaced by the engine, with every child and descr
   prefix.expect("exited 1 3 0");
 }
 
+TEST_CASE("a keeper that an engine started ends when that engine quits", "[keeper]") {
+  Prefix prefix;
+  prefix.start();
+  prefix.meet_engine();
+  prefix.say("ready");
+  REQUIRE(::kill(prefix.child, SIGKILL) == 0);
+  CHECK(prefix.exit_code() == -SIGKILL);
+  std::istringstream replaced{prefix.expect("replaced ")};
+  std::string verb;
+  replaced >> verb >> prefix.keeper;
+  REQUIRE(::kill(static_cast<pid_t>(prefix.keeper), SIGTERM) == 0);
+  prefix.expect("shutdown 0");
+  const auto keeper = prefix.keeper;
+  prefix.say("quit 0");
+  prefix.wait_for_end_of(keeper);
+}
+
+TEST_CASE("keepers killed one after the other lose nobody", "[keeper]") {
+  Prefix prefix;
+  prefix.start();
+  prefix.meet_engine();
+  prefix.say("ready");
+  prefix.say("spawn_many 1 50 /bin/sleep 1000");
+  for (int id = 1; id <= 50; ++id) prefix.expect("spawned " + std::to_string(id) + " ");
+  for (int round = 0; round < 5; ++round) {
+    // Ends on both sides of the keeper's death, and a start that may be on its way through it.
+    const auto id = static_cast<std::uint64_t>(round * 2 + 1);
+    REQUIRE(::kill(static_cast<pid_t>(prefix.pids.at(id)), SIGKILL) == 0);
+    REQUIRE(::kill(static_cast<pid_t>(prefix.keeper), SIGKILL) == 0);
+    REQUIRE(::kill(static_cast<pid_t>(prefix.pids.at(id + 1)), SIGKILL) == 0);
+    std::istringstream replaced{prefix.expect("replaced ")};
+    std::string verb;
+    replaced >> verb >> prefix.keeper;
+    prefix.expect("exited " + std::to_string(id) + " ");
+    prefix.expect("exited " + std::to_string(id + 1) + " 3 0");
+  }
+  for (const auto& [id, pid] : prefix.pids) CHECK(is_alive(pid) == (id > 10));
+  prefix.say("signal 50 15");
+  prefix.expect("exited 50 3 0");
+}
+
+TEST_CASE("a start that the keeper did not live to carry out has failed, and says so", "[keeper]") {
+  Prefix prefix;
+  prefix.start();
+  prefix.meet_engine();
+  prefix.say("ready");
+  prefix.spawn(1, "/bin/sleep 1000");
+  REQUIRE(::kill(prefix.child, SIGSTOP) == 0);
+  prefix.say("spawn 2 /bin/sleep 1000");
+  prefix.say("hold done /etc/passwd");  // both are with the keeper when the engine has answered this
+  prefix.say("echo");
+  prefix.expect("echo");
+  REQUIRE(::kill(prefix.child, SIGKILL) == 0);
+  CHECK(prefix.exit_code() == -SIGKILL);
+  std::istringstream replaced{prefix.expect("replaced ")};
+  std::string verb;
+  replaced >> verb >> prefix.keeper;
+  prefix.expect("failed 2 14 " + std::to_string(ECONNRESET));
+  CHECK(is_alive(prefix.pids.at(1)));
+  prefix.spawn(3, "/bin/sleep 1000");
+}
+
 TEST_CASE("an instance that ends together with the keeper is told as ended", "[keeper]") {
   Prefix prefix;
   prefix.start();

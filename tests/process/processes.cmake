@@ -1,6 +1,6 @@
 add_executable(stub_engine stub_engine.cpp)
 target_link_libraries(stub_engine PRIVATE svd_kernel svd_warnings)
-svd_test(processes TIER process FILES processes_test.cpp LIBS svd_kernel)
+svd_test(processes TIER process FILES processes_test.cpp processes_bench.cpp LIBS svd_kernel)
 svd_test(keeper TIER process FILES keeper_test.cpp LIBS svd_kernel)
 svd_test(keeper_protocol TIER process FILES keeper_protocol_test.cpp LIBS svd_kernel)
 foreach(test processes keeper keeper_protocol)

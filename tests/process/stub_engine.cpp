@@ -145,6 +145,10 @@ class StubEngine {
       const UniqueFd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
       if (const auto held = processes_->hold(name, fd.get()); !held) say("note " + held.error().text);
     }
+    if (verb == "echo") {
+      processes_->flush();
+      say("echo");
+    }
     if (verb == "ready") processes_->ready();
     if (verb == "quit" && words >> number) {
       processes_->quit(number);
