@@ -161,7 +161,7 @@ class Restorer {
       app.halted = saved.halted;
       app.leaving = app.leaving || saved.leaving;
     }
-    if (app.unreadable && !app.scale) app.scale = static_cast<std::uint32_t>(saved.slots.size());
+    if (app.unreadable && !app.scale) app.scale = saved.slots.empty() ? 0 : saved.slots.back().index + 1;
     for (const auto& slot : saved.slots) {
       if (slot.index >= max_instances) continue;
       const bool as_accepted = !newer && slot.generation != 0 && slot.generation == saved.generation;

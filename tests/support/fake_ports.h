@@ -57,6 +57,7 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
   std::set<StartId> ever;               // every start that was ever carried out
   std::vector<std::string> violations;
   std::string saved;
+  SavedState on_record_now;             // the same, read
   std::map<std::pair<Name, std::uint64_t>, Revision> revisions;
   std::vector<EventRecord> records;
   std::vector<std::string> told;        // the observer's calls that make or remove something
@@ -108,7 +109,8 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
     if (save_fails) return false;
     ++saves;
     saved = runtime;
-    if (!read_state(saved)) violations.emplace_back("what was saved cannot be read");
+    if (auto read = read_state(saved)) on_record_now = std::move(*read);
+    else violations.emplace_back("what was saved cannot be read");
     return true;
   }
   bool save_revision(const Revision& revision) override {
@@ -293,14 +295,11 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
     const auto& child = found->second;
     const auto name = child.plan.slot.str() + " (start " + std::to_string(static_cast<std::uint64_t>(id)) + ")";
     if (!child.exited || !child.gone) violations.push_back("forgotten while something is left: " + name);
-    if (const auto state = read_state(saved)) {
-      for (const auto& app : state->apps)
-        for (const auto& slot : app.slots)
-          if (SlotId{app.id, slot.index} == child.plan.slot && slot.handled < static_cast<std::uint64_t>(id))
-            violations.push_back("an exit was forgotten before it was on record: " + name);
-    } else {
-      violations.push_back("an exit was forgotten before anything was on record: " + name);
-    }
+    if (saved.empty()) violations.push_back("an exit was forgotten before anything was on record: " + name);
+    for (const auto& app : on_record_now.apps)
+      for (const auto& slot : app.slots)
+        if (app.id == child.plan.slot.app && slot.index == child.plan.slot.slot && slot.handled < static_cast<std::uint64_t>(id))
+          violations.push_back("an exit was forgotten before it was on record: " + name);
     table.erase(found);
   }
 

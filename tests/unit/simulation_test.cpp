@@ -23,7 +23,7 @@ std::uint64_t some_seed() {
   return std::random_device{}();
 }
 
-int steps_of(std::uint64_t seed) { return 100 + static_cast<int>(seed % 4) * 100; }
+int steps_of(std::uint64_t seed) { return 40 + static_cast<int>(seed % 8) * 30; }
 
 }  // namespace
 
@@ -35,7 +35,7 @@ TEST_CASE("whatever happens, the supervisor keeps its promises", "[simulation]")
     for (const auto& violation : violations) FAIL_CHECK(violation);
     return;
   }
-  const auto histories = number_from("SVD_SIM_HISTORIES").value_or(1500);
+  const auto histories = number_from("SVD_SIM_HISTORIES").value_or(1000);
   const auto first = number_from("SVD_SIM_FIRST").value_or(some_seed());
   for (std::uint64_t i = 0; i < histories; ++i) {
     const auto seed = first + i;
