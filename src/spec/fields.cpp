@@ -24,7 +24,7 @@ constexpr auto live = Effect::live;
 constexpr auto replace = Effect::replace;
 
 template <class At, class T>
-Field field(std::string_view key, At at, Form<T> form, Effect effect, std::string_view doc,
+Field field(std::string_view key, At at, const Form<T>& form, Effect effect, std::string_view doc,
             std::string_view initial = "") {
   Field row{key, form.words, form.schema, std::string{initial}, effect, doc, {}, {}, {}, {}};
   row.read = [at, read = form.read](const Node& node, const Place& place, Reading& reading, AppSpec& app) {
@@ -41,7 +41,7 @@ Field field(std::string_view key, At at, Form<T> form, Effect effect, std::strin
   return row;
 }
 
-Field rlimit(std::string_view key, int resource, Form<Rlimit> form, std::string_view doc) {
+Field rlimit(std::string_view key, int resource, const Form<Rlimit>& form, std::string_view doc) {
   Field row{key, form.words, form.schema, "the daemon's own", replace, doc, {}, {}, {}, {}};
   row.read = [resource, read = form.read](const Node& node, const Place& place, Reading& reading,
                                           AppSpec& app) {
@@ -63,6 +63,7 @@ Field with(Field row, decltype(Field::identity) identity, decltype(Field::compar
 constexpr std::uint64_t most_files =
     1'073'741'816;  // Linux: the highest possible fs.nr_open; more fails at every start
 
+// NOLINTNEXTLINE(readability-function-size): one row a key
 std::vector<Field> make_fields() {
   const auto when = choice<RestartPolicy::When>({{"always", RestartPolicy::When::always},
                                                  {"on-failure", RestartPolicy::When::on_failure},

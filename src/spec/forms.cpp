@@ -37,7 +37,7 @@ std::optional<std::string_view> quantity_text(const Node& node) {
   return usable ? std::optional<std::string_view>{node.text} : std::nullopt;
 }
 
-Form<Millis> duration_form(Millis least, Millis most, bool or_zero, std::string words) {
+Form<Millis> duration_form(Millis least, Millis most, bool or_zero, const std::string& words) {
   auto read = [=](const Node& node, const Place& place, Reading& reading) -> std::optional<Millis> {
     const auto text = quantity_text(node);
     const auto value = text ? parse_duration(*text) : std::nullopt;
@@ -50,7 +50,8 @@ Form<Millis> duration_form(Millis least, Millis most, bool or_zero, std::string 
 }
 
 template <class T>
-Form<T> form(std::string words, Json schema, std::function<std::optional<T>(const Node&, const Place&)> parse,
+Form<T> form(const std::string& words, Json schema,
+             std::function<std::optional<T>(const Node&, const Place&)> parse,
              std::function<std::string(const T&)> show, std::string_view (*hint)(const Node&) = nullptr) {
   auto read = [=](const Node& node, const Place& place, Reading& reading) -> std::optional<T> {
     auto value = parse(node, place);
@@ -309,7 +310,7 @@ Form<std::map<std::string, std::string>> variables() {
                      Json::object({{"type", Json::array({"string", "number", "boolean", "null"})}})}});
   auto show = [](const Map& all) {
     std::vector<std::string> lines;
-    for (const auto& [name, value] : all) lines.push_back(name + "=" + value);
+    for (const auto& [name, value] : all) lines.push_back(std::string{name}.append("=").append(value));
     return show_words(lines);
   };
   return {words, std::move(schema), read, show};

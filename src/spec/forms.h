@@ -125,6 +125,7 @@ Form<std::vector<T>> list(Form<T> item, std::string_view of) {
   };
   auto show = [=](const std::vector<T>& values) {
     std::vector<std::string> shown;
+    shown.reserve(values.size());
     for (const auto& value : values) shown.push_back(item.show(value));
     return show_words(shown);
   };
