@@ -1,6 +1,8 @@
 # Warnings are errors for our code; hardening and sanitizers are for the whole build.
-set(CMAKE_C_FLAGS_RELEASE "-O2 -DNDEBUG")  # CMake's own is -O3: larger, and not faster here
-set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+# A supervisor's time is the kernel's, its memory is mostly its own text: -Os makes the engine a third smaller than -O2
+# (2.5 MB of PSS with nothing to supervise instead of 3.4) and no slower where it was measured.
+set(CMAKE_C_FLAGS_RELEASE "-Os -DNDEBUG")
+set(CMAKE_CXX_FLAGS_RELEASE "-Os -DNDEBUG")
 add_library(svd_warnings INTERFACE)
 if(NOT SVD_FUZZ)  # g++ is the judge; clang only builds what is fuzzed
   target_compile_options(svd_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wswitch-enum -Wnon-virtual-dtor
