@@ -32,7 +32,8 @@ def everyone_is_gone(svd, signal_it):
     left = [pid for pid in ours + [daemon["engine_pid"]] if os.path.exists(f"/proc/{pid}")]
     equal(left, [], "in the process table after svd's end")
     say(f"{POLITE + STUBBORN} instances, {STUBBORN} of them ignoring SIGTERM, stop timeout {TIMEOUT} s: gone after {took:.2f} s")
-    check(took <= TIMEOUT + 1, f"it took {took:.2f} s: the longest stop timeout is {TIMEOUT} s")
+    # On a quiet machine it is within a second of the timeout; one after the other they would need STUBBORN × TIMEOUT.
+    check(took <= TIMEOUT + 10, f"it took {took:.2f} s: the longest stop timeout is {TIMEOUT} s")
     equal(svd.svctl("daemon", "status", ok=False).returncode, 3, "exit status of svctl daemon status: no daemon runs")
 
 
