@@ -180,9 +180,11 @@ Result<Begun> Engine::scale(const std::string& name, std::uint32_t instances, co
                                {"asked for by " + who.name}});
   app.scale = instances;
   if (instances == app.version->spec.instances) app.scale.reset();
-  for (const auto& slot : app.slots)  // one that was on its way out, and is wanted again
-    if (slot && slot->index >= from && slot->index < instances && slot->wanted)
-      s.resume(*slot, Cause::scaled, s.intern(who.name));
+  for (const auto& slot : app.slots) {  // one that was on its way out, and is not any more
+    if (!slot || slot->index < from || slot->index >= instances) continue;
+    slot->wanted = app.wanted;
+    if (app.wanted) s.resume(*slot, Cause::scaled, s.intern(who.name));
+  }
   s.fit_slots(app, Cause::scaled, s.intern(who.name));
   s.touch(app);
   s.unsaved(true);
