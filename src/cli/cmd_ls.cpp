@@ -40,6 +40,8 @@ Result<Exit> ls(const Context& context, const LsOptions& options) {
     context.out(json_lines(instances));
   else
     context.out(instance_table(instances, context.system.now(), context.style));
+  if (instances.empty() && context.is_terminal)
+    context.err("nothing here yet; 'svctl apply FILE' starts what a file declares\n");
   return Exit::ok;
 }
 

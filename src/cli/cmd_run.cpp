@@ -101,7 +101,7 @@ Result<Exit> run(const Context& context, const RunOptions& options) {
   SVD_TRY([[maybe_unused]] const auto begun, client->apply(source));
   auto outcome = Result<Exit>{Exit::ok};
   {
-    LogView view{context, {}};
+    LogView view{context, {.finish = true}};
     outcome = watch_over(context, *client, *daemon, interrupts, view);
     show_failures(context, *client);
     if (outcome && *outcome == Exit::interrupted)

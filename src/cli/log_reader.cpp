@@ -23,6 +23,7 @@ namespace svd::cli {
 namespace {
 
 constexpr int partial_patience = 500;       // milliseconds until a line without an end is shown as it is
+constexpr int journal_quiet = 200;          // milliseconds without news after which all has arrived in the journal
 constexpr unsigned lines_between_looks = 512;  // at `stop`
 constexpr std::string_view journal_prefix = "journal:";
 
@@ -129,7 +130,7 @@ class Reader {
 
   [[nodiscard]] bool stop_is_asked(int timeout) const {
     pollfd stop{query_.stop, POLLIN, 0};
-    return query_.stop >= 0 && ::poll(&stop, 1, timeout) > 0;
+    return query_.stop >= 0 && !query_.finish && ::poll(&stop, 1, timeout) > 0;
   }
 
   // The file itself for writes to it; its directory for what appears and is renamed there; while that is missing, the nearest
@@ -174,6 +175,7 @@ class Reader {
     const bool partial = std::ranges::any_of(all_, [](const auto& source) { return source->holds_partial(); });
     const int n = ::poll(fds.data(), fds.size(), partial ? partial_patience : journal.timeout);
     if (n < 0 && errno != EINTR) return fail_errno(errno, "cannot wait for log lines");
+    if (fds[0].revents != 0 && query_.finish) return finish();
     if (fds[0].revents != 0) ended_ = true;
     std::vector<LineSource*> ready;
     if (fds[1].revents != 0)
@@ -185,6 +187,24 @@ class Reader {
     if (n == 0 && partial)
       for (const auto& source : all_) give_partial(*source);
     return merge(ready);
+  }
+
+  // The rest, whole: files hold it already, journald may still be about to write it.
+  Result<> finish() {
+    read_inotify();
+    std::vector<LineSource*> everything;
+    for (const auto& source : all_) everything.push_back(source.get());
+    SVD_CHECK(merge(everything));
+    while (journal_ != nullptr && !ended_) {
+      const auto journal = journal_->wait();
+      pollfd news{journal.fd, journal.events, 0};
+      if (::poll(&news, 1, journal_quiet) == 0) break;
+      journal_->process();
+      SVD_CHECK(merge({journal_}));
+    }
+    for (auto* source : everything) give_partial(*source);
+    ended_ = true;
+    return {};
   }
 
   const LogQuery& query_;

@@ -36,6 +36,7 @@ struct LogQuery {
   std::optional<std::uint64_t> lines;   // at most so many of those that are there already: the last ones of all sources together
   bool follow = false;                  // go on until the sink or `stop` ends it
   int stop = -1;                        // borrowed: ends the call when readable (a signalfd, an eventfd); -1: none
+  bool finish = false;                  // at `stop`, first all that was written before it, also what is still on its way to the journal
   std::string journal;                  // read this journal directory instead of the machine's; for tests
 };
 

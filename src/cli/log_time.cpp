@@ -60,6 +60,7 @@ struct Cursor {
 
 struct Parts {
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
+  bool operator==(const Parts&) const = default;
 };
 
 bool plausible(const Parts& p) {
@@ -84,6 +85,20 @@ std::optional<std::int64_t> take_zone(Cursor& at) {
   return sign * (hours * 3600 + minutes * 60);
 }
 
+// mktime(3) looks at the time zone's file each time; the lines of a log mostly share their minute.
+std::int64_t local_seconds(const Parts& parts, std::tm tm) {
+  static Parts minute;
+  static std::int64_t start = 0;
+  Parts wanted = parts;
+  wanted.second = 0;
+  if (wanted != minute) {
+    tm.tm_sec = 0;
+    start = std::mktime(&tm);
+    minute = wanted;
+  }
+  return start + parts.second;
+}
+
 std::optional<WallTime> finish(const Parts& parts, Cursor at) {
   if (!plausible(parts)) return std::nullopt;
   const auto micros = at.take_fraction();
@@ -96,7 +111,7 @@ std::optional<WallTime> finish(const Parts& parts, Cursor at) {
   tm.tm_sec = parts.second;
   tm.tm_isdst = -1;
   const auto zone = take_zone(at);
-  const std::int64_t seconds = zone ? ::timegm(&tm) - *zone : std::mktime(&tm);
+  const std::int64_t seconds = zone ? ::timegm(&tm) - *zone : local_seconds(parts, tm);
   return WallTime{seconds * 1'000'000 + micros};
 }
 

@@ -41,6 +41,7 @@ LogQuery LogView::query() const {
   LogQuery query;
   query.lines = options_.lines;
   query.since = options_.since;
+  query.finish = options_.finish;
   return query;
 }
 

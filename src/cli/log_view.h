@@ -16,8 +16,9 @@ namespace svd::cli {
 struct LogViewOptions {
   bool json = false;
   bool prefix = true;
-  std::optional<std::uint64_t> lines;  // of the past; none: all
-  std::optional<WallTime> since;
+  std::optional<std::uint64_t> lines{};  // of the past; none: all
+  std::optional<WallTime> since{};
+  bool finish = false;  // when the view ends, first what was written until then
 };
 
 class LogView {

@@ -107,16 +107,23 @@ std::string daemon_text(const DaemonView& daemon, WallTime now, const Style& sty
 
 std::string summary_text(const DaemonView& daemon, std::span<const AppView> apps, WallTime now,
                          const Style& style) {
-  std::uint64_t instances = 0, ready = 0;
+  std::uint64_t wanted = 0, ready = 0, completed = 0, stopped = 0;
   for (const auto& app : apps) {
-    instances += app.instances;
+    if (app.state == "completed")
+      completed += app.instances;
+    else if (app.state == "stopped")
+      stopped += app.instances;
+    else
+      wanted += app.instances;
     ready += app.ready;
   }
   const auto unwell = static_cast<std::uint64_t>(
       std::ranges::count_if(apps, [](const AppView& app) { return !is_healthy(app); }));
   auto text = paint(style, Paint::bold, "svd " + printable(daemon.version)) + ", up " +
               age(daemon.started, now) + ": " + count(apps.size(), "app") + ", " + std::to_string(ready) +
-              " of " + count(instances, "instance") + " ready";
+              " of " + count(wanted, "instance") + " ready";
+  if (completed != 0) text += ", " + std::to_string(completed) + " completed";
+  if (stopped != 0) text += ", " + std::to_string(stopped) + " stopped";
   if (unwell != 0) text += ", " + paint(style, Paint::red, count(unwell, "app") + " not as it should be");
   text += '\n';
   for (const auto& sentence : daemon.degraded) text += "not enforceable here: " + printable(sentence) + '\n';

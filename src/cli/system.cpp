@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -111,13 +112,14 @@ bool wait_for_exit(std::uint64_t pid, SteadyTime until) {
   }
 }
 
-// A forked copy of svctl. It leaves Ctrl-C to its parent and ends when the pipe's other end is closed, or
-// with its parent's death.
+// A forked copy of svctl. It leaves Ctrl-C to its parent, and ends when told through an eventfd (not by the
+// end of a pipe: a later helper would inherit the pipe's other end) or with its parent.
 class ForkedHelper final : public Helper {
  public:
-  ForkedHelper(pid_t pid, UniqueFd lifeline) : pid_{pid}, lifeline_{std::move(lifeline)} {}
+  ForkedHelper(pid_t pid, UniqueFd stop) : pid_{pid}, stop_{std::move(stop)} {}
   ~ForkedHelper() override {
-    lifeline_.reset();
+    const std::uint64_t one = 1;
+    if (::write(stop_.get(), &one, sizeof one) < 0) ::kill(pid_, SIGKILL);
     while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
   }
@@ -126,23 +128,23 @@ class ForkedHelper final : public Helper {
 
  private:
   pid_t pid_;
-  UniqueFd lifeline_;
+  UniqueFd stop_;
 };
 
 Result<std::unique_ptr<Helper>> in_background(const std::function<void(int stop)>& body) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail_errno(errno, "cannot make a pipe");
-  const UniqueFd stop{ends[0]};
-  UniqueFd lifeline{ends[1]};
+  UniqueFd stop{::eventfd(0, EFD_CLOEXEC)};
+  if (!stop) return fail_errno(errno, "cannot start a helper");
+  const auto parent = ::getpid();
   const auto pid = ::fork();
   if (pid < 0) return fail_errno(errno, "cannot start a helper");
   if (pid == 0) {
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::signal(number, SIG_IGN);
-    lifeline.reset();
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(1);
     body(stop.get());
     ::_exit(0);
   }
-  return std::unique_ptr<Helper>{std::make_unique<ForkedHelper>(pid, std::move(lifeline))};
+  return std::unique_ptr<Helper>{std::make_unique<ForkedHelper>(pid, std::move(stop))};
 }
 
 std::size_t terminal_columns() {
