@@ -73,6 +73,7 @@ void LogRotation::detach(const SlotId& slot) {
 }
 
 void LogRotation::forget(const Key& key) {
+  if (failures_.erase(path(key)) > 0) options_.changed();
   drop_watch(file(key));
   file(key) = File{};
   active_.erase(key);

@@ -140,7 +140,7 @@ Result<> save_runtime(UniqueFd& fd, const std::string& directory, const std::str
 }  // namespace
 
 bool StateStore::save(const std::string& runtime) {
-  return note(save_runtime(fd_, directory_, runtime, Durability::renamed), runtime_problem_);
+  return note(save_runtime(fd_, directory_, runtime, Durability::ordered), runtime_problem_);
 }
 
 bool StateStore::save_durably(const std::string& runtime) {

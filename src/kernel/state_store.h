@@ -7,11 +7,11 @@
 // Each is a text that a person can read (kernel/state_format.h): a line with format, version, length and checksum, then
 // named fields. A file counts only when all of that is right, so a reader sees one whole state or the one before.
 //
-// Written to a temporary file in the same directory, then renamed. A revision is also fsync'd, file and directory, before
-// save_revision() returns: it is the only copy of what somebody asked for. The runtime state is not: it is written many
-// times a second under load, an fsync takes milliseconds that the engine must not wait, rename keeps it whole through a
-// death of any process, and after a power cut no process that it speaks of is left anyway. What a power cut may cost is the
-// last seconds of counters and of "stopped by the user"; save_durably() is there for the moments when that matters.
+// Written to a temporary file in the same directory, then exchanged with the newest, which becomes the previous copy. A revision
+// is also fsync'd, file and directory, before save_revision() returns: it is the only copy of what somebody asked for. The
+// runtime state is not: it is written many times a second under load, and the engine must not wait milliseconds for a disk. It
+// is whole after the death of any process; after a power cut it may be that of some seconds before (Durability::ordered), when none
+// of the processes that it speaks of is left anyway. For an orderly end there is save_durably().
 //
 // Nothing here stops the daemon: what cannot be written is reported by degraded() until a later save succeeds.
 #pragma once
