@@ -49,6 +49,7 @@ Result<> Connection::start(const Loop& loop, UniqueFd socket) {
       check(sd_bus_negotiate_fds(bus, 0)));      // no method takes a descriptor: nobody can make us hold some
   SVD_CHECK(check(sd_bus_set_trusted(bus, 1)));  // who may do what is decided here, not by sd-bus
   SVD_CHECK(check(sd_bus_set_sender(bus, ":1.0")));
+  SVD_CHECK(check(sd_bus_set_close_on_exit(bus, 0)));  // that would wait for a client that does not read
   SVD_CHECK(check(sd_bus_add_filter(bus, nullptr, &Connection::on_message, this)));
   SVD_CHECK(check(sd_bus_match_signal(bus, nullptr, "org.freedesktop.DBus.Local",
                                       "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",

@@ -66,16 +66,18 @@ Result<> Daemon::open_log() {
   });
 }
 
-// The lock first: without it nothing here may be touched. It is held already when an engine before us took
-// it.
+// The lock first: without it nothing here may be touched. The keeper holds it when an engine before us took it.
 Result<> Daemon::take_place() {
   SVD_CHECK(make_runtime_directory(settings_.directories, ::geteuid()));
   SVD_TRY(auto attempt, try_lock(settings_.directories));
   lock_ = std::move(attempt.fd);
   owner_ = attempt.owner;
   lock_is_ours_ = !attempt.taken;
-  if (lock_is_ours_ || owner_.keeper_pid == ::getppid() || has_served_before(settings_.keeper_socket))
-    return {};
+  if (lock_is_ours_) {
+    owner_ = {.keeper_pid = ::getppid(), .started = engine_started_, .engines = 0};
+    return write_lock_owner(lock_.get(), owner_);  // at once: a lock that is held is never nameless
+  }
+  if (owner_.keeper_pid == ::getppid() || has_served_before(settings_.keeper_socket)) return {};
   return fail(std::errc::device_or_resource_busy,
               "already running (pid " + std::to_string(owner_.keeper_pid) + ")");
 }
@@ -123,7 +125,6 @@ Result<> Daemon::confirm_lock() {
                   "already running (pid " + std::to_string(owner_.keeper_pid) + ")");
     lock_ = std::move(*held);
   } else {
-    owner_ = {.keeper_pid = 0, .started = engine_started_, .engines = 0};
     SVD_CHECK(processes_->hold(lock_name, lock_.get()));
   }
   owner_.keeper_pid = processes_->keeper_pid();
@@ -134,13 +135,18 @@ Result<> Daemon::confirm_lock() {
 Result<> Daemon::start_engine() {
   SVD_TRY(auto store, StateStore::open(settings_.directories.state));
   store_.emplace(std::move(store));
+  SVD_CHECK(trim_.arm(*loop_, Priority::client, [] { ::malloc_trim(0); }));
   bus_ = std::make_unique<bus::BusServer>(*loop_, *this, bus::AccessRules{.own_uid = ::geteuid()});
   events_ = std::make_unique<EventLog>(*bus_, log_, [this] { settle(); });
   engine_ = std::make_unique<Engine>(Ports{.processes = *processes_,
                                            .logs = *logs_,
                                            .state = *store_,
                                            .observer = *events_,
-                                           .decode = make_decoder()},
+                                           .decode =
+                                               [this, decode = make_decoder()](Source& source) {
+                                                 settle();
+                                                 return decode(source);
+                                               }},
                                      random_seed());
   auto loaded = store_->load_all();
   for (const auto& problem : loaded.problems) log_.write(Severity::warning, problem);
@@ -168,8 +174,10 @@ Result<> Daemon::serve() {
     if (engine_->finished()) finish();
   }));
   SVD_CHECK(wake_.arm(*loop_, Priority::cgroup, [this] { owe_reconcile(); }));
-  SVD_CHECK(trim_.arm(*loop_, Priority::client, [] { ::malloc_trim(0); }));
-  SVD_CHECK(leave_.arm(*loop_, Priority::client, [this] { loop_->exit(0); }));
+  SVD_CHECK(leave_.arm(*loop_, Priority::client, [this] {
+    bus_->shut();
+    loop_->exit(0);
+  }));
   SVD_CHECK(bus_->serve(listening_.get(), *engine_));
   processes_->ready();
   log_.write(Severity::info, std::string{"svd " SVD_VERSION " serves "} + settings_.directories.address() +
