@@ -28,6 +28,8 @@ class ProcessPort {
   // SIGKILL to all that is left of this start: the main process if it lives, and every stray in its cgroup. → Gone
   // (after Exited, if that was still to come).
   virtual void kill(StartId id) = 0;
+  // Its main process has ended; what it left is given time. → Gone when nothing is left of it.
+  virtual void await(StartId id) = 0;
   // These exits are safely on record: the keeper may forget them.
   virtual void forget(std::span<const StartId> ids) = 0;
   // Sends what was collected. Called once at the end of each reconcile.

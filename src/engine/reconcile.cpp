@@ -121,6 +121,8 @@ void Engine::State::perform(const lifecycle::Command& command) {
     if (exists(signal->id)) ports.processes.signal(signal->id, signal->number, signal->whom);
   } else if (const auto* kill = std::get_if<lifecycle::Kill>(&command)) {
     if (exists(kill->id)) ports.processes.kill(kill->id);
+  } else if (const auto* await = std::get_if<lifecycle::Await>(&command)) {
+    if (exists(await->id)) ports.processes.await(await->id);
   } else {
     const auto id = std::get<lifecycle::Spawn>(command).id;
     const auto found = starts.find(static_cast<std::uint64_t>(id));

@@ -69,6 +69,7 @@ class LinuxProcesses final : public ProcessPort {
   void spawn(LaunchPlan plan) override;
   void signal(StartId id, int number, KillTarget whom) override;
   void kill(StartId id) override;
+  void await(StartId id) override;
   void forget(std::span<const StartId> ids) override;
   void flush() override;
   [[nodiscard]] std::string cgroup(StartId id, const SlotId& slot) const override;

@@ -10,7 +10,8 @@
 //   ready      the program runs.
 //   stopping   there was a process, and something of it may be left. Three steps: `unborn` (a stop was asked for while the
 //              start was still under way, so there is no pid to signal yet), `asked` (the stop signal was sent, the deadline
-//              runs), `killed` (the main process ended or patience did: SIGKILL went to all that is left). `next` says what
+//              runs; with `kill: group` it runs on when the main process ends first, for the workers behind a shell or npm
+//              that were asked as well), `killed` (the main process ended or patience did: SIGKILL went to all that is left). `next` says what
 //              follows when nothing is left. A crash passes through here too: the strays of a dead main process are
 //              killed, and only when they are gone may a successor start.
 //   backoff    it ended, and is started again at `until`.
@@ -141,7 +142,12 @@ struct Kill {
   StartId id{};
   bool operator==(const Kill&) const = default;
 };
-using Command = std::variant<Spawn, Signal, Kill>;
+// Tell when nothing is left of it, without helping.
+struct Await {
+  StartId id{};
+  bool operator==(const Await&) const = default;
+};
+using Command = std::variant<Spawn, Signal, Kill, Await>;
 
 struct Rules {
   const RestartPolicy& restart;

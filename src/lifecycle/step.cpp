@@ -175,8 +175,12 @@ void Step::on(const Exited& exited) {
       if (stopping.step == Stopping::Step::killed) {
         stopping.pid = 0;
         enter(std::move(stopping));
+      } else if (stopping.step == Stopping::Step::asked && rules_.stop.kill == KillTarget::group) {
+        stopping.pid = 0;  // a shell or npm is often gone before the program behind it, which was asked, too
+        out_.command = Await{stopping.id};
+        enter(std::move(stopping));
       } else {
-        kill(stopping.id, 0, stopping.next);  // the main process is gone; its strays are not asked
+        kill(stopping.id, 0, stopping.next);  // nobody has asked its strays
       }
       return;
     }

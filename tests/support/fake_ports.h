@@ -30,13 +30,14 @@ struct FakeChild {
   bool ignores = false;     // the stop signal
   bool dying = false;       // the stop signal arrived, and it ends when the world lets it
   bool doomed = false;      // kill() was called
+  bool awaited = false;     // await() was called
   ExitStatus status;
   WallTime started;
   std::vector<int> signals;
 };
 
 struct Operation {
-  enum class Kind { spawn, signal, kill, forget } kind = Kind::spawn;
+  enum class Kind { spawn, signal, kill, await, forget } kind = Kind::spawn;
   LaunchPlan plan;
   StartId id{};
   int number = 0;
@@ -84,6 +85,13 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
     on_call();
     check_alive(id, "kill");
     pending_.push_back({Operation::Kind::kill, {}, id, 0});
+  }
+  void await(StartId id) override {
+    on_call();
+    check_alive(id, "await");
+    const auto child = table.find(id);
+    if (child == table.end() || !child->second.exited) violations.emplace_back("await of a start that has not ended");
+    pending_.push_back({Operation::Kind::await, {}, id, 0});
   }
   void forget(std::span<const StartId> ids) override {
     on_call();
@@ -171,7 +179,7 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
   }
   void let_vanish(StartId id) {
     auto& child = table.at(id);
-    if (!child.doomed || child.gone) return;
+    if ((!child.doomed && !child.awaited) || child.gone) return;
     exit(id, {ExitStatus::Kind::signal, SIGKILL, false});
     if (!child.gone) vanish(child);
   }
@@ -252,6 +260,13 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
         child.doomed = true;
         child.asked = true;
         if (child.gone) events.push_back(Gone{operation.id});  // asked again by a new engine, which does not know
+        else if (!lazy) let_vanish(operation.id);
+        return;
+      }
+      case Operation::Kind::await: {
+        auto& child = table.at(operation.id);
+        child.awaited = true;
+        if (child.gone) events.push_back(Gone{operation.id});
         else if (!lazy) let_vanish(operation.id);
         return;
       }

@@ -144,7 +144,7 @@ class History {
     const auto entry = std::next(world_.table.begin(), below(static_cast<std::uint32_t>(world_.table.size())));
     const auto id = entry->first;
     const auto& child = entry->second;
-    if (child.doomed) world_.let_vanish(id);
+    if (child.doomed || child.awaited) world_.let_vanish(id);
     else if (child.dying) world_.let_end(id);
     else if (chance(50)) world_.end(id, static_cast<int>(below(3)));
     else world_.crash(id);
@@ -216,7 +216,7 @@ class History {
     for (int i = 0; i < 2000 && !engine_->finished(); ++i) {
       if (chance(1)) engine_->shutdown(who_, true);
       for (const auto& [id, child] : std::map{world_.table}) {
-        if (child.doomed) world_.let_vanish(id);
+        if (child.doomed || child.awaited) world_.let_vanish(id);
         else if (child.dying && chance(50)) world_.let_end(id);
       }
       while (deliver()) {
@@ -262,7 +262,7 @@ class History {
   void converge(const std::string& when) {
     for (int i = 0; i < 3000; ++i) {
       for (const auto& [id, child] : std::map{world_.table}) {
-        if (child.doomed) world_.let_vanish(id);
+        if (child.doomed || child.awaited) world_.let_vanish(id);
         else if (child.dying) world_.let_end(id);
       }
       while (deliver()) {

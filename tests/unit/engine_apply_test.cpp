@@ -227,3 +227,28 @@ TEST_CASE("a variable that cannot be counted up fails the start, and says which"
   CHECK(bench.change(*begun).error == "cannot start web/0: starting 'increment_env PORT': Invalid argument");
   CHECK(bench.world.spawns == 0);
 }
+
+TEST_CASE("what a stopped main process leaves has the rest of the stop's timeout, and only then is killed", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb timeout=5000"));
+  bench.world.lazy = true;
+  const auto start = StartId{bench.instance("web", 0).start};
+  REQUIRE(bench.engine->stop({"web"}, bench.root));
+  bench.settle();
+  bench.world.let_end(start);
+  bench.pass(Millis{4999});
+  CHECK(bench.instance("web", 0).phase == Phase::stopping);
+  CHECK_FALSE(bench.world.table.at(start).doomed);
+  SECTION("it ends in time") {
+    bench.world.let_vanish(start);
+    bench.settle();
+  }
+  SECTION("it does not") {
+    bench.pass(Millis{1});
+    CHECK(bench.world.table.at(start).doomed);
+    bench.world.let_vanish(start);
+    bench.settle();
+  }
+  CHECK(bench.instance("web", 0).phase == Phase::stopped);
+  CHECK(bench.world.violations.empty());
+}
