@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <csignal>
+
+#include "lifecycle/instance.h"
+#include "support/catch.h"
+
+using namespace svd;
+using namespace svd::lifecycle;
+
+namespace {
+
+constexpr TimePoint start{Nanos{1'000'000'000}};
+constexpr StartId id{7};
+constexpr Nanos second = std::chrono::seconds{1};
+
+struct Policy {
+  RestartPolicy restart;
+  StopPolicy stop;
+  Transition operator()(State state, const Event& event, TimePoint now = start) const {
+    return step({std::move(state), {}}, event, {restart, stop}, now, 0.5);
+  }
+};
+
+Stopping stopping(Stopping::Step step, Rest next = Stopped{}) {
+  return {id, step == Stopping::Step::unborn ? 0 : 42, step, false, start + second, std::move(next)};
+}
+
+// What came of a step, small enough for a table.
+std::string outcome(const Transition& made) {
+  std::string text{to_text(phase(made.instance.state))};
+  if (!made.command) return text;
+  if (std::holds_alternative<Spawn>(*made.command)) return text + " spawn";
+  if (std::holds_alternative<Signal>(*made.command)) return text + " signal";
+  return text + " kill";
+}
+
+const ExitStatus crash{ExitStatus::Kind::signal, SIGSEGV, true};
+
+}  // namespace
+
+// Rows: where it is. Columns: what happens. Each cell: where it is then, and the command.
+TEST_CASE("every phase has an answer to every event", "[lifecycle]") {
+  struct Row {
+    State state;
+    std::array<std::string, 9> want;
+  };
+  // clang-format off
+  const std::array<Event, 9> events{Begin{StartId{8}}, Stop{}, Stop{true, false}, Renew{}, Due{}, Spawned{42}, SpawnFailed{}, Exited{crash}, Gone{}};
+  const std::vector<Row> rows{
+      // Begin           Stop               Stop by force    Renew       Due         Spawned            SpawnFailed  Exited           Gone
+      {Waiting{},
+       {"starting spawn", "stopped",         "stopped",       "waiting",  "waiting",  "waiting",         "waiting",   "waiting",       "waiting"}},
+      {Starting{id},
+       {"starting",       "stopping",        "stopping",      "starting", "starting", "ready",           "backoff",   "stopping kill", "backoff"}},
+      {Ready{id, 42, start},
+       {"ready",          "stopping signal", "stopping kill", "ready",    "ready",    "ready",           "ready",     "stopping kill", "backoff"}},
+      {stopping(Stopping::Step::unborn),
+       {"stopping",       "stopping",        "stopping",      "stopping", "stopping", "stopping signal", "stopped",   "stopping kill", "stopped"}},
+      {stopping(Stopping::Step::asked),
+       {"stopping",       "stopping",        "stopping kill", "stopping", "stopping", "stopping",        "stopping",  "stopping kill", "stopped"}},
+      {stopping(Stopping::Step::killed),
+       {"stopping",       "stopping",        "stopping",      "stopping", "stopping", "stopping",        "stopping",  "stopping",      "stopped"}},
+      {Backoff{start, second},
+       {"starting spawn", "stopped",         "stopped",       "waiting",  "backoff",  "backoff",         "backoff",   "backoff",       "backoff"}},
+      {Completed{},
+       {"completed",      "stopped",         "stopped",       "waiting",  "completed", "completed",      "completed", "completed",     "completed"}},
+      {Stopped{},
+       {"starting spawn", "stopped",         "stopped",       "waiting",  "stopped",  "stopped",         "stopped",   "stopped",       "stopped"}},
+      {Failed{},
+       {"failed",         "stopped",         "stopped",       "waiting",  "failed",   "failed",          "failed",    "failed",        "failed"}},
+  };
+  // clang-format on
+  for (const auto& row : rows)
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      CAPTURE(to_text(phase(row.state)), i);
+      CHECK(outcome(Policy{}(row.state, events[i])) == row.want[i]);
+    }
+}
+
+TEST_CASE("a stop sends the signal of the policy, and SIGKILL when patience is over", "[lifecycle]") {
+  Policy policy;
+  policy.stop = {SIGINT, Millis{1000}, KillTarget::main};
+  const auto asked = policy(Ready{id, 42, start}, Stop{});
+  CHECK(asked.command == Command{Signal{id, SIGINT, KillTarget::main}});
+  const auto patient = policy(asked.instance.state, Due{}, start + second - Nanos{1});
+  CHECK_FALSE(patient.command);
+  const auto forced = policy(asked.instance.state, Due{}, start + second);
+  CHECK(forced.command == Command{Kill{id}});
+  CHECK(pid_of(forced.instance.state) == 42);  // it lives until its exit is told
+  CHECK_FALSE(policy(forced.instance.state, Due{}, start + 2 * second).command);  // once is enough
+}
+
+TEST_CASE("a stop before the outcome of the start waits for it", "[lifecycle]") {
+  const Policy policy;
+  const auto unborn = policy(Starting{id}, Stop{});
+  CHECK_FALSE(unborn.command);
+  const auto born = policy(unborn.instance.state, Spawned{42}, start + second);
+  CHECK(born.command == Command{Signal{id, SIGTERM, KillTarget::group}});
+  CHECK(std::get<Stopping>(born.instance.state).deadline == start + second + policy.stop.timeout);
+  CHECK(policy(policy(Starting{id}, Stop{true, false}).instance.state, Spawned{42}).command == Command{Kill{id}});
+}
+
+TEST_CASE("nothing is started before nothing is left", "[lifecycle]") {
+  Policy policy;
+  policy.restart.delay = Millis{0};
+  const auto ended = policy(Ready{id, 42, start}, Exited{crash});
+  CHECK(ended.command == Command{Kill{id}});  // the strays
+  CHECK_FALSE(policy(ended.instance.state, Begin{StartId{8}}).command);
+  const auto gone = policy(ended.instance.state, Gone{});
+  CHECK(std::get<Backoff>(gone.instance.state).until == start);
+  CHECK(policy(gone.instance.state, Begin{StartId{8}}).command == Command{Spawn{StartId{8}}});
+}
+
+TEST_CASE("an end leads to the phase that the policy asks for", "[lifecycle]") {
+  using When = RestartPolicy::When;
+  const ExitStatus clean{ExitStatus::Kind::code, 0, false}, bad{ExitStatus::Kind::code, 3, false};
+  const ExitStatus unknown{ExitStatus::Kind::unknown, 0, false}, term{ExitStatus::Kind::signal, SIGTERM, false};
+  const auto [when, status, want] = GENERATE_COPY(table<When, ExitStatus, Phase>({
+      {When::always, clean, Phase::backoff},
+      {When::always, bad, Phase::backoff},
+      {When::always, unknown, Phase::backoff},
+      {When::on_failure, clean, Phase::completed},
+      {When::on_failure, term, Phase::completed},
+      {When::on_failure, bad, Phase::backoff},
+      {When::on_failure, unknown, Phase::backoff},
+      {When::never, clean, Phase::completed},
+      {When::never, bad, Phase::failed},
+      {When::never, unknown, Phase::failed},
+  }));
+  Policy policy;
+  policy.restart.policy = when;
+  const auto ended = policy(Ready{id, 42, start}, Exited{status});
+  CHECK(phase(policy(ended.instance.state, Gone{}).instance.state) == want);
+}
+
+TEST_CASE("an end that a stop brought about is not judged", "[lifecycle]") {
+  Policy policy;
+  policy.restart.max_restarts = 0;
+  const auto asked = policy(Ready{id, 42, start}, Stop{});
+  const auto ended = policy(asked.instance.state, Exited{crash});
+  const auto gone = policy(ended.instance.state, Gone{});
+  CHECK(phase(gone.instance.state) == Phase::stopped);
+  CHECK(gone.instance.history == RestartHistory{});
+}
+
+TEST_CASE("wanted again while stopping: it finishes stopping, then waits for its start", "[lifecycle]") {
+  const Policy policy;
+  const auto renewed = policy(policy(Ready{id, 42, start}, Stop{}).instance.state, Renew{});
+  CHECK(phase(renewed.instance.state) == Phase::stopping);
+  const auto gone = policy(policy(renewed.instance.state, Exited{crash}).instance.state, Gone{});
+  CHECK(phase(gone.instance.state) == Phase::waiting);
+  const auto replaced = policy(Ready{id, 42, start}, Stop{false, true});
+  CHECK(phase(policy(replaced.instance.state, Gone{}).instance.state) == Phase::waiting);
+}
+
+TEST_CASE("a stay in ready of reset_after forgets the past; a shorter one does not", "[lifecycle]") {
+  Policy policy;
+  policy.restart.reset_after = Millis{1000};
+  policy.restart.max_restarts = 1;
+  RestartHistory history;
+  REQUIRE(history.admit(policy.restart, start));
+  const auto end_after = [&](Nanos stay) {
+    const auto made = step({Ready{id, 42, start}, history}, Exited{crash}, {policy.restart, policy.stop}, start + stay, 0);
+    return phase(std::get<Stopping>(made.instance.state).next);
+  };
+  CHECK(end_after(second) == Phase::backoff);
+  CHECK(end_after(second - Nanos{1}) == Phase::failed);
+}
+
+TEST_CASE("a failed start counts as a failure of the same policy", "[lifecycle]") {
+  Policy policy;
+  policy.restart.max_restarts = 2;
+  Instance instance{Waiting{}, {}};
+  const Rules rules{policy.restart, policy.stop};
+  for (const auto want : {Phase::backoff, Phase::backoff, Phase::failed}) {
+    instance = step(std::move(instance), Begin{id}, rules, start, 0).instance;
+    instance = step(std::move(instance), SpawnFailed{}, rules, start, 0).instance;
+    CHECK(phase(instance.state) == want);
+  }
+  CHECK(std::get<Failed>(instance.state).why == Failed::Why::limit);
+  instance = step(std::move(instance), Renew{}, rules, start, 0).instance;
+  CHECK(instance.history == RestartHistory{});  // a person who says "again" gets all the tries again
+}
