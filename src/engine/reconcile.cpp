@@ -32,7 +32,10 @@ void Engine::State::mark_dirty(Change& change) {
 // A person's wish is saved with the next reconcile, before anything is done about it; the rest may wait to be saved together.
 void Engine::State::unsaved(bool at_once) {
   if (save_failing && save_at) return;  // it is tried again at its time
-  const auto due = at_once ? std::max(now.mono, last_save + save_delay) : now.mono + save_delay;
+  // A large state is saved less often: a millisecond more for each KiB, so that a burst of starts costs a few saves
+  // however many slots there are, not a share of its time.
+  const Millis pause = save_delay + Millis{saved_bytes / 1024};
+  const auto due = at_once ? std::max(now.mono, last_save + save_delay) : now.mono + pause;
   if (!save_at || due < *save_at) save_at = due;
 }
 
@@ -137,11 +140,14 @@ void Engine::State::perform(const lifecycle::Command& command) {
 
 void Engine::State::save_if_due() {
   const bool last = shutting && starts.empty() && strays.empty();
-  if (!save_at || (now.mono < *save_at && !last)) return;
+  const bool many = gone.size() > max_unsaved_exits / 2 && !save_failing;  // the keeper's table is bounded
+  if (!save_at || (now.mono < *save_at && !last && !many)) return;
   save_at.reset();
   last_save = now.mono;
   std::erase_if(unsaved_revisions, [&](const auto& revision) { return ports.state.save_revision(revision.second); });
-  const bool saved = ports.state.save(snapshot()) && unsaved_revisions.empty();
+  const auto text = snapshot();
+  saved_bytes = text.size();
+  const bool saved = ports.state.save(text) && unsaved_revisions.empty();
   if (saved != !save_failing) {
     save_failing = !saved;
     record("daemon", "state", saved ? "the state is saved again" : "cannot save the state: it is kept in memory and tried again");
