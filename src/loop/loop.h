@@ -43,7 +43,8 @@ class Loop {
   std::unique_ptr<sd_event, Unref> event_;
 };
 
-// The sources below are pinned in memory, since sd-event keeps a pointer to them.
+// The sources below are pinned in memory, since sd-event keeps a pointer to them. A handler may disarm, arm anew and even
+// destroy its own source.
 class Pinned {
  public:
   Pinned() = default;
