@@ -44,6 +44,12 @@ UniqueFd open_at(int at, const std::string& path, int flags) {
   return UniqueFd{::openat(at, path.c_str(), flags | O_CLOEXEC)};
 }
 
+std::string joined(std::string path, std::string_view name) {
+  path += '/';
+  path += name;
+  return path;
+}
+
 std::string hash8(std::string_view text) {  // FNV-1a
   std::uint32_t value = 2166136261U;
   for (const char c : text) value = (value ^ static_cast<unsigned char>(c)) * 16777619U;
@@ -69,7 +75,7 @@ bool says_populated(int events) {
 bool remove_tree(int at, const std::string& path, int depth) {
   if (::unlinkat(at, path.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return true;
   if (depth == 0) return false;
-  for (const auto& name : directories(at, path)) remove_tree(at, path + "/" + name, depth - 1);
+  for (const auto& name : directories(at, path)) remove_tree(at, joined(path, name), depth - 1);
   return ::unlinkat(at, path.c_str(), AT_REMOVEDIR) == 0;
 }
 
@@ -81,7 +87,7 @@ std::size_t kill_pass(int at, const std::string& path, int depth) {
     ++met;
   }
   if (depth > 0)
-    for (const auto& name : directories(at, path)) met += kill_pass(at, path + "/" + name, depth - 1);
+    for (const auto& name : directories(at, path)) met += kill_pass(at, joined(path, name), depth - 1);
   return met;
 }
 
@@ -114,7 +120,7 @@ Result<> Cgroups::find_base(std::string_view state_directory) {
     return fail_errno(errno, "cannot write below " + base_);
   for (const auto& app : directories(base_fd_.get(), "."))
     for (const auto& name : directories(base_fd_.get(), app))
-      if (parse_leaf(app + "/" + name)) ++apps_[app];
+      if (parse_leaf(joined(app, name))) ++apps_[app];
   return {};
 }
 
@@ -213,7 +219,7 @@ std::vector<std::string> Cgroups::leaves() const {
   std::vector<std::string> found;
   for (const auto& app : directories(base_fd_.get(), "."))
     for (const auto& name : directories(base_fd_.get(), app))
-      if (auto path = app + "/" + name; parse_leaf(path)) found.push_back(std::move(path));
+      if (auto path = joined(app, name); parse_leaf(path)) found.push_back(std::move(path));
   return found;
 }
 

@@ -88,7 +88,7 @@ struct CookieHead {
   std::int64_t started, pid;
 };
 constexpr std::uint32_t cookie_magic = 0x31647673;  // "svd1"
-static_assert(sizeof(CookieHead) + 2 * 63 + 1 <= keeper::max_cookie);
+static_assert(sizeof(CookieHead) + 63 + 63 + 1 <= keeper::max_cookie);
 
 }  // namespace
 
