@@ -179,6 +179,10 @@ void Cgroups::kill(const std::string& leaf) const {
   for (int pass = 0; pass < 100 && kill_pass(base_fd_.get(), leaf, deepest) > 0; ++pass) continue;
 }
 
+bool Cgroups::vacate(const std::string& leaf) const {
+  return ::unlinkat(base_fd_.get(), leaf.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT;
+}
+
 void Cgroups::remove(const std::string& leaf) {
   if (!remove_tree(base_fd_.get(), leaf, deepest)) return;
   const auto app = apps_.find(std::string_view{leaf}.substr(0, leaf.find('/')));

@@ -255,7 +255,8 @@ void LinuxProcesses::kill(StartId id) {
 void LinuxProcesses::await(StartId id) {
   auto* const child = state_->find(id);
   if (child == nullptr || child->life != State::Child::Life::exited) return;
-  if (!child->has_cgroup || !state_->cgroups.populated(child->leaf())) return state_->gone(*child);
+  if (!child->has_cgroup || state_->cgroups.vacate(child->leaf()) || !state_->cgroups.populated(child->leaf()))
+    return state_->gone(*child);
   state_->watch_until_empty(child->leaf(), id);
 }
 

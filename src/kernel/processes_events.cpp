@@ -179,7 +179,7 @@ void LinuxProcesses::State::fail_start(StartId id, StartFailure why) {
 }
 
 void LinuxProcesses::State::end_if_empty(Child& child) {
-  if (!child.has_cgroup || !cgroups.populated(child.leaf())) return gone(child);
+  if (!child.has_cgroup || cgroups.vacate(child.leaf()) || !cgroups.populated(child.leaf())) return gone(child);
   kill_now(child);
   watch_until_empty(child.leaf(), child.known.id);
 }
