@@ -90,7 +90,7 @@ Result<MatchRule> parse_match(std::string_view text) {
   for (auto& [name, value] : entries) {
     const auto key = std::ranges::find(keys, std::string_view{name}, &Key::name);
     if (key == keys.end()) {
-      rule.rest += name + "='" + value + "',";
+      rule.rest.append(name).append("='").append(value).append("',");
     } else {
       if (value.empty()) return malformed("'" + name + "' is empty");
       rule.*(key->field) = std::move(value);
