@@ -56,38 +56,42 @@ Result<std::string> read_file_at(int directory, const std::string& name, std::si
 
 namespace {
 
-Result<> write_temporary(int directory, const AtomicWrite& what, std::string_view bytes) {
-  ::unlinkat(directory, what.temp.c_str(), 0);
-  SVD_TRY(const auto fd, open_at(directory, what.temp, O_WRONLY | O_CREAT | O_EXCL, what.mode));
-  if (::fchmod(fd.get(), what.mode) != 0) return fail_errno(errno, "cannot set the mode of '" + what.temp + "'");
-  if (auto done = write_all(fd.get(), bytes); !done)
-    return fail(done.error().code, "cannot write '" + what.name + "': " + errno_text(static_cast<int>(done.error().code)));
-  if (what.durability == Durability::synced && ::fsync(fd.get()) != 0)
-    return fail_errno(errno, "cannot write '" + what.name + "' to the disk");
+Result<> fill_temporary(int fd, const AtomicWrite& what, std::string_view bytes) {
+  if (::fchmod(fd, what.mode) != 0) return fail_errno(errno, "cannot set the mode of '" + what.temp + "'");
+  if (auto done = write_all(fd, bytes); !done)
+    return fail_errno(static_cast<int>(done.error().code), "cannot write '" + what.name + "'");
   // Without this the data may still be without blocks when the rename is committed: an empty file after a power cut. ext4
   // does the same by itself, but not for an exchange (ext4(5), auto_da_alloc).
-  if (what.durability == Durability::ordered) ::sync_file_range(fd.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+  ::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
   return {};
 }
 
 }  // namespace
 
-Result<> stage_file_at(int directory, const AtomicWrite& what, std::string_view bytes) {
-  auto done = write_temporary(directory, what, bytes);
-  if (!done) ::unlinkat(directory, what.temp.c_str(), 0);
-  return done;
+Result<UniqueFd> stage_file_at(int directory, const AtomicWrite& what, std::string_view bytes) {
+  ::unlinkat(directory, what.temp.c_str(), 0);
+  SVD_TRY(auto fd, open_at(directory, what.temp, O_WRONLY | O_CREAT | O_EXCL, what.mode));
+  const auto done = fill_temporary(fd.get(), what, bytes);
+  if (done) return fd;
+  ::unlinkat(directory, what.temp.c_str(), 0);
+  return tl::make_unexpected(done.error());
+}
+
+Result<> sync_file(int fd, const std::string& name) {
+  if (::fsync(fd) == 0) return {};
+  return fail_errno(errno, "cannot write '" + name + "' to the disk");
 }
 
 Result<> write_file_at(int directory, const AtomicWrite& what, std::string_view bytes) {
-  SVD_CHECK(stage_file_at(directory, what, bytes));
-  if (::renameat(directory, what.temp.c_str(), directory, what.name.c_str()) != 0) {
-    const int err = errno;
+  SVD_TRY(const auto fd, stage_file_at(directory, what, bytes));
+  auto done = what.durability == Durability::synced ? sync_file(fd.get(), what.name) : Result<>{};
+  if (done && ::renameat(directory, what.temp.c_str(), directory, what.name.c_str()) != 0)
+    done = fail_errno(errno, "cannot replace '" + what.name + "'");
+  if (!done) {
     ::unlinkat(directory, what.temp.c_str(), 0);
-    return fail_errno(err, "cannot replace '" + what.name + "'");
+    return done;
   }
-  if (what.durability == Durability::synced && ::fsync(directory) != 0)
-    return fail_errno(errno, "cannot write the directory of '" + what.name + "' to the disk");
-  return {};
+  return what.durability == Durability::synced ? sync_file(directory, "the directory of " + what.name) : Result<>{};
 }
 
 Result<> make_directories(const std::string& path, mode_t mode) {

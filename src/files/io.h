@@ -36,8 +36,12 @@ struct AtomicWrite {
   Durability durability = Durability::ordered;
 };
 Result<> write_file_at(int directory, const AtomicWrite& what, std::string_view bytes);
-// The first half of it: leaves the content in `temp`, for a caller that puts it in place in another way.
-Result<> stage_file_at(int directory, const AtomicWrite& what, std::string_view bytes);
+// The first half of it: leaves the content in `temp`, for a caller that puts it in place in another way and has the descriptor to
+// fsync, if it wants to.
+Result<UniqueFd> stage_file_at(int directory, const AtomicWrite& what, std::string_view bytes);
+
+// fsync(2); the error names `name`.
+Result<> sync_file(int fd, const std::string& name);
 
 // mkdir -p with `mode` for each directory that is missing. What exists is left as it is.
 Result<> make_directories(const std::string& path, mode_t mode);

@@ -48,7 +48,7 @@ bool is_unwritable(const Error& error) {
 // temporary name; a death there leaves it to be swept.
 Result<> replace_keeping(int directory, const std::string& name, std::string_view bytes, Durability durability) {
   const auto temp = temporary(name);
-  SVD_CHECK(stage_file_at(directory, {name, temp, 0600, durability}, bytes));
+  SVD_TRY(const auto fd, stage_file_at(directory, {name, temp, 0600, durability}, bytes));
   const auto prev = previous(name);
   int err = 0;
   if (::renameat2(directory, temp.c_str(), directory, name.c_str(), RENAME_EXCHANGE) == 0) {
@@ -59,9 +59,11 @@ Result<> replace_keeping(int directory, const std::string& name, std::string_vie
     if (err == 0 && ::renameat(directory, temp.c_str(), directory, name.c_str()) != 0) err = errno;
   }
   if (err != 0) return fail_errno(err, "cannot replace '" + name + "'");
-  if (durability == Durability::synced && ::fsync(directory) != 0)
-    return fail_errno(errno, "cannot write the directory of '" + name + "' to the disk");
-  return {};
+  if (durability == Durability::ordered) return {};
+  // Only now: one commit of the file system's journal has both, content and name. A power cut before it may leave a name
+  // with half a content, which the checksum finds.
+  SVD_CHECK(sync_file(fd.get(), name));
+  return sync_file(directory, "the directory of " + name);
 }
 
 struct Loaded {
@@ -128,24 +130,16 @@ bool StateStore::note(const Result<>& done, std::optional<std::string>& problem)
   return done.has_value();
 }
 
-namespace {
-Result<> save_runtime(UniqueFd& fd, const std::string& directory, const std::string& runtime, Durability durability) {
-  if (!fd) {
-    SVD_TRY(fd, private_directory(directory));
+Result<> StateStore::write_runtime(const std::string& runtime) {
+  if (!fd_) {
+    SVD_TRY(fd_, private_directory(directory_));
   }
   if (runtime.size() > max_runtime_bytes)
     return fail(std::errc::file_too_large, "the runtime state has " + std::to_string(runtime.size()) + " bytes");
-  return replace_keeping(fd.get(), runtime_name, format_runtime(runtime), durability);
-}
-}  // namespace
-
-bool StateStore::save(const std::string& runtime) {
-  return note(save_runtime(fd_, directory_, runtime, Durability::ordered), runtime_problem_);
+  return replace_keeping(fd_.get(), runtime_name, format_runtime(runtime), Durability::ordered);
 }
 
-bool StateStore::save_durably(const std::string& runtime) {
-  return note(save_runtime(fd_, directory_, runtime, Durability::synced), runtime_problem_);
-}
+bool StateStore::save(const std::string& runtime) { return note(write_runtime(runtime), runtime_problem_); }
 
 Result<> StateStore::write_revision(const Revision& revision) {
   const auto bytes = format_revision(revision);
@@ -153,7 +147,10 @@ Result<> StateStore::write_revision(const Revision& revision) {
     return fail(std::errc::file_too_large, "revision " + std::to_string(revision.view.number) + " has " +
                                                std::to_string(bytes.size()) + " bytes");
   SVD_TRY(const auto directory, revision_directory(revision.view.ecosystem, true));
-  return replace_keeping(directory.get(), std::to_string(revision.view.number), bytes, Durability::synced);
+  const auto name = std::to_string(revision.view.number);
+  // What was asked for is made sure of once; later saves of it only change how it went.
+  const bool known = ::faccessat(directory.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  return replace_keeping(directory.get(), name, bytes, known ? Durability::ordered : Durability::synced);
 }
 
 bool StateStore::save_revision(const Revision& revision) { return note(write_revision(revision), revision_problem_); }

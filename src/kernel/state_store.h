@@ -7,11 +7,11 @@
 // Each is a text that a person can read (kernel/state_format.h): a line with format, version, length and checksum, then
 // named fields. A file counts only when all of that is right, so a reader sees one whole state or the one before.
 //
-// Written to a temporary file in the same directory, then exchanged with the newest, which becomes the previous copy. A revision
-// is also fsync'd, file and directory, before save_revision() returns: it is the only copy of what somebody asked for. The
-// runtime state is not: it is written many times a second under load, and the engine must not wait milliseconds for a disk. It
-// is whole after the death of any process; after a power cut it may be that of some seconds before (Durability::ordered), when none
-// of the processes that it speaks of is left anyway. For an orderly end there is save_durably().
+// Written to a temporary file in the same directory, then exchanged with the newest, which becomes the previous copy. A new
+// revision is on the disk (fsync of file and directory) before save_revision() returns: it is the only copy of what somebody asked
+// for. The runtime state, and how a revision went, are not waited for: they are written many times a second under load, and the
+// engine must not wait milliseconds for a disk. They are whole after the death of any process; after a power cut they may be
+// those of some seconds before (Durability::ordered), when none of the processes that they speak of is left anyway.
 //
 // Nothing here stops the daemon: what cannot be written is reported by degraded() until a later save succeeds.
 #pragma once
@@ -44,8 +44,6 @@ class StateStore final : public StatePort {
   [[nodiscard]] LoadedState load_all();
 
   bool save(const std::string& runtime) override;
-  // The same, with fsync. For an orderly end of the daemon.
-  bool save_durably(const std::string& runtime);
   bool save_revision(const Revision& revision) override;
   // no_such_file_or_directory: there is none. illegal_byte_sequence: neither it nor its previous copy can be trusted.
   Result<Revision> load_revision(const Name& ecosystem, std::uint64_t number) override;
@@ -58,6 +56,7 @@ class StateStore final : public StatePort {
   StateStore(std::string directory, UniqueFd fd) : directory_{std::move(directory)}, fd_{std::move(fd)} {}
   bool note(const Result<>& done, std::optional<std::string>& problem);
   Result<UniqueFd> revision_directory(const Name& ecosystem, bool make);
+  Result<> write_runtime(const std::string& runtime);
   Result<> write_revision(const Revision& revision);
   void load_ecosystem(const std::string& name, LoadedState& into);
 
