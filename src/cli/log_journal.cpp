@@ -12,7 +12,8 @@
 namespace svd::cli {
 namespace {
 
-// SD_MESSAGE_JOURNAL_DROPPED: "Suppressed N messages from UNIT", with N_DROPPED (journalctl --catalog knows it).
+// SD_MESSAGE_JOURNAL_DROPPED: "Suppressed N messages from UNIT", with N_DROPPED (journalctl --catalog knows
+// it).
 constexpr const char* suppressed_message = "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e";
 
 Result<> check(int r, const char* what) {
@@ -34,10 +35,12 @@ class Journal final : public JournalSource {
     for (const auto& instance : instances) {
       sources_[instance.identifier] = instance.source;
       const auto match = "SYSLOG_IDENTIFIER=" + instance.identifier;
-      SVD_CHECK(check(sd_journal_add_match(journal_.get(), match.data(), match.size()), "cannot select from the journal"));
+      SVD_CHECK(check(sd_journal_add_match(journal_.get(), match.data(), match.size()),
+                      "cannot select from the journal"));
     }
     SVD_CHECK(check(sd_journal_add_disjunction(journal_.get()), "cannot select from the journal"));
-    return check(sd_journal_add_match(journal_.get(), suppressed_message, 0), "cannot select from the journal");
+    return check(sd_journal_add_match(journal_.get(), suppressed_message, 0),
+                 "cannot select from the journal");
   }
 
   Result<> find_beginning(const LogQuery& query) {
@@ -47,9 +50,11 @@ class Journal final : public JournalSource {
       // One more than wanted, since next() moves first; with none wanted that leaves it on the last one.
       if (r >= 0) r = sd_journal_previous_skip(journal_.get(), *query.lines + 1);
       // Fewer are there: next() would pass over the first, on which it stands now.
-      if (r >= 0 && static_cast<std::uint64_t>(r) < *query.lines + 1) r = sd_journal_seek_head(journal_.get());
+      if (r >= 0 && static_cast<std::uint64_t>(r) < *query.lines + 1)
+        r = sd_journal_seek_head(journal_.get());
     } else if (query.since) {
-      r = sd_journal_seek_realtime_usec(journal_.get(), static_cast<std::uint64_t>(std::max<std::int64_t>(query.since->micros, 0)));
+      r = sd_journal_seek_realtime_usec(
+          journal_.get(), static_cast<std::uint64_t>(std::max<std::int64_t>(query.since->micros, 0)));
     } else {
       r = sd_journal_seek_head(journal_.get());
     }
@@ -108,7 +113,8 @@ class Journal final : public JournalSource {
     if (found == sources_.end()) return take_suppressed(when);
     if (const auto unit = field("_SYSTEMD_UNIT"); !unit.empty()) units_.insert(unit);
     OwnedLine line{LogLine::Kind::text, found->second, when, when, field("MESSAGE"), true};
-    // A line over journald's LineMax= comes in pieces, told apart from lines by this field; a stream's pieces are joined again.
+    // A line over journald's LineMax= comes in pieces, told apart from lines by this field; a stream's pieces
+    // are joined again.
     const auto stream = field("_STREAM_ID");
     if (const auto begun = partial_.find(stream); begun != partial_.end()) {
       line.text.insert(0, begun->second.text);
@@ -123,7 +129,8 @@ class Journal final : public JournalSource {
     ready_.push_back(std::move(line));
   }
 
-  // journald limits rates by unit. The remark is ours when it was one of our processes that met the limit (its cgroup ends with
+  // journald limits rates by unit. The remark is ours when it was one of our processes that met the limit
+  // (its cgroup ends with
   // "<ecosystem>:<app>/<slot>.<start>"), or when our instances log under that unit.
   void take_suppressed(WallTime when) {
     const auto unit = field("OBJECT_SYSTEMD_UNIT");
@@ -134,7 +141,8 @@ class Journal final : public JournalSource {
     ready_.push_back({LogLine::Kind::note, *source, when, when,
                       "journald suppressed " + (dropped.empty() ? "some" : dropped) + " messages of " +
                           (unit.empty() ? "this instance" : "'" + unit + "'") +
-                          " (RateLimitIntervalSec= and RateLimitBurst= in journald.conf(5); logs: { to: file } has no limit)",
+                          " (RateLimitIntervalSec= and RateLimitBurst= in journald.conf(5); logs: { to: file "
+                          "} has no limit)",
                       true});
   }
 
@@ -149,15 +157,16 @@ class Journal final : public JournalSource {
 
   JournalPtr journal_;
   std::optional<WallTime> since_;
-  std::map<std::string, std::size_t> sources_;   // by identifier
-  std::set<std::string> units_;                  // that our instances were seen in
-  std::map<std::string, OwnedLine> partial_;     // by stream: pieces of a line that goes on
+  std::map<std::string, std::size_t> sources_;  // by identifier
+  std::set<std::string> units_;                 // that our instances were seen in
+  std::map<std::string, OwnedLine> partial_;    // by stream: pieces of a line that goes on
   std::deque<OwnedLine> ready_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<JournalSource>> JournalSource::open(const std::vector<JournalInstance>& instances, const LogQuery& query) {
+Result<std::unique_ptr<JournalSource>> JournalSource::open(const std::vector<JournalInstance>& instances,
+                                                           const LogQuery& query) {
   sd_journal* raw = nullptr;
   const int r = query.journal.empty() ? sd_journal_open(&raw, SD_JOURNAL_LOCAL_ONLY)
                                       : sd_journal_open_directory(&raw, query.journal.c_str(), 0);
@@ -165,7 +174,8 @@ Result<std::unique_ptr<JournalSource>> JournalSource::open(const std::vector<Jou
   auto journal = std::make_unique<Journal>(JournalPtr{raw}, query);
   SVD_CHECK(journal->match(instances));
   SVD_CHECK(journal->find_beginning(query));
-  if (query.follow && sd_journal_get_fd(raw) < 0) return fail(std::errc::io_error, "cannot follow the journal");
+  if (query.follow && sd_journal_get_fd(raw) < 0)
+    return fail(std::errc::io_error, "cannot follow the journal");
   return std::unique_ptr<JournalSource>{std::move(journal)};
 }
 

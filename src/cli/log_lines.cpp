@@ -12,7 +12,8 @@ constexpr std::size_t chunk = 64U << 10;
 
 }  // namespace
 
-Result<std::unique_ptr<FileLines>> FileLines::open(std::string path, std::size_t source, const LogQuery& query) {
+Result<std::unique_ptr<FileLines>> FileLines::open(std::string path, std::size_t source,
+                                                   const LogQuery& query) {
   std::unique_ptr<FileLines> lines{new FileLines{std::move(path), source, query.since}};
   SVD_CHECK(lines->reopen());
   if (lines->stream_) SVD_CHECK(lines->find_beginning(query));
@@ -46,9 +47,10 @@ Result<> FileLines::find_beginning(const LogQuery& query) {
   return {};
 }
 
-// Where the last `lines` lines begin. Goes back file by file; one that reaches further than needed is read twice, since a
-// compressed file has no way back.
-Result<std::uint64_t> FileLines::before_last_lines(const std::vector<LogStretch>& stretches, std::uint64_t lines) {
+// Where the last `lines` lines begin. Goes back file by file; one that reaches further than needed is read
+// twice, since a compressed file has no way back.
+Result<std::uint64_t> FileLines::before_last_lines(const std::vector<LogStretch>& stretches,
+                                                   std::uint64_t lines) {
   if (lines == 0) return stretches.back().end;
   scratch_.resize(chunk);
   const auto each_newline = [&](std::uint64_t begin, std::uint64_t end, auto&& visit) -> Result<> {
@@ -59,14 +61,18 @@ Result<std::uint64_t> FileLines::before_last_lines(const std::vector<LogStretch>
       SVD_TRY(const auto n, stream_->read(std::span{scratch_.data(), want}));
       if (n == 0) break;
       const char* const data = scratch_.data();
-      for (const char* p = data; (p = static_cast<const char*>(std::memchr(p, '\n', n - static_cast<std::size_t>(p - data)))) != nullptr; ++p)
+      for (const char* p = data;
+           (p = static_cast<const char*>(std::memchr(p, '\n', n - static_cast<std::size_t>(p - data)))) !=
+           nullptr;
+           ++p)
         visit(stream_->position() - n + static_cast<std::uint64_t>(p - data));
     }
     return {};
   };
   const auto end = stretches.back().end;
   auto wanted = lines;
-  // From the newest file to the oldest, in pieces of the live one, so that its last lines do not cost the reading of all of it.
+  // From the newest file to the oldest, in pieces of the live one, so that its last lines do not cost the
+  // reading of all of it.
   for (auto stretch = stretches.rbegin(); stretch != stretches.rend(); ++stretch) {
     for (auto to = stretch->end; to > stretch->begin;) {
       const auto from = stretch->live && to - stretch->begin > 4 * chunk ? to - 4 * chunk : stretch->begin;
@@ -106,7 +112,8 @@ Result<bool> FileLines::fill() {
   return *n > 0;
 }
 
-// Lines before the first one with a time take that one's; where none comes, the time when their file was last written to.
+// Lines before the first one with a time take that one's; where none comes, the time when their file was last
+// written to.
 void FileLines::guess_time() {
   std::string_view rest{buffer_};
   rest.remove_prefix(begin_);
@@ -145,8 +152,13 @@ Result<bool> FileLines::next(OwnedLine& into) {
   for (;;) {
     if (stream_) {
       if (const auto lost = stream_->take_lost(); lost > 0) {
-        into = {LogLine::Kind::note, source_, std::nullopt, last_time_.value_or(WallTime{}),
-                std::to_string(lost) + " bytes of this log are gone: their rotated file was removed or is damaged", true};
+        into = {LogLine::Kind::note,
+                source_,
+                std::nullopt,
+                last_time_.value_or(WallTime{}),
+                std::to_string(lost) +
+                    " bytes of this log are gone: their rotated file was removed or is damaged",
+                true};
         return true;
       }
     }

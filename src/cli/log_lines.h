@@ -30,7 +30,8 @@ class LineSource {
   virtual Result<bool> next(OwnedLine& into) = 0;
   // What there was at the beginning has been read: go on with what comes.
   virtual void begin_following() {}
-  // Bytes of a line whose end has not come, and nothing has come for a while: give them out. False: there are none.
+  // Bytes of a line whose end has not come, and nothing has come for a while: give them out. False: there are
+  // none.
   virtual bool flush(OwnedLine& into) = 0;
   [[nodiscard]] virtual bool holds_partial() const = 0;
 };
@@ -61,17 +62,18 @@ class FileLines final : public LineSource {
   std::size_t source_;
   std::optional<WallTime> since_;
   std::optional<LogStream> stream_;
-  std::uint64_t until_ = UINT64_MAX;       // of the stream: the end of what was there at open()
-  std::vector<LogStretch> stretches_;      // as of open()
-  std::string buffer_;                     // [begin_, size) is to be given out, up to searched_ there is no line end
+  std::uint64_t until_ = UINT64_MAX;   // of the stream: the end of what was there at open()
+  std::vector<LogStretch> stretches_;  // as of open()
+  std::string buffer_;  // [begin_, size) is to be given out, up to searched_ there is no line end
   std::size_t begin_ = 0, searched_ = 0;
-  std::optional<WallTime> last_time_;      // that of the last line that had one, or a guess
-  bool time_is_known_ = false;             // not a guess
-  bool continues_ = false;                 // the last piece had no line end
+  std::optional<WallTime> last_time_;  // that of the last line that had one, or a guess
+  bool time_is_known_ = false;         // not a guess
+  bool continues_ = false;             // the last piece had no line end
   std::string scratch_;
 };
 
-// The journal's entries of all instances that log there, in the order of time, and what journald suppressed of them.
+// The journal's entries of all instances that log there, in the order of time, and what journald suppressed
+// of them.
 struct JournalInstance {
   std::string identifier;
   std::size_t source = 0;
@@ -83,7 +85,8 @@ struct JournalWait {
 };
 class JournalSource : public LineSource {
  public:
-  static Result<std::unique_ptr<JournalSource>> open(const std::vector<JournalInstance>& instances, const LogQuery& query);
+  static Result<std::unique_ptr<JournalSource>> open(const std::vector<JournalInstance>& instances,
+                                                     const LogQuery& query);
   [[nodiscard]] virtual JournalWait wait() const = 0;
   // After the descriptor was ready, or the timeout was over.
   virtual void process() = 0;

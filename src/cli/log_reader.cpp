@@ -22,8 +22,8 @@
 namespace svd::cli {
 namespace {
 
-constexpr int partial_patience = 500;       // milliseconds until a line without an end is shown as it is
-constexpr int journal_quiet = 200;          // milliseconds without news after which all has arrived in the journal
+constexpr int partial_patience = 500;  // milliseconds until a line without an end is shown as it is
+constexpr int journal_quiet = 200;     // milliseconds without news after which all has arrived in the journal
 constexpr unsigned lines_between_looks = 512;  // at `stop`
 constexpr std::string_view journal_prefix = "journal:";
 
@@ -100,15 +100,18 @@ class Reader {
       std::ranges::pop_heap(heads, later);
       give(heads.back().line);
       SVD_TRY(const bool there, sources[heads.back().source]->next(heads.back().line));
-      if (there) std::ranges::push_heap(heads, later);
-      else heads.pop_back();
+      if (there)
+        std::ranges::push_heap(heads, later);
+      else
+        heads.pop_back();
       if (count % lines_between_looks == 0 && stop_is_asked(0)) ended_ = true;
     }
     return {};
   }
 
   void give(OwnedLine& line) {
-    if (query_.lines && !last_lines_given_) {  // only the last ones count: which these are is known at the end
+    if (query_.lines &&
+        !last_lines_given_) {  // only the last ones count: which these are is known at the end
       last_lines_.push_back(std::move(line));
       if (last_lines_.size() > *query_.lines) last_lines_.pop_front();
       return;
@@ -133,8 +136,8 @@ class Reader {
     return query_.stop >= 0 && !query_.finish && ::poll(&stop, 1, timeout) > 0;
   }
 
-  // The file itself for writes to it; its directory for what appears and is renamed there; while that is missing, the nearest
-  // directory above it. Both calls are harmless when the watch exists.
+  // The file itself for writes to it; its directory for what appears and is renamed there; while that is
+  // missing, the nearest directory above it. Both calls are harmless when the watch exists.
   void watch(const std::string& path, std::size_t index) {
     constexpr std::uint32_t changes = IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR;
     auto directory = split_path(path).directory;
@@ -144,7 +147,8 @@ class Reader {
       above = ::inotify_add_watch(inotify_.get(), directory.c_str(), changes);
     }
     if (above >= 0) above_[above].insert(index);
-    if (const int file = ::inotify_add_watch(inotify_.get(), path.c_str(), IN_MODIFY); file >= 0) written_[file] = index;
+    if (const int file = ::inotify_add_watch(inotify_.get(), path.c_str(), IN_MODIFY); file >= 0)
+      written_[file] = index;
   }
 
   // The logs that something happened to. Many writes since the last call are one entry here.
@@ -161,7 +165,8 @@ class Reader {
         if ((event.mask & IN_Q_OVERFLOW) != 0)
           for (std::size_t i = 0; i < files_.size(); ++i) renamed.insert(i);
         if (const auto file = written_.find(event.wd); file != written_.end()) touched.insert(file->second);
-        if (const auto some = above_.find(event.wd); some != above_.end()) renamed.insert(some->second.begin(), some->second.end());
+        if (const auto some = above_.find(event.wd); some != above_.end())
+          renamed.insert(some->second.begin(), some->second.end());
       }
     }
     for (const auto index : renamed) watch(files_[index]->path(), index);
@@ -171,8 +176,10 @@ class Reader {
 
   Result<> wait() {
     const auto journal = journal_ != nullptr ? journal_->wait() : JournalWait{};
-    std::array<pollfd, 3> fds{{{query_.stop, POLLIN, 0}, {inotify_.get(), POLLIN, 0}, {journal.fd, journal.events, 0}}};
-    const bool partial = std::ranges::any_of(all_, [](const auto& source) { return source->holds_partial(); });
+    std::array<pollfd, 3> fds{
+        {{query_.stop, POLLIN, 0}, {inotify_.get(), POLLIN, 0}, {journal.fd, journal.events, 0}}};
+    const bool partial =
+        std::ranges::any_of(all_, [](const auto& source) { return source->holds_partial(); });
     const int n = ::poll(fds.data(), fds.size(), partial ? partial_patience : journal.timeout);
     if (n < 0 && errno != EINTR) return fail_errno(errno, "cannot wait for log lines");
     if (fds[0].revents != 0 && query_.finish) return finish();
@@ -213,8 +220,9 @@ class Reader {
   std::vector<FileLines*> files_;
   JournalSource* journal_ = nullptr;
   UniqueFd inotify_;
-  std::map<int, std::size_t> written_;         // watch → file
-  std::map<int, std::set<std::size_t>> above_; // watch of a directory → files that live (or will live) below it
+  std::map<int, std::size_t> written_;  // watch → file
+  std::map<int, std::set<std::size_t>>
+      above_;  // watch of a directory → files that live (or will live) below it
   std::deque<OwnedLine> last_lines_;
   bool last_lines_given_ = false;
   bool ended_ = false;

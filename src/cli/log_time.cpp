@@ -64,8 +64,8 @@ struct Parts {
 };
 
 bool plausible(const Parts& p) {
-  return p.year >= 1970 && p.year <= 2200 && p.month >= 1 && p.month <= 12 && p.day >= 1 && p.day <= 31 && p.hour <= 23 &&
-         p.minute <= 59 && p.second <= 60;
+  return p.year >= 1970 && p.year <= 2200 && p.month >= 1 && p.month <= 12 && p.day >= 1 && p.day <= 31 &&
+         p.hour <= 23 && p.minute <= 59 && p.second <= 60;
 }
 
 // Seconds east of UTC from "Z", "+01:00", "-0530", " +0000", " UTC"; nullopt: none is told.
@@ -126,7 +126,8 @@ std::optional<WallTime> numeric_date(Cursor at) {
   if (!at.take_digits(4, parts.year)) return std::nullopt;
   const char separator = at.text.empty() ? ' ' : at.text.front();
   if (separator != '-' && separator != '/') return std::nullopt;
-  const bool date = at.take(separator) && at.take_digits(2, parts.month) && at.take(separator) && at.take_digits(2, parts.day);
+  const bool date = at.take(separator) && at.take_digits(2, parts.month) && at.take(separator) &&
+                    at.take_digits(2, parts.day);
   if (!date || !(at.take('T') || at.take('t') || at.take(' ')) || !take_clock(at, parts)) return std::nullopt;
   return finish(parts, at);
 }
@@ -143,7 +144,8 @@ std::optional<WallTime> named_month(Cursor at) {
   if (month == months.end()) return std::nullopt;
   parts.month = static_cast<int>(month - months.begin()) + 1;
   at.text.remove_prefix(3);
-  if (!at.take(separator) || !at.take_digits(4, parts.year) || !(at.take(':') || at.take(' ')) || !take_clock(at, parts))
+  if (!at.take(separator) || !at.take_digits(4, parts.year) || !(at.take(':') || at.take(' ')) ||
+      !take_clock(at, parts))
     return std::nullopt;
   return finish(parts, at);
 }
@@ -154,7 +156,8 @@ std::optional<WallTime> epoch(Cursor at) {
   std::size_t digits = 0;
   if (!at.take_number(13, value, digits) || (digits != 10 && digits != 13)) return std::nullopt;
   const auto micros = digits == 13 ? value * 1000 : value * 1'000'000 + at.take_fraction();
-  const bool ends = at.text.empty() || std::string_view{" \t]),|}:"}.find(at.text.front()) != std::string_view::npos;
+  const bool ends =
+      at.text.empty() || std::string_view{" \t]),|}:"}.find(at.text.front()) != std::string_view::npos;
   return ends ? std::optional{WallTime{micros}} : std::nullopt;
 }
 
@@ -188,7 +191,8 @@ std::optional<WallTime> leading_time(std::string_view line) {
   if (const auto bracket = line.find('['); bracket != std::string_view::npos)
     if (const auto time = named_month({line.substr(bracket + 1)})) return time;
   const auto blank = line.find(' ');
-  if (blank == std::string_view::npos || line.substr(0, blank).find(':') == std::string_view::npos) return std::nullopt;
+  if (blank == std::string_view::npos || line.substr(0, blank).find(':') == std::string_view::npos)
+    return std::nullopt;
   return named_month({line.substr(blank + 1)});
 }
 

@@ -40,7 +40,8 @@ Result<std::string> read_file_at(int directory, const std::string& name, std::si
   for (;;) {
     const auto had = bytes.size();
     const auto rest = std::max<std::size_t>(static_cast<std::size_t>(about.st_size), had) - had;
-    const auto want = std::min(limit, had + rest) - had + 1;  // one more than there should be: tells the end, or too much
+    const auto want =
+        std::min(limit, had + rest) - had + 1;  // one more than there should be: tells the end, or too much
     bytes.resize(had + want);
     const auto n = ::read(fd.get(), bytes.data() + had, want);
     const int err = errno;
@@ -60,8 +61,8 @@ Result<> fill_temporary(int fd, const AtomicWrite& what, std::string_view bytes)
   if (::fchmod(fd, what.mode) != 0) return fail_errno(errno, "cannot set the mode of '" + what.temp + "'");
   if (auto done = write_all(fd, bytes); !done)
     return fail_errno(static_cast<int>(done.error().code), "cannot write '" + what.name + "'");
-  // Without this the data may still be without blocks when the rename is committed: an empty file after a power cut. ext4
-  // does the same by itself, but not for an exchange (ext4(5), auto_da_alloc).
+  // Without this the data may still be without blocks when the rename is committed: an empty file after a
+  // power cut. ext4 does the same by itself, but not for an exchange (ext4(5), auto_da_alloc).
   ::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
   return {};
 }
@@ -91,7 +92,8 @@ Result<> write_file_at(int directory, const AtomicWrite& what, std::string_view 
     ::unlinkat(directory, what.temp.c_str(), 0);
     return done;
   }
-  return what.durability == Durability::synced ? sync_file(directory, "the directory of " + what.name) : Result<>{};
+  return what.durability == Durability::synced ? sync_file(directory, "the directory of " + what.name)
+                                               : Result<>{};
 }
 
 Result<> make_directories(const std::string& path, mode_t mode) {

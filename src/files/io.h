@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading and writing whole files safely. Nothing here follows a symbolic link in a last path component, and every
-// descriptor is close-on-exec from birth.
+// Reading and writing whole files safely. Nothing here follows a symbolic link in a last path component, and
+// every descriptor is close-on-exec from birth.
 #pragma once
 
 #include <fcntl.h>
@@ -22,22 +22,24 @@ Result<UniqueFd> open_at(int directory, const std::string& name, int flags, mode
 // All of `bytes`, whatever write(2) takes at a time.
 Result<> write_all(int fd, std::string_view bytes);
 
-// At most `limit` bytes; more is an error (file_too_large), not a cut. Regular files only: a fifo would block.
+// At most `limit` bytes; more is an error (file_too_large), not a cut. Regular files only: a fifo would
+// block.
 Result<std::string> read_file_at(int directory, const std::string& name, std::size_t limit);
 
-// What survives a power cut. `ordered`: the old content or the new one; the disk is told to write, nobody waits for it, and with
-// the file system's next commit (5 s on ext4) the new one is there. `synced`: the new one, before the call returns.
+// What survives a power cut. `ordered`: the old content or the new one; the disk is told to write, nobody
+// waits for it, and with the file system's next commit (5 s on ext4) the new one is there. `synced`: the new
+// one, before the call returns.
 enum class Durability { ordered, synced };
-// Puts `bytes` into `name` so that a reader sees the old content or the new one, never a mixture. The temporary file is
-// `temp`, in the same directory; it is removed when anything fails.
+// Puts `bytes` into `name` so that a reader sees the old content or the new one, never a mixture. The
+// temporary file is `temp`, in the same directory; it is removed when anything fails.
 struct AtomicWrite {
   std::string name, temp;
   mode_t mode = 0600;
   Durability durability = Durability::ordered;
 };
 Result<> write_file_at(int directory, const AtomicWrite& what, std::string_view bytes);
-// The first half of it: leaves the content in `temp`, for a caller that puts it in place in another way and has the descriptor to
-// fsync, if it wants to.
+// The first half of it: leaves the content in `temp`, for a caller that puts it in place in another way and
+// has the descriptor to fsync, if it wants to.
 Result<UniqueFd> stage_file_at(int directory, const AtomicWrite& what, std::string_view bytes);
 
 // fsync(2); the error names `name`.

@@ -57,12 +57,11 @@ std::optional<RotatedFile> parse_rotated(std::string_view base, const std::strin
 std::string to_text(const CutRecord& record) {
   std::array<char, max_record> line{};
   const auto step = step_names[static_cast<std::size_t>(record.step)];
-  const int n = std::snprintf(line.data(), line.size(), "%s%s start=%llu hole=%llu number=%llu length=%llu cut=%llu\n",
-                              magic.data(), step.data(), static_cast<unsigned long long>(record.start),
-                              static_cast<unsigned long long>(record.hole),
-                              static_cast<unsigned long long>(record.number),
-                              static_cast<unsigned long long>(record.length),
-                              static_cast<unsigned long long>(record.cut.micros));
+  const int n = std::snprintf(
+      line.data(), line.size(), "%s%s start=%llu hole=%llu number=%llu length=%llu cut=%llu\n", magic.data(),
+      step.data(), static_cast<unsigned long long>(record.start),
+      static_cast<unsigned long long>(record.hole), static_cast<unsigned long long>(record.number),
+      static_cast<unsigned long long>(record.length), static_cast<unsigned long long>(record.cut.micros));
   return {line.data(), static_cast<std::size_t>(n)};
 }
 
@@ -75,8 +74,8 @@ std::optional<CutRecord> parse_cut_record(std::string_view text) {
   record.step = *step;
   std::uint64_t micros = 0;
   const bool all = take_number(text, "start=", record.start) && take_number(text, "hole=", record.hole) &&
-                   take_number(text, "number=", record.number) && take_number(text, "length=", record.length) &&
-                   take_number(text, "cut=", micros);
+                   take_number(text, "number=", record.number) &&
+                   take_number(text, "length=", record.length) && take_number(text, "cut=", micros);
   if (!all || !text.empty()) return std::nullopt;
   record.cut.micros = static_cast<std::int64_t>(micros);
   return record;
@@ -99,11 +98,13 @@ Result<LogPlace> open_log_place(const std::string& path) {
 }
 
 Result<UniqueFd> lock_log(const LogPlace& place, bool wait) {
-  SVD_TRY(auto fd, open_at(place.directory.get(), "." + place.base + ".lock", O_RDWR | O_CREAT | O_NONBLOCK, 0600));
+  SVD_TRY(auto fd,
+          open_at(place.directory.get(), "." + place.base + ".lock", O_RDWR | O_CREAT | O_NONBLOCK, 0600));
   for (;;) {
     if (::flock(fd.get(), wait ? LOCK_EX : LOCK_EX | LOCK_NB) == 0) return fd;
     if (errno == EWOULDBLOCK)
-      return fail(std::errc::resource_unavailable_try_again, "cannot rotate '" + place.base + "': somebody else does");
+      return fail(std::errc::resource_unavailable_try_again,
+                  "cannot rotate '" + place.base + "': somebody else does");
     if (errno != EINTR) return fail_errno(errno, "cannot lock '" + place.base + "'");
   }
 }
@@ -114,13 +115,16 @@ Result<CutRecord> read_cut_record(const LogPlace& place) {
   if (!text && text.error().code == std::errc::no_such_file_or_directory) return CutRecord{};
   if (!text) return tl::make_unexpected(text.error());
   const auto record = parse_cut_record(*text);
-  if (!record) return fail(std::errc::illegal_byte_sequence, "cannot use '" + name + "': it is no record of a log's cuts");
+  if (!record)
+    return fail(std::errc::illegal_byte_sequence,
+                "cannot use '" + name + "': it is no record of a log's cuts");
   return *record;
 }
 
 Result<> write_cut_record(const LogPlace& place, const CutRecord& record, mode_t mode) {
   const auto name = record_name(place.base);
-  return write_file_at(place.directory.get(), {name, name + ".new", mode, Durability::synced}, to_text(record));
+  return write_file_at(place.directory.get(), {name, name + ".new", mode, Durability::synced},
+                       to_text(record));
 }
 
 std::optional<std::uint64_t> first_data(int fd) {

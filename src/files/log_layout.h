@@ -1,29 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files of one log, and how its front is cut off without losing a byte. A log is one endless stream of bytes; each of
-// its files holds a stretch:
+// The files of one log, and how its front is cut off without losing a byte. A log is one endless stream of
+// bytes; each of its files holds a stretch:
 //
 //   web.0.log               the live file: the app appends to it and does not know of any of this
-//   web.0.log.000001.gz …   rotated files (without .gz: not compressed), oldest first; `zcat -f web.0.log.0* web.0.log` is the stream
-//   .web.0.log.cut          the record: where in the stream the live file begins; there from the first cut on
+//   web.0.log.000001.gz …   rotated files, oldest first; without .gz: not compressed
+//   .web.0.log.cut          the record: where in the stream the live file begins; from the first cut on
 //   .web.0.log.lock         held (flock) by whoever moves bytes
 //
-// A cut moves the first `length` bytes (whole blocks of the file system; ending with a line where there is such a block near
-// the end, else within one) to a rotated file. The steps, each of which may be the last one of a killed process:
+// `zcat -f web.0.log.0* web.0.log` is the stream.
 //
-//   copy     front → .web.0.log.part, fsync, rename to web.0.log.00000n: the record does not know it yet, so it does not
-//            count, and whoever comes next removes it
-//   copied   written into the record: from here on the stretch is in the rotated file, and whoever comes next goes on
-//   punched  FALLOC_FL_PUNCH_HOLE over the front (doing it twice is the same as once), then the record
-//   collapse FALLOC_FL_COLLAPSE_RANGE, atomic against appends. Had it been done or not? While the front is a hole, no. That is
-//            why it is punched first: comparing contents could not tell, where an app repeats itself
-//   settled  the record's start advances
+// A cut moves the first `length` bytes (whole blocks of the file system; ending with a line where there is
+// such a block near the end, else within one) to a rotated file. The steps, each of which may be the last one
+// of a killed process:
 //
-// Where the file system cannot collapse (tmpfs, btrfs, …), the hole stays: the live file is sparse and its logical size
-// grows for ever; readers begin at `hole`. `logtool write` (neither is possible) renames instead: `renaming` is
-// recorded, then the rotated file's existence tells whether it was done.
+//   copy      front → .web.0.log.part, fsync, rename to web.0.log.00000n. The record does not know it yet, so
+//             it does not count, and whoever comes next removes it.
+//   copied    Written into the record: from here on the stretch is in the rotated file, and whoever comes
+//             next goes on.
+//   punched   FALLOC_FL_PUNCH_HOLE over the front (doing it twice is the same as once), then the record.
+//   collapse  FALLOC_FL_COLLAPSE_RANGE, atomic against appends. Had it been done or not? While the front is a
+//             hole, no. That is why it is punched first: comparing contents could not tell, where an app
+//             repeats itself.
+//   settled   The record's start advances.
 //
-// The record is replaced by rename. A reader that finds the same record before and after it read has read a consistent
-// stretch: every move of bytes lies between two different records.
+// Where the file system cannot collapse (tmpfs, btrfs, …), the hole stays: the live file is sparse and its
+// logical size grows for ever; readers begin at `hole`. `logtool write` (neither is possible) renames
+// instead: `renaming` is recorded, then the rotated file's existence tells whether it was done.
+//
+// The record is replaced by rename. A reader that finds the same record before and after it read has read a
+// consistent stretch: every move of bytes lies between two different records.
 #pragma once
 
 #include <cstdint>
@@ -41,18 +46,18 @@ namespace svd {
 struct CutRecord {
   enum class Step : std::uint8_t { settled, copied, punched, renaming };
   Step step = Step::settled;
-  std::uint64_t start = 0;     // position in the stream of the first byte that the live file owns
-  std::uint64_t hole = 0;      // and where in the live file that byte is
-  std::uint64_t number = 0;    // of the newest rotated file that counts; 0: none yet
-  std::uint64_t length = 0;    // unless settled: what is being moved to rotated file number + 1
-  WallTime cut;                // when the last cut was made
+  std::uint64_t start = 0;   // position in the stream of the first byte that the live file owns
+  std::uint64_t hole = 0;    // and where in the live file that byte is
+  std::uint64_t number = 0;  // of the newest rotated file that counts; 0: none yet
+  std::uint64_t length = 0;  // unless settled: what is being moved to rotated file number + 1
+  WallTime cut;              // when the last cut was made
   bool operator==(const CutRecord&) const = default;
 };
 [[nodiscard]] std::string to_text(const CutRecord& record);
 [[nodiscard]] std::optional<CutRecord> parse_cut_record(std::string_view text);
 
-// A rotated file. `bytes` of the stream; a compressed one tells it in its last four bytes (RFC 1952), which is why no cut
-// is longer than max_cut.
+// A rotated file. `bytes` of the stream; a compressed one tells it in its last four bytes (RFC 1952), which
+// is why no cut is longer than max_cut.
 struct RotatedFile {
   std::uint64_t number = 0;
   bool compressed = false;
@@ -72,18 +77,20 @@ struct LogPlace {
 };
 Result<LogPlace> open_log_place(const std::string& path);
 
-// The right to move bytes of this log, until the descriptor is closed. Error resource_unavailable_try_again: somebody else has it and
-// `wait` is false.
+// The right to move bytes of this log, until the descriptor is closed. Error resource_unavailable_try_again:
+// somebody else has it and `wait` is false.
 Result<UniqueFd> lock_log(const LogPlace& place, bool wait);
 
 // A log that was never cut has no record: that is CutRecord{}. Error: unreadable, or no record of ours.
 Result<CutRecord> read_cut_record(const LogPlace& place);
 Result<> write_cut_record(const LogPlace& place, const CutRecord& record, mode_t mode);
 
-// Where the first byte of a file is that is no hole; nullopt: there is none. A file system without SEEK_DATA: 0.
+// Where the first byte of a file is that is no hole; nullopt: there is none. A file system without SEEK_DATA:
+// 0.
 [[nodiscard]] std::optional<std::uint64_t> first_data(int fd);
 
-// Oldest first. A number of which both forms exist (a compression that was cut short after its rename) comes once.
+// Oldest first. A number of which both forms exist (a compression that was cut short after its rename) comes
+// once.
 Result<std::vector<RotatedFile>> rotated_files(const LogPlace& place);
 
 }  // namespace svd

@@ -58,7 +58,8 @@ Result<std::size_t> LogSegment::read(std::span<char> into) {
 
 Result<> LogSegment::skip(std::uint64_t bytes) {
   if (!packed_) {
-    if (::lseek(plain_.get(), static_cast<off_t>(bytes), SEEK_CUR) < 0) return fail_errno(errno, "cannot read '" + name_ + "'");
+    if (::lseek(plain_.get(), static_cast<off_t>(bytes), SEEK_CUR) < 0)
+      return fail_errno(errno, "cannot read '" + name_ + "'");
     return {};
   }
   if (::gzseek(packed_.get(), static_cast<z_off_t>(bytes), SEEK_CUR) < 0)

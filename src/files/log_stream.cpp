@@ -36,15 +36,18 @@ bool LogStream::exists(const std::string& name) const {
   return ::faccessat(place_.directory.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-// The descriptor follows the name: an app that was started anew after its log was removed writes to another file.
+// The descriptor follows the name: an app that was started anew after its log was removed writes to another
+// file.
 Result<> LogStream::refresh_live() {
-  struct stat named {}, have {};
+  struct stat named {
+  }, have{};
   if (::fstatat(place_.directory.get(), place_.base.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0) {
     if (errno != ENOENT) return fail_errno(errno, "cannot read '" + place_.base + "'");
     live_.reset();
     return {};
   }
-  if (live_ && ::fstat(live_.get(), &have) == 0 && have.st_ino == named.st_ino && have.st_dev == named.st_dev) return {};
+  if (live_ && ::fstat(live_.get(), &have) == 0 && have.st_ino == named.st_ino && have.st_dev == named.st_dev)
+    return {};
   auto opened = open_at(place_.directory.get(), place_.base, O_RDONLY | O_NONBLOCK);
   if (!opened) {
     live_.reset();
@@ -71,7 +74,8 @@ Result<LogStream::Live> LogStream::look(const CutRecord& record) {
   // Somebody truncated the file: what is in it now begins at its beginning.
   if (live.size < record.hole || (record.step == Step::settled && first < record.hole)) live.offset = 0;
   switch (record.step) {
-    case Step::settled: break;
+    case Step::settled:
+      break;
     case Step::copied:
       live.owned += record.length;
       live.offset += record.length;
@@ -118,7 +122,8 @@ Result<std::vector<LogStretch>> LogStream::stretches() {
     std::ranges::reverse(all);
     return all;
   }
-  return fail(std::errc::resource_unavailable_try_again, "cannot read '" + place_.base + "': it changes all the time");
+  return fail(std::errc::resource_unavailable_try_again,
+              "cannot read '" + place_.base + "': it changes all the time");
 }
 
 void LogStream::seek(std::uint64_t position) {
@@ -137,7 +142,8 @@ Result<std::optional<std::size_t>> LogStream::read_live(const CutRecord& before,
   const int err = errno;
   SVD_TRY(const auto after, record());
   SVD_TRY(const auto still, look(after));
-  if (before != after || still.owned != live.owned || still.offset != live.offset) return std::optional<std::size_t>{};
+  if (before != after || still.owned != live.owned || still.offset != live.offset)
+    return std::optional<std::size_t>{};
   if (n < 0) return fail_errno(err, "cannot read '" + place_.base + "'");
   if (truncated) position_ = live.owned;
   position_ += static_cast<std::uint64_t>(n);
@@ -153,7 +159,8 @@ Result<bool> LogStream::open_segment(const Live& live) {
     if (file.number > number) continue;
     if (file.number < number) break;
     const auto length = rotated_length(place_, file);
-    if (!length && length.error().code == std::errc::no_such_file_or_directory) return false;  // compressed or pruned just now
+    if (!length && length.error().code == std::errc::no_such_file_or_directory)
+      return false;  // compressed or pruned just now
     if (!length || *length > end) break;
     const auto begin = end - *length;
     if (position_ < begin) {
@@ -176,7 +183,8 @@ Result<bool> LogStream::open_segment(const Live& live) {
 // nullopt: this file is done with, and so is open_.
 Result<std::optional<std::size_t>> LogStream::read_segment(std::span<char> into) {
   const auto rest = open_->end - position_;
-  const auto n = open_->segment.read(into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), rest))));
+  const auto n =
+      open_->segment.read(into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), rest))));
   if (n && *n > 0) {
     position_ += *n;
     if (position_ == open_->end) open_.reset();
@@ -205,7 +213,8 @@ Result<std::size_t> LogStream::read(std::span<char> into) {
     SVD_TRY(const auto n, read_live(before, live, into));
     if (n) return *n;
   }
-  return fail(std::errc::resource_unavailable_try_again, "cannot read '" + place_.base + "': it changes all the time");
+  return fail(std::errc::resource_unavailable_try_again,
+              "cannot read '" + place_.base + "': it changes all the time");
 }
 
 }  // namespace svd

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One log as one stream of bytes, through rotated files and the live one, also while it is being cut (log_layout.h).
-// Positions are those of the stream: they never move.
+// One log as one stream of bytes, through rotated files and the live one, also while it is being cut
+// (log_layout.h). Positions are those of the stream: they never move.
 #pragma once
 
 #include <cstdint>
@@ -27,13 +27,15 @@ class LogStream {
   // The log need not exist yet, its directory must. Error: not a regular file, permission_denied, …
   static Result<LogStream> open(const std::string& path);
 
-  // What there is now, oldest first; the live file's stretch is last, and there even when it is empty or does not exist.
+  // What there is now, oldest first; the live file's stretch is last, and there even when it is empty or does
+  // not exist.
   Result<std::vector<LogStretch>> stretches();
 
   void seek(std::uint64_t position);
   [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
   // The bytes at position(), which moves on. 0: nothing more for now.
-  // A position whose bytes are gone (older than what is kept) moves to the oldest byte that is there: see take_lost().
+  // A position whose bytes are gone (older than what is kept) moves to the oldest byte that is there: see
+  // take_lost().
   Result<std::size_t> read(std::span<char> into);
   // How many bytes were passed over because their file was gone or damaged, since the last call.
   [[nodiscard]] std::uint64_t take_lost() noexcept { return std::exchange(lost_, 0); }
@@ -55,7 +57,8 @@ class LogStream {
   Result<CutRecord> record() const { return read_cut_record(place_); }
   Result<> refresh_live();
   Result<Live> look(const CutRecord& record);
-  Result<std::optional<std::size_t>> read_live(const CutRecord& before, const Live& live, std::span<char> into);
+  Result<std::optional<std::size_t>> read_live(const CutRecord& before, const Live& live,
+                                               std::span<char> into);
   Result<bool> open_segment(const Live& live);
   Result<std::optional<std::size_t>> read_segment(std::span<char> into);
   [[nodiscard]] bool exists(const std::string& name) const;

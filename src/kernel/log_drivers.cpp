@@ -37,11 +37,13 @@ Result<UniqueFd> connect_stream(const std::string& socket) {
 
 Result<UniqueFd> open_journal_stream(const std::string& socket, std::string_view identifier) {
   SVD_TRY(auto fd, connect_stream(socket));
-  // Identifier, unit (left to journald: see logs.h), priority 6, "<N>" prefixes are understood, no forwarding.
+  // Identifier, unit (left to journald: see logs.h), priority 6, "<N>" prefixes are understood, no
+  // forwarding.
   const auto header = std::string{identifier} + "\n\n6\n1\n0\n0\n0\n";
   SVD_CHECK(write_all(fd.get(), header));  // fits into the buffer of a socket that is empty
   ::shutdown(fd.get(), SHUT_RD);
-  const int buffer = 8 << 20;  // what sd_journal_stream_fd(3) takes; an app may write a burst that journald is yet to read
+  const int buffer =
+      8 << 20;  // what sd_journal_stream_fd(3) takes; an app may write a burst that journald is yet to read
   if (::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer) != 0)
     ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
   // The app expects a blocking descriptor: with a full buffer it should wait, not lose lines.
@@ -62,7 +64,8 @@ bool can_cut_files(const std::string& directory) {
   if (!fd) return true;
   constexpr std::size_t block = 64U << 10;  // a multiple of any file system's block
   if (!write_all(fd.get(), std::string(2 * block, '.'))) return true;
-  return ::fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, block) == 0 && first_data(fd.get()) == block;
+  return ::fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, block) == 0 &&
+         first_data(fd.get()) == block;
 }
 
 namespace {
@@ -77,7 +80,8 @@ class SpawnSettings {
     ::sigfillset(&all);
     ::posix_spawnattr_setsigmask(&attributes_, &none);
     ::posix_spawnattr_setsigdefault(&attributes_, &all);
-    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+    ::posix_spawnattr_setflags(&attributes_,
+                               POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
   }
   SpawnSettings(const SpawnSettings&) = delete;
   SpawnSettings& operator=(const SpawnSettings&) = delete;
@@ -86,8 +90,10 @@ class SpawnSettings {
     ::posix_spawnattr_destroy(&attributes_);
   }
   void put(int fd, int as) {
-    if (fd < 0) ::posix_spawn_file_actions_addopen(&actions_, as, "/dev/null", O_RDWR, 0);
-    else ::posix_spawn_file_actions_adddup2(&actions_, fd, as);
+    if (fd < 0)
+      ::posix_spawn_file_actions_addopen(&actions_, as, "/dev/null", O_RDWR, 0);
+    else
+      ::posix_spawn_file_actions_adddup2(&actions_, fd, as);
   }
   [[nodiscard]] const posix_spawn_file_actions_t* actions() const { return &actions_; }
   [[nodiscard]] const posix_spawnattr_t* attributes() const { return &attributes_; }
@@ -109,7 +115,8 @@ Result<int> spawn_helper(const Helper& helper) {
   argv.push_back(nullptr);
   std::array<char*, 1> environment{nullptr};
   pid_t pid = 0;
-  const int err = ::posix_spawn(&pid, argv.front(), settings.actions(), settings.attributes(), argv.data(), environment.data());
+  const int err = ::posix_spawn(&pid, argv.front(), settings.actions(), settings.attributes(), argv.data(),
+                                environment.data());
   if (err != 0) return fail_errno(err, "cannot start '" + helper.argv.front() + "'");
   return pid;
 }

@@ -20,11 +20,11 @@ namespace {
 
 constexpr std::size_t max_jobs = 2;  // helpers at a time: rotation is background work, and disks are slow
 constexpr Millis shortest_look{50};
-constexpr int lazy_looks = 5;  // times the usual, for a file that is far from its limit
+constexpr int lazy_looks = 5;             // times the usual, for a file that is far from its limit
 constexpr Millis unwatched_look{60'000};  // where the kernel has no watch left for us
 constexpr Millis retry_after{60'000};     // a cut that failed
 constexpr Millis start_slack{20};         // looks due this soon are done in the same wake-up
-constexpr std::size_t max_looks = 64;      // in one wake-up: nobody else should wait for them
+constexpr std::size_t max_looks = 64;     // in one wake-up: nobody else should wait for them
 constexpr std::uint64_t fastest_growth = 1ULL << 30;  // bytes a second that a first look allows for
 constexpr std::uint64_t smallest_cut = 4096;          // a block
 constexpr int temporary_failure = 75;                 // EX_TEMPFAIL: another helper is at it
@@ -120,7 +120,8 @@ Millis LogRotation::next_look(const Key& key, std::uint64_t grown, Nanos during,
   const auto limit = key.app->policy.rotate;
   if (limit == 0 || grown == 0 || during.count() <= 0) return options_.look;
   const auto left = static_cast<double>(limit - std::min(limit, live));
-  const auto seconds = left / (2.0 * static_cast<double>(grown)) * (static_cast<double>(during.count()) / 1e9);
+  const auto seconds =
+      left / (2.0 * static_cast<double>(grown)) * (static_cast<double>(during.count()) / 1e9);
   if (seconds > 600) return options_.look * lazy_looks;
   return std::clamp(Millis{static_cast<std::int64_t>(seconds * 1000)}, shortest_look, options_.look);
 }
@@ -129,13 +130,15 @@ void LogRotation::look(const Key& key, Active& active, TimePoint now) {
   const auto name = path(key);
   auto& log = file(key);
   struct stat about {};
-  if (::stat(name.c_str(), &about) != 0) {  // it was never started, or its log was removed: its next start says so
+  if (::stat(name.c_str(), &about) !=
+      0) {  // it was never started, or its log was removed: its next start says so
     active_.erase(key);
     return;
   }
   const auto size = static_cast<std::uint64_t>(about.st_size);
   CutRecord record;
-  const bool may_cut = key.app->policy.max_age.count() > 0 || (key.app->policy.rotate > 0 && size >= key.app->policy.rotate);
+  const bool may_cut =
+      key.app->policy.max_age.count() > 0 || (key.app->policy.rotate > 0 && size >= key.app->policy.rotate);
   if (may_cut || (log.size == 0 && size > 0))  // the first look also finds what a killed helper left
     if (const auto place = open_log_place(name)) record = read_cut_record(*place).value_or(CutRecord{});
   if (key.app->policy.max_age.count() > 0 && log.age_due == 0) learn_age(key, record.cut.micros, name);
@@ -176,7 +179,9 @@ bool LogRotation::wants_cut(const Key& key, std::uint64_t size, std::uint64_t ho
 bool LogRotation::watch(const Key& key) {
   if (!inotify_) {
     inotify_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-    if (inotify_) static_cast<void>(inotify_watch_.arm(loop_, inotify_.get(), EPOLLIN, Priority::client, [this](auto) { on_inotify(); }));
+    if (inotify_)
+      static_cast<void>(inotify_watch_.arm(loop_, inotify_.get(), EPOLLIN, Priority::client,
+                                           [this](auto) { on_inotify(); }));
   }
   auto& log = file(key);
   log.watch = inotify_ ? ::inotify_add_watch(inotify_.get(), path(key).c_str(), IN_MODIFY | IN_ONESHOT) : -1;
@@ -211,7 +216,8 @@ void LogRotation::on_inotify() {
   }
   for (const auto& key : written) {
     const auto left = key.app->policy.rotate - std::min(key.app->policy.rotate, file(key).size);
-    activate(key, std::clamp(Millis{static_cast<std::int64_t>(left / (fastest_growth / 1000))}, shortest_look, options_.look));
+    activate(key, std::clamp(Millis{static_cast<std::int64_t>(left / (fastest_growth / 1000))}, shortest_look,
+                             options_.look));
   }
 }
 
@@ -233,12 +239,14 @@ void LogRotation::start_job(const Key& key, bool by_age) {
   auto job = std::make_unique<Job>();
   job->key = key;
   job->path = path(key);
-  std::vector<std::string> argv{options_.tool, "rotate", "--keep", std::to_string(policy.keep), "--size",
-                                std::to_string(by_age ? 0 : policy.rotate)};
+  std::vector<std::string> argv{options_.tool, "rotate",
+                                "--keep",      std::to_string(policy.keep),
+                                "--size",      std::to_string(by_age ? 0 : policy.rotate)};
   if (policy.compress) argv.emplace_back("--compress");
   argv.push_back(job->path);
   std::array<int, 2> ends{-1, -1};
-  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) ends = {-1, -1};  // the helper then has nowhere to complain
+  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0)
+    ends = {-1, -1};  // the helper then has nowhere to complain
   job->errors.reset(ends[0]);
   const UniqueFd write_end{ends[1]};
   auto armed = Result<>{};
@@ -276,7 +284,9 @@ void LogRotation::finished(Job& job, int status) {
     auto& active = active_.at(job.key);
     active.rotating = false;
     active.seen = Loop::now().mono;
-    active.due = active.seen + (status == 0 ? shortest_look : status == temporary_failure ? options_.look : retry_after);
+    active.due = active.seen + (status == 0                   ? shortest_look
+                                : status == temporary_failure ? options_.look
+                                                              : retry_after);
     wake_at(active.due);
     file(job.key).age_due = 0;  // learnt anew from the record
     struct stat about {};
@@ -295,7 +305,8 @@ void LogRotation::learn_age(const Key& key, std::int64_t cut_micros, const std::
   auto& log = file(key);
   auto born = cut_micros;
   struct statx about {};
-  if (born == 0 && ::statx(AT_FDCWD, name.c_str(), 0, STATX_BTIME, &about) == 0 && (about.stx_mask & STATX_BTIME) != 0)
+  if (born == 0 && ::statx(AT_FDCWD, name.c_str(), 0, STATX_BTIME, &about) == 0 &&
+      (about.stx_mask & STATX_BTIME) != 0)
     born = static_cast<std::int64_t>(about.stx_btime.tv_sec) * 1'000'000;
   if (born == 0) born = options_.wall().micros;
   log.age_due = born + key.app->policy.max_age.count() * 1000;
@@ -313,9 +324,12 @@ void LogRotation::on_age() {
   for (auto& [id, app] : apps_)
     for (std::uint32_t slot = 0; slot < app.files.size(); ++slot) {
       const auto& log = app.files[slot];
-      if (!log.attached || log.age_due == 0 || log.overdue) continue;  // an overdue one waits for something to cut
-      if (log.age_due <= wall) activate({&app, slot}, Millis{0});
-      else if (!next || log.age_due < *next) next = log.age_due;
+      if (!log.attached || log.age_due == 0 || log.overdue)
+        continue;  // an overdue one waits for something to cut
+      if (log.age_due <= wall)
+        activate({&app, slot}, Millis{0});
+      else if (!next || log.age_due < *next)
+        next = log.age_due;
     }
   age_timer_at_.reset();
   if (next) age_timer_at_ = now.mono + std::chrono::microseconds{*next - wall};
@@ -325,8 +339,10 @@ void LogRotation::on_age() {
 std::vector<std::string> LogRotation::degraded() const {
   std::vector<std::string> all;
   if (too_few_watches_)
-    all.emplace_back("log files are looked at once a minute only, so that they may grow past `rotate`: the kernel refuses more inotify "
-                     "watches (fs.inotify.max_user_watches, max_user_instances)");
+    all.emplace_back(
+        "log files are looked at once a minute only, so that they may grow past `rotate`: the kernel refuses "
+        "more inotify "
+        "watches (fs.inotify.max_user_watches, max_user_instances)");
   for (const auto& [path, sentence] : failures_) all.push_back(sentence);
   return all;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Decides when a log file is cut, and has it done. See logs.h for what it costs.
 //
-// A file is idle (a one-shot inotify watch, nothing else) or active (looked at when due). Activity makes an idle one active; a
-// look that finds it unchanged arms the watch, looks once more (a write may have come in between), and lets it be idle.
+// A file is idle (a one-shot inotify watch, nothing else) or active (looked at when due). Activity makes an
+// idle one active; a look that finds it unchanged arms the watch, looks once more (a write may have come in
+// between), and lets it be idle.
 #pragma once
 
 #include <sys/types.h>
@@ -47,14 +48,14 @@ class LogRotation {
   struct File {
     int watch = -1;
     bool attached = false;
-    bool overdue = false;       // older than max_age, with too little in it to cut
-    std::uint64_t size = 0;     // at the last look
-    std::int64_t age_due = 0;   // microseconds, wall clock; 0: not known
+    bool overdue = false;      // older than max_age, with too little in it to cut
+    std::uint64_t size = 0;    // at the last look
+    std::int64_t age_due = 0;  // microseconds, wall clock; 0: not known
   };
   struct App {
     AppId id;
     LogPolicy policy;
-    std::vector<File> files;    // by slot
+    std::vector<File> files;  // by slot
   };
   struct Key {
     App* app = nullptr;
@@ -101,7 +102,7 @@ class LogRotation {
   std::map<Key, Active> active_;
   std::vector<std::pair<Key, bool>> queue_;  // cuts that wait for a helper; true: by age
   std::vector<std::unique_ptr<Job>> jobs_;
-  std::unique_ptr<Job> last_job_;            // kept until its handler has returned
+  std::unique_ptr<Job> last_job_;                // kept until its handler has returned
   std::map<std::string, std::string> failures_;  // by path
   bool too_few_watches_ = false;
   UniqueFd inotify_;

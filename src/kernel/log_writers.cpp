@@ -14,7 +14,8 @@
 namespace svd {
 namespace {
 
-constexpr int pipe_bytes = 1 << 20;  // what an unprivileged process may have (pipe(7)); a smaller one is as correct
+constexpr int pipe_bytes =
+    1 << 20;  // what an unprivileged process may have (pipe(7)); a smaller one is as correct
 constexpr Millis restart_after{1000};
 constexpr Millis farewell{500};  // for writers to finish at our end
 
@@ -27,7 +28,8 @@ Result<> LogWriters::arm() {
   return timer_.arm(loop_, Priority::client, [this] { retry(); });
 }
 
-// With all apps gone the writers see the end of their input now. A container ends with us: give them a moment.
+// With all apps gone the writers see the end of their input now. A container ends with us: give them a
+// moment.
 LogWriters::~LogWriters() {
   std::vector<int> left;
   for (auto& [path, writer] : writers_) {
@@ -45,13 +47,15 @@ LogWriters::~LogWriters() {
 
 Result<UniqueFd> LogWriters::open(const std::string& path, const LogPolicy& policy) {
   auto& writer = writers_[path];
-  if (writer.write_end && writer.policy != policy) {  // a live change: the old one goes on for those it serves
+  if (writer.write_end &&
+      writer.policy != policy) {  // a live change: the old one goes on for those it serves
     close(path);
     return open(path, policy);
   }
   if (!writer.write_end) {
     std::array<int, 2> ends{-1, -1};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail_errno(errno, "cannot make a pipe for the log '" + path + "'");
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+      return fail_errno(errno, "cannot make a pipe for the log '" + path + "'");
     writer.path = path;
     writer.policy = policy;
     writer.read_end.reset(ends[0]);
@@ -73,15 +77,18 @@ void LogWriters::close(const std::string& path) {
 
 Result<> LogWriters::start(Writer& writer) {
   const auto& policy = writer.policy;
-  std::vector<std::string> argv{tool_, "write", "--keep", std::to_string(policy.keep), "--size", std::to_string(policy.rotate),
-                                "--age", std::to_string(policy.max_age.count())};
+  std::vector<std::string> argv{tool_,    "write",
+                                "--keep", std::to_string(policy.keep),
+                                "--size", std::to_string(policy.rotate),
+                                "--age",  std::to_string(policy.max_age.count())};
   if (policy.compress) argv.emplace_back("--compress");
   argv.push_back(writer.path);
   SVD_TRY(writer.pid, spawn_helper({argv, writer.read_end.get(), STDERR_FILENO}));
   writer.started = Loop::now().mono;
   writer.watch = std::make_unique<ChildWatch>();
-  return writer.watch->arm(loop_, writer.pid,
-                           [this, path = writer.path, pid = writer.pid](int status) { ended(path, pid, status); });
+  return writer.watch->arm(loop_, writer.pid, [this, path = writer.path, pid = writer.pid](int status) {
+    ended(path, pid, status);
+  });
 }
 
 void LogWriters::ended(const std::string& path, int pid, int status) {
@@ -95,9 +102,10 @@ void LogWriters::ended(const std::string& path, int pid, int status) {
   auto& writer = found->second;
   last_watch_ = std::move(writer.watch);
   writer.pid = 0;
-  writer.problem = "the writer of the log '" + path + "' ended (" +
-                   (status < 0 ? "signal " + std::to_string(-status) : "exit code " + std::to_string(status)) +
-                   ") and is started again";
+  writer.problem =
+      "the writer of the log '" + path + "' ended (" +
+      (status < 0 ? "signal " + std::to_string(-status) : "exit code " + std::to_string(status)) +
+      ") and is started again";
   changed_();
   if (Loop::now().mono - writer.started >= restart_after && start(writer)) return;
   static_cast<void>(timer_.set(Loop::now().mono + restart_after));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The writer processes (`logtool write`) of logs whose file system can remove no front of a file. One a file; both ends of its
-// pipe are kept here, so that an app is never without a reader: a writer that dies is started again on the same pipe, and
-// what was in it is still there. The pipe is the app's own when the daemon dies: the writer lives on as long as there is an app.
+// The writer processes (`logtool write`) of logs whose file system can remove no front of a file. One a file;
+// both ends of its pipe are kept here, so that an app is never without a reader: a writer that dies is
+// started again on the same pipe, and what was in it is still there. The pipe is the app's own when the
+// daemon dies: the writer lives on as long as there is an app.
 #pragma once
 
 #include <functional>
@@ -48,7 +49,8 @@ class LogWriters {
   std::function<void()> changed_;
   std::map<std::string, Writer> writers_;
   std::unique_ptr<ChildWatch> last_watch_;  // kept until its handler has returned
-  std::map<int, std::unique_ptr<ChildWatch>> leaving_;  // by pid; of writers that were closed: reaped when their apps are gone
+  std::map<int, std::unique_ptr<ChildWatch>>
+      leaving_;  // by pid: closed, to be reaped when their apps are gone
   Timer timer_;
 };
 

@@ -36,7 +36,8 @@ struct Logs::State {
   }
   [[nodiscard]] std::string path_of(const SlotId& slot, const LogPolicy& policy) const {
     if (!policy.path.empty()) return policy.path;
-    return options.directory + "/" + slot.app.ecosystem.str() + "/" + slot.app.app.str() + "." + std::to_string(slot.slot) + ".log";
+    return options.directory + "/" + slot.app.ecosystem.str() + "/" + slot.app.app.str() + "." +
+           std::to_string(slot.slot) + ".log";
   }
   // Asked once for each file system.
   bool can_cut(const std::string& directory) {
@@ -67,7 +68,8 @@ struct Logs::State {
     if (found == piped.end()) return;
     const auto path = std::move(found->second);
     piped.erase(found);
-    if (std::ranges::none_of(piped, [&](const auto& other) { return other.second == path; })) writers.close(path);
+    if (std::ranges::none_of(piped, [&](const auto& other) { return other.second == path; }))
+      writers.close(path);
   }
 
   LogOptions options;
@@ -85,7 +87,8 @@ Result<std::unique_ptr<Logs>> Logs::make(const Loop& loop, LogOptions options) {
   sigset_t mask;
   ::sigemptyset(&mask);
   ::sigaddset(&mask, SIGCHLD);
-  if (const int err = ::pthread_sigmask(SIG_BLOCK, &mask, nullptr); err != 0) return fail_errno(err, "cannot block SIGCHLD");
+  if (const int err = ::pthread_sigmask(SIG_BLOCK, &mask, nullptr); err != 0)
+    return fail_errno(err, "cannot block SIGCHLD");
   if (!options.wall) options.wall = wall_now;
   if (!options.changed) options.changed = [] {};
   auto state = std::make_unique<State>(loop, std::move(options));
@@ -99,10 +102,13 @@ void Logs::attach(const SlotId& slot, const LogPolicy& policy) {
   auto& s = *state_;
   const auto path = s.path_of(slot, policy);
   const bool cut = s.resolved(policy) == LogPolicy::To::file && rotates(policy);
-  if (const auto piped = s.piped.find(slot); piped != s.piped.end() && (!cut || piped->second != path)) s.stop_piping(slot);
+  if (const auto piped = s.piped.find(slot); piped != s.piped.end() && (!cut || piped->second != path))
+    s.stop_piping(slot);
   // A directory that is not there yet is tried at the first start.
-  if (cut && s.can_cut(split_path(path).directory)) s.rotation.attach(slot, policy);
-  else s.rotation.detach(slot);
+  if (cut && s.can_cut(split_path(path).directory))
+    s.rotation.attach(slot, policy);
+  else
+    s.rotation.detach(slot);
 }
 
 void Logs::detach(const SlotId& slot) {
@@ -114,11 +120,15 @@ LogPolicy::To Logs::automatic() const { return state_->usual; }
 
 std::string Logs::where(const SlotId& slot, const LogPolicy& policy) const {
   switch (state_->resolved(policy)) {
-    case LogPolicy::To::journal: return "journal:" + slot.str();
-    case LogPolicy::To::file: return state_->path_of(slot, policy);
-    case LogPolicy::To::console: return "console";
+    case LogPolicy::To::journal:
+      return "journal:" + slot.str();
+    case LogPolicy::To::file:
+      return state_->path_of(slot, policy);
+    case LogPolicy::To::console:
+      return "console";
     case LogPolicy::To::none:
-    case LogPolicy::To::automatic: break;  // resolved() never says automatic
+    case LogPolicy::To::automatic:
+      break;  // resolved() never says automatic
   }
   return "none";
 }
@@ -129,10 +139,13 @@ Result<Stdio> Logs::open(const SlotId& slot, const LogPolicy& policy) {
       SVD_TRY(auto fd, open_journal_stream(state_->options.journal, slot.str()));
       return Stdio{Stdio::Kind::fd, {}, std::move(fd)};
     }
-    case LogPolicy::To::file: return state_->open_file(slot, policy);
-    case LogPolicy::To::console: return Stdio{Stdio::Kind::inherit, {}, UniqueFd{}};
+    case LogPolicy::To::file:
+      return state_->open_file(slot, policy);
+    case LogPolicy::To::console:
+      return Stdio{Stdio::Kind::inherit, {}, UniqueFd{}};
     case LogPolicy::To::none:
-    case LogPolicy::To::automatic: break;
+    case LogPolicy::To::automatic:
+      break;
   }
   return Stdio{};
 }

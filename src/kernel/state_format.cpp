@@ -24,8 +24,9 @@ tl::unexpected<Error> damaged(std::string text = "it is damaged") {
 std::string header(std::string_view kind, std::uint64_t its_version, std::string_view body) {
   const auto sum = ::crc32_z(0, reinterpret_cast<const Bytef*>(body.data()), body.size());
   std::array<char, max_header> line{};
-  std::snprintf(line.data(), line.size(), "svd-state %.*s %llu %zu %08lx\n", static_cast<int>(kind.size()), kind.data(),
-                static_cast<unsigned long long>(its_version), body.size(), static_cast<unsigned long>(sum));
+  std::snprintf(line.data(), line.size(), "svd-state %.*s %llu %zu %08lx\n", static_cast<int>(kind.size()),
+                kind.data(), static_cast<unsigned long long>(its_version), body.size(),
+                static_cast<unsigned long>(sum));
   return line.data();
 }
 
@@ -33,7 +34,9 @@ void put(std::string& body, std::string_view name, std::string_view value) {
   body.append(name).append(" ").append(std::to_string(value.size())).append("\n").append(value).append("\n");
 }
 
-std::string finish(std::string_view kind, const std::string& body) { return header(kind, version, body) + body; }
+std::string finish(std::string_view kind, const std::string& body) {
+  return header(kind, version, body) + body;
+}
 
 bool number(std::string_view text, std::uint64_t& into) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
@@ -45,7 +48,8 @@ Result<std::string_view> checked_body(std::string_view kind, std::string_view fi
   const auto end = file.substr(0, max_header).find('\n');
   const auto start = "svd-state " + std::string{kind} + " ";
   if (file.empty()) return damaged("it is empty");
-  if (end == std::string_view::npos || !file.starts_with(start)) return damaged("it is no state file of this kind");
+  if (end == std::string_view::npos || !file.starts_with(start))
+    return damaged("it is no state file of this kind");
   const auto line = file.substr(0, end + 1);
   const auto body = file.substr(end + 1);
   const auto rest = line.substr(start.size());
@@ -53,7 +57,8 @@ Result<std::string_view> checked_body(std::string_view kind, std::string_view fi
   if (!number(rest.substr(0, rest.find(' ')), its_version)) return damaged();
   if (line != header(kind, its_version, body)) return damaged();
   if (its_version > version)
-    return fail(std::errc::not_supported, "it was written by a newer svd (format " + std::to_string(its_version) + ")");
+    return fail(std::errc::not_supported,
+                "it was written by a newer svd (format " + std::to_string(its_version) + ")");
   if (its_version != version) return damaged();
   return body;
 }
@@ -66,7 +71,9 @@ Result<std::vector<Field>> fields(std::string_view body) {
     const auto end = body.find('\n');
     const auto space = body.find(' ');
     std::uint64_t size = 0;
-    if (end == std::string_view::npos || space >= end || !number(body.substr(space + 1, end - space - 1), size)) return damaged();
+    if (end == std::string_view::npos || space >= end ||
+        !number(body.substr(space + 1, end - space - 1), size))
+      return damaged();
     const auto name = body.substr(0, space);
     body.remove_prefix(end + 1);
     if (size >= body.size() || body[size] != '\n') return damaged();
@@ -86,7 +93,8 @@ Setter text(Member member) {
   };
 }
 
-// One table for reading; format_revision() writes in its order. An env file or variable is two fields, name and value.
+// One table for reading; format_revision() writes in its order. An env file or variable is two fields, name
+// and value.
 const std::map<std::string_view, Setter>& setters() {
   static const std::map<std::string_view, Setter> table{
       {"ecosystem",
@@ -101,18 +109,18 @@ const std::map<std::string_view, Setter>& setters() {
          const auto [end, error] = std::from_chars(v.data(), v.data() + v.size(), r.view.when.micros);
          return error == std::errc{} && end == v.data() + v.size();
        }},
-      {"who", text([](Revision& r) -> auto& { return r.view.who; })},
-      {"outcome", text([](Revision& r) -> auto& { return r.view.outcome; })},
-      {"summary", text([](Revision& r) -> auto& { return r.view.summary; })},
+      {"who", text([](Revision & r) -> auto& { return r.view.who; })},
+      {"outcome", text([](Revision & r) -> auto& { return r.view.outcome; })},
+      {"summary", text([](Revision & r) -> auto& { return r.view.summary; })},
       {"current",
        [](Revision& r, std::string_view v) {
          r.view.current = v == "yes";
          return v == "yes" || v == "no";
        }},
-      {"view.file", text([](Revision& r) -> auto& { return r.view.file; })},
-      {"file", text([](Revision& r) -> auto& { return r.source.file; })},
-      {"directory", text([](Revision& r) -> auto& { return r.source.directory; })},
-      {"profile", text([](Revision& r) -> auto& { return r.source.profile; })},
+      {"view.file", text([](Revision & r) -> auto& { return r.view.file; })},
+      {"file", text([](Revision & r) -> auto& { return r.source.file; })},
+      {"directory", text([](Revision & r) -> auto& { return r.source.directory; })},
+      {"profile", text([](Revision & r) -> auto& { return r.source.profile; })},
       {"cpus",
        [](Revision& r, std::string_view v) {
          std::uint64_t cpus = 0;
@@ -120,7 +128,7 @@ const std::map<std::string_view, Setter>& setters() {
          r.source.cpus = static_cast<std::uint32_t>(cpus);
          return ok;
        }},
-      {"text", text([](Revision& r) -> auto& { return r.source.text; })},
+      {"text", text([](Revision & r) -> auto& { return r.source.text; })},
   };
   return table;
 }

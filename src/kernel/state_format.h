@@ -5,7 +5,8 @@
 //   ecosystem 4                             a field: its name, the bytes of its value
 //   shop                                    the value, any bytes, and a line end
 //
-// A file is taken as a whole or not at all: every byte of it is under the checksum or must be exactly as it would be written.
+// A file is taken as a whole or not at all: every byte of it is under the checksum or must be exactly as it
+// would be written.
 #pragma once
 
 #include <string>
@@ -19,7 +20,8 @@ namespace svd {
 [[nodiscard]] std::string format_runtime(std::string_view runtime);
 [[nodiscard]] std::string format_revision(const Revision& revision);
 
-// Errors: illegal_byte_sequence: damaged or cut short; not_supported: written by a newer svd. The text is the reason alone
+// Errors: illegal_byte_sequence: damaged or cut short; not_supported: written by a newer svd. The text is the
+// reason alone
 // ("it is damaged"), for the caller to put into a sentence.
 [[nodiscard]] Result<std::string> parse_runtime(std::string_view file);
 [[nodiscard]] Result<Revision> parse_revision(std::string_view file);

@@ -28,13 +28,16 @@ Result<UniqueFd> private_directory(const std::string& path) {
   SVD_CHECK(make_directories(path, 0700));
   UniqueFd fd{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   struct stat about {};
-  if (!fd || ::fstat(fd.get(), &about) != 0) return fail_errno(errno, "cannot open the state directory '" + path + "'");
+  if (!fd || ::fstat(fd.get(), &about) != 0)
+    return fail_errno(errno, "cannot open the state directory '" + path + "'");
   if (about.st_uid != ::geteuid())
-    return fail(std::errc::permission_denied, "cannot use the state directory '" + path + "': it belongs to uid " +
-                                                  std::to_string(about.st_uid) + ", want " + std::to_string(::geteuid()));
+    return fail(std::errc::permission_denied, "cannot use the state directory '" + path +
+                                                  "': it belongs to uid " + std::to_string(about.st_uid) +
+                                                  ", want " + std::to_string(::geteuid()));
   if ((about.st_mode & 0022) != 0)
     return fail(std::errc::permission_denied,
-                "cannot use the state directory '" + path + "': others may write to it (chmod 0700 it after a look inside)");
+                "cannot use the state directory '" + path +
+                    "': others may write to it (chmod 0700 it after a look inside)");
   if ((about.st_mode & 0077) != 0) static_cast<void>(::fchmod(fd.get(), 0700));
   return fd;
 }
@@ -44,9 +47,10 @@ bool is_unwritable(const Error& error) {
          error.code == std::errc::io_error || error.code == static_cast<std::errc>(EDQUOT);
 }
 
-// The old file becomes the previous copy, and at no moment is there no file. After the exchange the old content has the
-// temporary name; a death there leaves it to be swept.
-Result<> replace_keeping(int directory, const std::string& name, std::string_view bytes, Durability durability) {
+// The old file becomes the previous copy, and at no moment is there no file. After the exchange the old
+// content has the temporary name; a death there leaves it to be swept.
+Result<> replace_keeping(int directory, const std::string& name, std::string_view bytes,
+                         Durability durability) {
   const auto temp = temporary(name);
   SVD_TRY(const auto fd, stage_file_at(directory, {name, temp, 0600, durability}, bytes));
   const auto prev = previous(name);
@@ -60,8 +64,8 @@ Result<> replace_keeping(int directory, const std::string& name, std::string_vie
   }
   if (err != 0) return fail_errno(err, "cannot replace '" + name + "'");
   if (durability == Durability::ordered) return {};
-  // Only now: one commit of the file system's journal has both, content and name. A power cut before it may leave a name
-  // with half a content, which the checksum finds.
+  // Only now: one commit of the file system's journal has both, content and name. A power cut before it may
+  // leave a name with half a content, which the checksum finds.
   SVD_CHECK(sync_file(fd.get(), name));
   return sync_file(directory, "the directory of " + name);
 }
@@ -73,8 +77,8 @@ struct Loaded {
 
 // The newest that can be trusted. `parse` takes the bytes and returns a Result.
 template <class Parse>
-auto load_newest(int directory, const std::string& name, std::size_t limit, const std::string& label, Parse&& parse,
-                 Loaded& about) -> decltype(parse(std::string_view{})) {
+auto load_newest(int directory, const std::string& name, std::size_t limit, const std::string& label,
+                 Parse&& parse, Loaded& about) -> decltype(parse(std::string_view{})) {
   const auto attempt = [&](const std::string& file) -> decltype(parse(std::string_view{})) {
     SVD_TRY(const auto bytes, read_file_at(directory, file, limit));
     return parse(bytes);
@@ -125,8 +129,10 @@ Result<UniqueFd> StateStore::revision_directory(const Name& ecosystem, bool make
 }
 
 bool StateStore::note(const Result<>& done, std::optional<std::string>& problem) {
-  if (done) problem.reset();
-  else problem = "the state in '" + directory_ + "' is not saved: " + done.error().text;
+  if (done)
+    problem.reset();
+  else
+    problem = "the state in '" + directory_ + "' is not saved: " + done.error().text;
   return done.has_value();
 }
 
@@ -135,7 +141,8 @@ Result<> StateStore::write_runtime(const std::string& runtime) {
     SVD_TRY(fd_, private_directory(directory_));
   }
   if (runtime.size() > max_runtime_bytes)
-    return fail(std::errc::file_too_large, "the runtime state has " + std::to_string(runtime.size()) + " bytes");
+    return fail(std::errc::file_too_large,
+                "the runtime state has " + std::to_string(runtime.size()) + " bytes");
   return replace_keeping(fd_.get(), runtime_name, format_runtime(runtime), Durability::ordered);
 }
 
@@ -153,7 +160,9 @@ Result<> StateStore::write_revision(const Revision& revision) {
   return replace_keeping(directory.get(), name, bytes, known ? Durability::ordered : Durability::synced);
 }
 
-bool StateStore::save_revision(const Revision& revision) { return note(write_revision(revision), revision_problem_); }
+bool StateStore::save_revision(const Revision& revision) {
+  return note(write_revision(revision), revision_problem_);
+}
 
 namespace {
 Result<Revision> load_one(int directory, const Name& ecosystem, std::uint64_t number, Loaded& about) {
@@ -185,13 +194,15 @@ void StateStore::remove_revision(const Name& ecosystem, std::uint64_t number) {
   const auto name = std::to_string(number);
   ::unlinkat(directory->get(), previous(name).c_str(), 0);
   ::unlinkat(directory->get(), name.c_str(), 0);
-  ::unlinkat(fd_.get(), (revisions_name + "/" + ecosystem.str()).c_str(), AT_REMOVEDIR);  // when it was the last one
+  ::unlinkat(fd_.get(), (revisions_name + "/" + ecosystem.str()).c_str(),
+             AT_REMOVEDIR);  // when it was the last one
 }
 
 void StateStore::load_ecosystem(const std::string& name, LoadedState& into) {
   const auto ecosystem = Name::parse(name);
   if (!ecosystem) {
-    into.problems.push_back("'" + directory_ + "/" + revisions_name + "/" + name + "' is passed over: " + ecosystem.error().text);
+    into.problems.push_back("'" + directory_ + "/" + revisions_name + "/" + name +
+                            "' is passed over: " + ecosystem.error().text);
     return;
   }
   const auto directory = revision_directory(*ecosystem, false);
@@ -204,13 +215,15 @@ void StateStore::load_ecosystem(const std::string& name, LoadedState& into) {
   for (const auto& file : *names) {
     if (is_temporary(file)) ::unlinkat(directory->get(), file.c_str(), 0);
     std::uint64_t number = 0;
-    const std::string_view digits{file.data(), file.find(".prev") != std::string::npos ? file.find(".prev") : file.size()};
+    const std::string_view digits{file.data(),
+                                  file.find(".prev") != std::string::npos ? file.find(".prev") : file.size()};
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
     if (error == std::errc{} && end == digits.data() + digits.size()) numbers.push_back(number);
   }
   std::ranges::sort(numbers);
   numbers.erase(std::ranges::unique(numbers).begin(), numbers.end());
-  if (numbers.size() > max_stored_revisions) numbers.erase(numbers.begin(), numbers.end() - max_stored_revisions);
+  if (numbers.size() > max_stored_revisions)
+    numbers.erase(numbers.begin(), numbers.end() - max_stored_revisions);
   for (const auto number : numbers) {
     Loaded about;
     auto revision = load_one(directory->get(), *ecosystem, number, about);
@@ -223,13 +236,14 @@ LoadedState StateStore::load_all() {
   LoadedState state;
   if (!fd_) return state;
   Loaded about;
-  auto runtime = load_newest(fd_.get(), runtime_name, max_runtime_bytes + 4096, "the runtime state in '" + directory_ + "'",
-                             &parse_runtime, about);
+  auto runtime = load_newest(fd_.get(), runtime_name, max_runtime_bytes + 4096,
+                             "the runtime state in '" + directory_ + "'", &parse_runtime, about);
   if (!about.problem.empty()) state.problems.push_back(about.problem);
   if (runtime) state.runtime = std::move(*runtime);
   const auto revisions = open_at(fd_.get(), revisions_name, O_RDONLY | O_DIRECTORY);
   if (!revisions) {
-    if (revisions.error().code != std::errc::no_such_file_or_directory) state.problems.push_back(revisions.error().text);
+    if (revisions.error().code != std::errc::no_such_file_or_directory)
+      state.problems.push_back(revisions.error().text);
     return state;
   }
   auto names = list_directory(revisions->get());
@@ -242,6 +256,8 @@ LoadedState StateStore::load_all() {
   return state;
 }
 
-std::optional<std::string> StateStore::degraded() const { return runtime_problem_ ? runtime_problem_ : revision_problem_; }
+std::optional<std::string> StateStore::degraded() const {
+  return runtime_problem_ ? runtime_problem_ : revision_problem_;
+}
 
 }  // namespace svd

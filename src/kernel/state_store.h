@@ -4,16 +4,19 @@
 //   runtime, runtime.prev                        the engine's runtime state, newest and the one before
 //   revisions/<ecosystem>/<number>, <number>.prev
 //
-// Each is a text that a person can read (kernel/state_format.h): a line with format, version, length and checksum, then
-// named fields. A file counts only when all of that is right, so a reader sees one whole state or the one before.
+// Each is a text that a person can read (kernel/state_format.h): a line with format, version, length and
+// checksum, then named fields. A file counts only when all of that is right, so a reader sees one whole state
+// or the one before.
 //
-// Written to a temporary file in the same directory, then exchanged with the newest, which becomes the previous copy. A new
-// revision is on the disk (fsync of file and directory) before save_revision() returns: it is the only copy of what somebody asked
-// for. The runtime state, and how a revision went, are not waited for: they are written many times a second under load, and the
-// engine must not wait milliseconds for a disk. They are whole after the death of any process; after a power cut they may be
-// those of some seconds before (Durability::ordered), when none of the processes that they speak of is left anyway.
+// Written to a temporary file in the same directory, then exchanged with the newest, which becomes the
+// previous copy. A new revision is on the disk (fsync of file and directory) before save_revision() returns:
+// it is the only copy of what somebody asked for. The runtime state, and how a revision went, are not waited
+// for: they are written many times a second under load, and the engine must not wait milliseconds for a disk.
+// They are whole after the death of any process; after a power cut they may be those of some seconds before
+// (Durability::ordered), when none of the processes that they speak of is left anyway.
 //
-// Nothing here stops the daemon: what cannot be written is reported by degraded() until a later save succeeds.
+// Nothing here stops the daemon: what cannot be written is reported by degraded() until a later save
+// succeeds.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +30,8 @@
 
 namespace svd {
 
-// All that a start can know. Every problem is a sentence for the log; none of them keeps the daemon from starting.
+// All that a start can know. Every problem is a sentence for the log; none of them keeps the daemon from
+// starting.
 struct LoadedState {
   std::string runtime;              // empty: none, or none that could be read
   std::vector<Revision> revisions;  // by ecosystem, then number
@@ -36,16 +40,18 @@ struct LoadedState {
 
 class StateStore final : public StatePort {
  public:
-  // Makes the directory (0700), refuses one that belongs to somebody else or that others may write to, tightens what
-  // is merely too open, removes temporary files that a killed daemon left. Error: see there; the daemon should not start, since it
-  // would trust what a stranger can write. A read-only or full file system is no error here.
+  // Makes the directory (0700), refuses one that belongs to somebody else or that others may write to,
+  // tightens what is merely too open, removes temporary files that a killed daemon left. Error: see there;
+  // the daemon should not start, since it would trust what a stranger can write. A read-only or full file
+  // system is no error here.
   static Result<StateStore> open(std::string directory);
 
   [[nodiscard]] LoadedState load_all();
 
   bool save(const std::string& runtime) override;
   bool save_revision(const Revision& revision) override;
-  // no_such_file_or_directory: there is none. illegal_byte_sequence: neither it nor its previous copy can be trusted.
+  // no_such_file_or_directory: there is none. illegal_byte_sequence: neither it nor its previous copy can be
+  // trusted.
   Result<Revision> load_revision(const Name& ecosystem, std::uint64_t number) override;
   void remove_revision(const Name& ecosystem, std::uint64_t number) override;
 
@@ -65,8 +71,10 @@ class StateStore final : public StatePort {
   std::optional<std::string> runtime_problem_, revision_problem_;
 };
 
-inline constexpr std::size_t max_runtime_bytes = 64U << 20;   // 10,000 slots at some 500 bytes, with room
-inline constexpr std::size_t max_revision_bytes = 32U << 20;  // the text (8 MiB at most), env files (1 MiB each)
-inline constexpr std::size_t max_stored_revisions = 10'000;   // read by load_all(); the newest of each ecosystem first
+inline constexpr std::size_t max_runtime_bytes = 64U << 20;  // 10,000 slots at some 500 bytes, with room
+inline constexpr std::size_t max_revision_bytes = 32U
+                                                  << 20;  // the text (8 MiB at most), env files (1 MiB each)
+inline constexpr std::size_t max_stored_revisions =
+    10'000;  // read by load_all(); the newest of each ecosystem first
 
 }  // namespace svd

@@ -24,7 +24,8 @@ constexpr int gzip_window = 15 + 16;  // deflateInit2(): a gzip header and trail
 Result<std::size_t> read_chunk(const CopyRange& range, std::uint64_t done, std::span<char> into) {
   const auto want = std::min<std::uint64_t>(into.size(), range.length - done);
   for (;;) {
-    const auto n = ::pread(range.from, into.data(), static_cast<std::size_t>(want), static_cast<off_t>(range.offset + done));
+    const auto n = ::pread(range.from, into.data(), static_cast<std::size_t>(want),
+                           static_cast<off_t>(range.offset + done));
     if (n > 0) return static_cast<std::size_t>(n);
     if (n == 0) return fail(std::errc::io_error, "cannot read the log: it became shorter meanwhile");
     if (errno != EINTR) return fail_errno(errno, "cannot read the log");

@@ -22,8 +22,8 @@ namespace {
 
 using Step = CutRecord::Step;
 
-// How far from the end of a cut a block is looked for that ends with a line. With lines of 100 bytes one in a hundred
-// does; among these 1,024 one is all but sure to.
+// How far from the end of a cut a block is looked for that ends with a line. With lines of 100 bytes one in a
+// hundred does; among these 1,024 one is all but sure to.
 constexpr std::uint64_t line_end_window = 4ULL << 20;
 
 struct Live {
@@ -42,7 +42,8 @@ Result<Live> open_live(const LogPlace& place) {
     return fail_errno(errno, "cannot examine " + quoted(place));
   // A second name of it could be anybody's file that an app's user linked here for us to shorten.
   if (!S_ISREG(live.about.st_mode) || live.about.st_nlink != 1)
-    return fail(std::errc::invalid_argument, "cannot rotate " + quoted(place) + ": not a regular file of one name");
+    return fail(std::errc::invalid_argument,
+                "cannot rotate " + quoted(place) + ": not a regular file of one name");
   if (system.f_bsize > 0) live.block = system.f_bsize;
   return live;
 }
@@ -52,7 +53,8 @@ mode_t file_mode(const Live& live) { return live.about.st_mode & 0777; }
 // Answers by trying where there is nothing: far behind the end of the file.
 bool can_punch(const Live& live) {
   constexpr off_t far = 1LL << 42;
-  return ::fallocate(live.fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, far, static_cast<off_t>(live.block)) == 0;
+  return ::fallocate(live.fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, far,
+                     static_cast<off_t>(live.block)) == 0;
 }
 
 Result<> save(const LogPlace& place, const Live& live, const CutRecord& record) {
@@ -61,13 +63,15 @@ Result<> save(const LogPlace& place, const Live& live, const CutRecord& record) 
 
 // A rotated file looks like the live one to whoever may read it, and tells when its last line was written.
 void dress(int fd, const struct stat& like) {
-  [[maybe_unused]] const int done = ::fchown(fd, like.st_uid, like.st_gid);  // only root can, and only then does it matter
+  [[maybe_unused]] const int done =
+      ::fchown(fd, like.st_uid, like.st_gid);  // only root can, and only then does it matter
   static_cast<void>(::fchmod(fd, like.st_mode & 0777));
   const timespec times[2] = {like.st_mtim, like.st_mtim};
   static_cast<void>(::futimens(fd, times));
 }
 
-// What was copied but never recorded does not count. A plain file beside its compressed form was compressed in whole.
+// What was copied but never recorded does not count. A plain file beside its compressed form was compressed
+// in whole.
 Result<> sweep(const LogPlace& place, const CutRecord& record) {
   const int directory = place.directory.get();
   ::unlinkat(directory, part_name(place.base).c_str(), 0);
@@ -98,7 +102,8 @@ Result<bool> collapse(const LogPlace& place, const Live& live, const CutRecord& 
   if (::fstat(live.fd.get(), &now) != 0) return fail_errno(errno, "cannot examine " + quoted(place));
   const auto end = record.hole + record.length;
   const auto size = static_cast<std::uint64_t>(now.st_size);
-  if (size < end || first_data(live.fd.get()).value_or(size) < end) return true;  // done before, or truncated by somebody
+  if (size < end || first_data(live.fd.get()).value_or(size) < end)
+    return true;                  // done before, or truncated by somebody
   if (size == end) return false;  // not up to the very end of the file (fallocate(2))
   if (::fallocate(live.fd.get(), FALLOC_FL_COLLAPSE_RANGE, 0, static_cast<off_t>(end)) == 0) return true;
   if (errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS) return false;
@@ -106,7 +111,8 @@ Result<bool> collapse(const LogPlace& place, const Live& live, const CutRecord& 
 }
 
 // From `copied` to `settled`, from wherever it stands.
-Result<CutRecord> advance(const LogPlace& place, const Live& live, CutRecord record, const CutOptions& options) {
+Result<CutRecord> advance(const LogPlace& place, const Live& live, CutRecord record,
+                          const CutOptions& options) {
   if (record.step == Step::copied) {
     SVD_CHECK(punch(place, live, record));
     options.at("punched");
@@ -133,7 +139,8 @@ std::uint64_t choose_length(const Live& live, std::uint64_t offset, std::uint64_
   const auto lowest = length - std::min(length / 2, line_end_window);
   for (auto end = length; end > lowest && end >= live.block; end -= live.block) {
     char last = 0;
-    if (::pread(live.fd.get(), &last, 1, static_cast<off_t>(offset + end - 1)) == 1 && last == '\n') return end;
+    if (::pread(live.fd.get(), &last, 1, static_cast<off_t>(offset + end - 1)) == 1 && last == '\n')
+      return end;
   }
   return length;
 }
@@ -151,7 +158,8 @@ Result<> rename_new(const LogPlace& place, const std::string& from, const std::s
   return fail_errno(err, "cannot rename '" + from + "' to '" + to + "'");
 }
 
-Result<> copy_front(const LogPlace& place, const Live& live, const CutRecord& next, const CutOptions& options) {
+Result<> copy_front(const LogPlace& place, const Live& live, const CutRecord& next,
+                    const CutOptions& options) {
   const int directory = place.directory.get();
   const auto part = part_name(place.base);
   SVD_TRY(const auto out, open_at(directory, part, O_WRONLY | O_CREAT | O_EXCL, 0600));
@@ -177,7 +185,9 @@ Result<bool> cut_once(const LogPlace& place, Live& live, CutRecord& record, cons
   if (::fstat(live.fd.get(), &live.about) != 0) return fail_errno(errno, "cannot examine " + quoted(place));
   const auto size = static_cast<std::uint64_t>(live.about.st_size);
   // Somebody truncated the file: it begins anew.
-  if (record.hole > 0 && (size < record.hole || first_data(live.fd.get()).value_or(record.hole) < record.hole)) record.hole = 0;
+  if (record.hole > 0 &&
+      (size < record.hole || first_data(live.fd.get()).value_or(record.hole) < record.hole))
+    record.hole = 0;
   const auto there = size - record.hole;
   if (there < std::max(options.rotate, live.block)) return false;
   auto next = record;
@@ -200,7 +210,8 @@ Result<> rotate_log(const std::string& path, const CutOptions& options) {
   SVD_TRY(const auto lock, lock_log(place, false));
   SVD_TRY(auto record, read_cut_record(place));
   if (!can_punch(live))
-    return fail(std::errc::not_supported, "cannot rotate " + quoted(place) + ": its file system cannot remove the front of a file");
+    return fail(std::errc::not_supported,
+                "cannot rotate " + quoted(place) + ": its file system cannot remove the front of a file");
   if (record.step != Step::settled) {
     SVD_TRY(record, advance(place, live, record, options));
   }
@@ -260,7 +271,8 @@ Result<> pack(const LogPlace& place, const RotatedFile& file, const CutOptions& 
   dress(out.get(), about);
   options.at("packed");
   const auto name = rotated_name(place.base, file.number, true);
-  if (::renameat(directory, part.c_str(), directory, name.c_str()) != 0) return fail_errno(errno, "cannot make '" + name + "'");
+  if (::renameat(directory, part.c_str(), directory, name.c_str()) != 0)
+    return fail_errno(errno, "cannot make '" + name + "'");
   options.at("pack named");
   ::unlinkat(directory, file.name.c_str(), 0);
   return {};

@@ -13,18 +13,19 @@
 namespace svd {
 
 struct CutOptions {
-  std::uint64_t rotate = 0;   // cut pieces of about this many bytes while there are so many; 0: all whole blocks, once
-  std::uint32_t keep = 4;     // rotated files that are kept; 0: what is cut is thrown away
+  std::uint64_t rotate = 0;  // bytes of a piece, cut while there is so much; 0: all whole blocks, once
+  std::uint32_t keep = 4;    // rotated files that are kept; 0: what is cut is thrown away
   bool compress = true;
-  bool may_collapse = true;   // false: only punch, as on a file system that cannot collapse; for tests
-  WallTime now;               // becomes the time of the cut
+  bool may_collapse = true;  // false: only punch, as on a file system that cannot collapse; for tests
+  WallTime now;              // becomes the time of the cut
   // Called after each step, by name. Tests end the process in it.
   std::function<void(std::string_view step)> at = [](std::string_view) {};
 };
 
 // Takes up what a killed process left undone, then cuts. `path`: the live file. Nothing to cut is no error.
-// Errors: resource_unavailable_try_again: another process is at it; not_supported: this file system can remove no
-// front of a file; invalid_argument: not a regular file of one name; else what the system said. The log is whole after each of them.
+// Errors: resource_unavailable_try_again: another process is at it; not_supported: this file system can
+// remove no front of a file; invalid_argument: not a regular file of one name; else what the system said. The
+// log is whole after each of them.
 Result<> rotate_log(const std::string& path, const CutOptions& options);
 
 // For `logtool write`, which owns what is appended. The caller holds the lock.

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// logtool: the daemon's helper for log files. Not meant to be called by hand, though nothing speaks against it.
+// logtool: the daemon's helper for log files. Not meant to be called by hand, though nothing speaks against
+// it.
 //
 //   logtool rotate [--size BYTES] [--keep N] [--compress] PATH     cut the front off a live log
 //   logtool write  [--size BYTES] [--age MS] [--keep N] [--compress] PATH    append standard input to it
 //
-// Exit status: 0 done; 75 (EX_TEMPFAIL) somebody else is rotating it; 1 anything else, with a sentence on standard error.
+// Exit status: 0 done; 75 (EX_TEMPFAIL) somebody else is rotating it; 1 anything else, with a sentence on
+// standard error.
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -46,7 +48,10 @@ std::optional<Arguments> parse(std::span<char*> rest) {
       rest = rest.subspan(1);
       continue;
     }
-    auto* const into = option == "--size" ? &found.size : option == "--age" ? &found.age : option == "--keep" ? &found.keep : nullptr;
+    auto* const into = option == "--size"   ? &found.size
+                       : option == "--age"  ? &found.age
+                       : option == "--keep" ? &found.keep
+                                            : nullptr;
     if (into == nullptr || !take_number(rest, *into)) return std::nullopt;
   }
   if (rest.size() != 1 || found.keep > 1'000'000) return std::nullopt;
@@ -67,7 +72,8 @@ svd::Result<> run(const Arguments& arguments) {
   cut.compress = arguments.compress;
   cut.now = now();
   if (arguments.verb == "write")
-    return svd::write_log(STDIN_FILENO, arguments.path, {cut, svd::Millis{static_cast<std::int64_t>(arguments.age)}});
+    return svd::write_log(STDIN_FILENO, arguments.path,
+                          {cut, svd::Millis{static_cast<std::int64_t>(arguments.age)}});
   ::setpriority(PRIO_PROCESS, 0, 10);  // the apps come first; nothing is lost while we wait
   return svd::rotate_log(arguments.path, cut);
 }
@@ -77,7 +83,8 @@ svd::Result<> run(const Arguments& arguments) {
 int main(int argc, char** argv) {
   const auto arguments = parse(std::span{argv, static_cast<std::size_t>(argc)}.subspan(argc > 0 ? 1 : 0));
   if (!arguments || (arguments->verb != "rotate" && arguments->verb != "write")) {
-    std::fputs("usage: logtool rotate|write [--size BYTES] [--age MS] [--keep N] [--compress] PATH\n", stderr);
+    std::fputs("usage: logtool rotate|write [--size BYTES] [--age MS] [--keep N] [--compress] PATH\n",
+               stderr);
     return 2;
   }
   const auto done = run(*arguments);

@@ -20,7 +20,8 @@ namespace {
 
 constexpr std::size_t chunk = 256U << 10;
 constexpr timespec breath{0, 1'000'000};
-constexpr std::uint64_t patience = 1U << 20;  // how much longer than `rotate` a file may get for the sake of a whole line
+constexpr std::uint64_t patience =
+    1U << 20;  // how much longer than `rotate` a file may get for the sake of a whole line
 
 WallTime wall_now() {
   timespec now{};
@@ -32,8 +33,8 @@ class Writer {
  public:
   Writer(LogPlace place, const WriterOptions& options) : place_{std::move(place)}, options_{options} {}
 
-  // A full disk ends nothing: what cannot be written is lost, as it would be to an app that writes to the file itself
-  // and does not look at the result; the app goes on, and so do its later lines.
+  // A full disk ends nothing: what cannot be written is lost, as it would be to an app that writes to the
+  // file itself and does not look at the result; the app goes on, and so do its later lines.
   void append(std::string_view bytes) {
     while (!bytes.empty()) {
       const auto done = append_some(bytes);
@@ -56,14 +57,16 @@ class Writer {
 
   // The file of that name: another writer may have renamed ours.
   Result<> open_live() {
-    struct stat have {}, named {};
+    struct stat have {
+    }, named{};
     if (live_ && ::fstat(live_.get(), &have) == 0 &&
         ::fstatat(place_.directory.get(), place_.base.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
         named.st_ino == have.st_ino && named.st_dev == have.st_dev) {
       size_ = static_cast<std::uint64_t>(have.st_size);
       return {};
     }
-    SVD_TRY(live_, open_at(place_.directory.get(), place_.base, O_WRONLY | O_APPEND | O_CREAT, options_.mode));
+    SVD_TRY(live_,
+            open_at(place_.directory.get(), place_.base, O_WRONLY | O_APPEND | O_CREAT, options_.mode));
     if (::fstat(live_.get(), &have) != 0) return fail_errno(errno, "cannot examine '" + place_.base + "'");
     size_ = static_cast<std::uint64_t>(have.st_size);
     return {};
@@ -139,7 +142,8 @@ Result<> write_log(int input, const std::string& path, const WriterOptions& opti
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail_errno(errno, "cannot read from the app");
     writer.append({buffer.data(), static_cast<std::size_t>(n)});
-    // A busy app fills the pipe meanwhile: few large writes instead of many small ones, at a tenth of the CPU.
+    // A busy app fills the pipe meanwhile: few large writes instead of many small ones, at a tenth of the
+    // CPU.
     if (static_cast<std::size_t>(n) < chunk / 4) ::nanosleep(&breath, nullptr);
   }
 }
