@@ -133,6 +133,7 @@ void Engine::State::forget_slot(Slot& slot) {
 }
 
 void Engine::State::drop_rested(App& app) {
+  if (!app.leaving && app.slots.size() <= app.instances()) return;
   bool dropped = false;
   for (auto& slot : app.slots) {
     if (!slot || !app.is_surplus(*slot) || is_live(slot->phase())) continue;

@@ -7,9 +7,20 @@
 
 namespace svd {
 
+namespace {
+
+// A replacement on its way to ready is of no interest to the rollout, which looks at all slots of its app.
+bool is_under_way(const Slot& slot) {
+  const auto phase = slot.phase();
+  return slot.part == plan::Part::replaced &&
+         (phase == Phase::stopping || phase == Phase::waiting || phase == Phase::starting);
+}
+
+}  // namespace
+
 void Engine::State::touch(Slot& slot) {
   if (!std::exchange(slot.dirty, true)) dirty_slots.push_back(&slot);
-  if (slot.app->rolling || slot.app->is_surplus(slot)) touch(*slot.app);
+  if ((slot.app->rolling && !is_under_way(slot)) || slot.app->is_surplus(slot)) touch(*slot.app);
 }
 
 void Engine::State::touch(App& app) {

@@ -37,7 +37,7 @@ class History {
   // Runs `steps` random steps, then lets the faults cease. What was violated, in words; empty: nothing.
   std::vector<std::string> run(int steps) {
     if (verbose) {
-      static const std::vector<std::string> verbs{"spawn", "signal", "kill", "forget"};
+      static const std::vector<std::string> verbs{"spawn", "signal", "kill", "await", "forget"};
       world_.on_operation = [this](const Operation& operation) {
         trace("    " + verbs[static_cast<std::size_t>(operation.kind)] + " " + std::to_string(static_cast<std::uint64_t>(operation.id)));
       };

@@ -31,7 +31,7 @@ std::string outcome(const Transition& made) {
   if (!made.command) return text;
   if (std::holds_alternative<Spawn>(*made.command)) return text + " spawn";
   if (std::holds_alternative<Signal>(*made.command)) return text + " signal";
-  return text + " kill";
+  return text + (std::holds_alternative<Await>(*made.command) ? " await" : " kill");
 }
 
 const ExitStatus crash{ExitStatus::Kind::signal, SIGSEGV, true};
@@ -57,7 +57,7 @@ TEST_CASE("every phase has an answer to every event", "[lifecycle]") {
       {stopping(Stopping::Step::unborn),
        {"stopping",       "stopping",        "stopping",      "stopping", "stopping", "stopping signal", "stopped",   "stopping kill", "stopped"}},
       {stopping(Stopping::Step::asked),
-       {"stopping",       "stopping",        "stopping kill", "stopping", "stopping", "stopping",        "stopping",  "stopping kill", "stopped"}},
+       {"stopping",       "stopping",        "stopping kill", "stopping", "stopping", "stopping",        "stopping",  "stopping await", "stopped"}},
       {stopping(Stopping::Step::killed),
        {"stopping",       "stopping",        "stopping",      "stopping", "stopping", "stopping",        "stopping",  "stopping",      "stopped"}},
       {Backoff{start, second},
@@ -88,6 +88,17 @@ TEST_CASE("a stop sends the signal of the policy, and SIGKILL when patience is o
   CHECK(forced.command == Command{Kill{id}});
   CHECK(pid_of(forced.instance.state) == 42);  // it lives until its exit is told
   CHECK_FALSE(policy(forced.instance.state, Due{}, start + 2 * second).command);  // once is enough
+}
+
+TEST_CASE("what a stopped main process leaves has the rest of the timeout, if it was asked as well", "[lifecycle]") {
+  Policy policy;
+  const auto asked = policy(Ready{id, 42, start}, Stop{}).instance.state;
+  const auto ended = policy(asked, Exited{crash});
+  CHECK(ended.command == Command{Await{id}});
+  CHECK(pid_of(ended.instance.state) == 0);
+  CHECK(policy(ended.instance.state, Due{}, start + policy.stop.timeout).command == Command{Kill{id}});
+  policy.stop.kill = KillTarget::main;
+  CHECK(policy(asked, Exited{crash}).command == Command{Kill{id}});
 }
 
 TEST_CASE("a stop before the outcome of the start waits for it", "[lifecycle]") {
