@@ -239,8 +239,8 @@ TEST_CASE("a signal goes to the main process or to its group", "[processes]") {
   if (whom == KillTarget::group) lab.make_fifo("got");
   lab.read_fifo("up");
   lab.processes->signal(id, SIGTERM, whom);
-  CHECK(lab.exit_of(id) == ExitStatus{ExitStatus::Kind::code, 9, false});
   if (whom == KillTarget::group) CHECK(lab.read_fifo("got") == "\n");
+  CHECK(lab.exit_of(id) == ExitStatus{ExitStatus::Kind::code, 9, false});
   lab.kill_and_wait(id);
   if (whom == KillTarget::main) CHECK_FALSE(std::filesystem::exists(lab.home / "got"));
 }
