@@ -57,7 +57,7 @@ std::string Engine::State::reason(const Slot& slot) const {
   if (why == lifecycle::Failed::Why::policy) return end_text(slot);
   const auto& version = slot.occupant.version ? slot.occupant.version : slot.app->version;
   const auto& policy = version->spec.restart;
-  return end_text(slot) + ", after " + std::to_string(policy.max_restarts) + " restarts within " + format_duration(policy.window);
+  return end_text(slot) + ", after " + std::to_string(policy.max_restarts) + (policy.max_restarts == 1 ? " restart" : " restarts") + " within " + format_duration(policy.window);
 }
 
 }  // namespace svd
