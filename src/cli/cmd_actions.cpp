@@ -22,7 +22,7 @@ constexpr Verb verbs[] = {
     {Action::start, "start", "Start what was stopped, or failed", "all of it runs already",
      "svctl start web"},
     {Action::stop, "stop", "Stop, and stay stopped until started again, also over a restart of the daemon",
-     "all of it is stopped already", "svctl stop web/2"},
+     "all of it is stopped or stopping already", "svctl stop web/2"},
     {Action::restart, "restart", "Stop and start, instance by instance", "there are no instances to restart",
      "svctl restart all"},
     {Action::remove, "delete", "Stop apps and forget them until the next apply names them",

@@ -33,14 +33,31 @@ class Phases {
   [[nodiscard]] bool any_failed() const {
     return std::ranges::any_of(phases_, [](const auto& entry) { return entry.second == Phase::failed; });
   }
+  [[nodiscard]] bool is_failed(const std::string& instance) const {
+    const auto found = phases_.find(instance);
+    return found != phases_.end() && found->second == Phase::failed;
+  }
 
  private:
   std::map<std::string, Phase> phases_;
 };
 
-Result<> read_all(Client& client, Phases& phases, LogView& view) {
+// A crash is said when it happens, between the lines of the logs.
+void tell(const Context& context, const std::string& instance, std::string_view phase,
+          const std::string& reason) {
+  const auto id = parse_slot_id(instance);
+  const auto name = id ? short_name(*id, false) : safe_lines(instance);
+  context.err("svctl: " + name + " " + safe_lines(phase) + ": " + safe_lines(reason) + "\n");
+}
+
+Result<> read_all(const Context& context, Client& client, Phases& phases, LogView& view) {
   SVD_TRY(const auto instances, client.instances({}));
-  for (const auto& instance : instances) phases.note(instance.id.str(), instance.phase);
+  for (const auto& instance : instances) {
+    const auto name = instance.id.str();
+    if (instance.phase == Phase::failed && !phases.is_failed(name))
+      tell(context, name, "failed", instance.reason);
+    phases.note(name, instance.phase);
+  }
   return view.follow(instances, true);
 }
 
@@ -48,13 +65,13 @@ Result<> read_all(Client& client, Phases& phases, LogView& view) {
 Result<Exit> watch_over(const Context& context, Client& client, const OwnDaemon& daemon, int interrupts,
                         LogView& view) {
   Phases phases;
-  SVD_CHECK(read_all(client, phases, view));
+  SVD_CHECK(read_all(context, client, phases, view));
   while (!phases.at_rest()) {
     const auto woken = client.wait({.descriptors = {interrupts, daemon.ended()}});
     if (!woken) {
       if (woken.error().code != std::errc::not_connected) return tl::make_unexpected(woken.error());
       SVD_CHECK(client.reconnect(context.system.steady() + reconnect_patience));
-      SVD_CHECK(read_all(client, phases, view));
+      SVD_CHECK(read_all(context, client, phases, view));
       continue;
     }
     if (woken->kind == Happening::Kind::descriptor) {
@@ -62,19 +79,14 @@ Result<Exit> watch_over(const Context& context, Client& client, const OwnDaemon&
       return fail(std::errc::io_error, "the daemon ended; see " + daemon.directories().log + "/svd.log");
     }
     if (woken->kind != Happening::Kind::instance) continue;
-    if (const auto phase = parse_phase(woken->phase)) phases.note(woken->instance, *phase);
-    if (!view.follows(woken->instance)) SVD_CHECK(read_all(client, phases, view));
+    const auto phase = parse_phase(woken->phase);
+    if (!phase) continue;
+    if (*phase == Phase::backoff || (*phase == Phase::failed && !phases.is_failed(woken->instance)))
+      tell(context, woken->instance, woken->phase, woken->reason);
+    phases.note(woken->instance, *phase);
+    if (!view.follows(woken->instance)) SVD_CHECK(read_all(context, client, phases, view));
   }
   return phases.any_failed() ? Exit::error : Exit::ok;
-}
-
-void show_failures(const Context& context, Client& client) {
-  const auto instances = client.instances({});
-  if (!instances) return;
-  for (const auto& instance : *instances)
-    if (instance.phase == Phase::failed)
-      context.err("svctl: " + short_name(instance.id, false) + " failed: " + safe_lines(instance.reason) +
-                  "\n");
 }
 
 // In order, within the apps' stop timeouts; another Ctrl-C takes the grace away.
@@ -92,18 +104,27 @@ void stop_everything(const Context& context, Client& client, OwnDaemon& daemon) 
   daemon.wait();
 }
 
+// Of an earlier run in the same SVD_HOME.
+bool has_instances(Client& client) {
+  const auto instances = client.instances({});
+  return instances && !instances->empty();
+}
+
 Result<Exit> run(const Context& context, const RunOptions& options) {
   SVD_TRY(const auto source, load_or_complain(context, options.file, options.profile));
   const int interrupts = context.system.interrupts();
   SVD_TRY(const auto daemon, context.system.run_daemon());
   SVD_TRY(const auto client, context.system.connect(daemon->directories().address()));
   SVD_CHECK(client->subscribe(Topic::instances));
-  SVD_TRY([[maybe_unused]] const auto begun, client->apply(source));
+  SVD_TRY(const auto begun, client->apply(source));
+  if (begun.change == ChangeId{} && !has_instances(*client)) {
+    context.out("nothing to run: the file asks for no instances\n");
+    return Exit::ok;
+  }
   auto outcome = Result<Exit>{Exit::ok};
   {
     LogView view{context, {.finish = true}};
     outcome = watch_over(context, *client, *daemon, interrupts, view);
-    show_failures(context, *client);
     if (outcome && *outcome == Exit::interrupted)
       context.err("svctl: stopping everything; Ctrl-C again kills it\n");
     // While the view lives, what the apps write on their way out is shown.

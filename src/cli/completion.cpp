@@ -137,12 +137,12 @@ std::string bash_place(const Place& place, const Place& root) {
   std::vector<std::string> verbs;
   for (const auto& verb : place.verbs) verbs.push_back(verb.text);
   auto text = "    " + quoted(place.path) + ") options=" + quoted(joined(words, " ")) +
-              "; words=" + quoted(joined(verbs, " "));
+              "; offered=" + quoted(joined(verbs, " "));
   std::string lists;
   for (const auto& type : place.takes) {
     if (type == "FILE") text += "; files=1";
-    if (const auto fixed = fixed_words(type); !fixed.empty()) lists += "; words+=' " + fixed + "'";
-    if (const auto command = listing(type); !command.empty()) lists += "; words+=\" $(" + command + ")\"";
+    if (const auto fixed = fixed_words(type); !fixed.empty()) lists += "; offered+=' " + fixed + "'";
+    if (const auto command = listing(type); !command.empty()) lists += "; offered+=\" $(" + command + ")\"";
   }
   return text + lists + " ;;\n";
 }
@@ -151,21 +151,23 @@ std::string bash_script(const std::vector<Place>& places) {
   const auto [valued, paths] = case_patterns(places);
   std::string text =
       "# bash completion for svctl: source <(svctl completion bash)\n_svctl() {\n"
-      "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb= options= words= files= "
-      "i\n"
+      // Not COMP_WORDS: bash cuts that at colons, and names have them.
+      "  local line=${COMP_LINE:0:COMP_POINT} verb= options= offered= files= i\n"
+      "  local -a typed; read -ra typed <<<\"$line\"; [[ $line == *[[:space:]] ]] && typed+=('')\n"
+      "  local last=$((${#typed[@]} - 1)); local cur=${typed[last]} prev=${typed[last-1]}\n"
       "  COMPREPLY=()\n"
       "  case $prev in\n" +
       value_cases(places, "COMPREPLY=($(compgen -W '", "' -- \"$cur\"))") +
       "  esac\n"
-      "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
-      "    case ${COMP_WORDS[i]} in\n"
+      "  for ((i = 1; i < last; i++)); do\n"
+      "    case ${typed[i]} in\n"
       "      " +
       valued +
       ") ((i++)) ;;\n"
       "      -*) ;;\n"
-      "      *) case \"${verb:+$verb }${COMP_WORDS[i]}\" in " +
+      "      *) case \"${verb:+$verb }${typed[i]}\" in " +
       paths +
-      ") verb=\"${verb:+$verb }${COMP_WORDS[i]}\" ;; esac ;;\n"
+      ") verb=\"${verb:+$verb }${typed[i]}\" ;; esac ;;\n"
       "    esac\n"
       "  done\n"
       "  case $verb in\n";
@@ -175,8 +177,12 @@ std::string bash_script(const std::vector<Place>& places) {
          "  if [[ $cur == -* ]]; then\n"
          "    COMPREPLY=($(compgen -W \"$options\" -- \"$cur\"))\n"
          "  else\n"
-         "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+         "    COMPREPLY=($(compgen -W \"$offered\" -- \"$cur\"))\n"
          "    [[ -n $files ]] && COMPREPLY+=($(compgen -f -- \"$cur\"))\n"
+         "  fi\n"
+         "  if [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]]; then\n"
+         "    for i in \"${!COMPREPLY[@]}\"; do COMPREPLY[i]=${COMPREPLY[i]#\"${cur%\"${cur##*:}\"}\"}; "
+         "done\n"
          "  fi\n"
          "}\n"
          "complete -o filenames -o bashdefault -F _svctl svctl\n";

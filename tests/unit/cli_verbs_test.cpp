@@ -199,7 +199,7 @@ TEST_CASE("status exits 5 when something is not as it should be, and shows the l
 TEST_CASE("start, stop, restart and delete ask for what was named and wait for it", "[cli][actions]") {
   const auto [verb, call, nothing] = GENERATE(table<std::string, std::string, std::string>({
       {"start", "start web api", "all of it runs already"},
-      {"stop", "stop web api", "all of it is stopped already"},
+      {"stop", "stop web api", "all of it is stopped or stopping already"},
       {"restart", "restart web api", "there are no instances to restart"},
       {"delete", "remove web api", "there are no such apps"},
       {"rm", "remove web api", "there are no such apps"},

@@ -155,8 +155,10 @@ TEST_CASE("run shows the logs until all apps have ended, then stops its daemon a
   world.daemon.script.push_back([&world, last = last]() -> Result<Happening> {
     world.daemon.instances[0].phase = last;
     world.daemon.instances[0].reason = "exit code 7";
-    return Happening{
-        .kind = Happening::Kind::instance, .instance = "default:job/0", .phase = std::string{to_text(last)}};
+    return Happening{.kind = Happening::Kind::instance,
+                     .instance = "default:job/0",
+                     .phase = std::string{to_text(last)},
+                     .reason = "exit code 7"};
   });
   world.connection_breaks();
   std::string log;

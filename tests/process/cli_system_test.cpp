@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real things behind Context: helpers, Ctrl-C, files, and where a daemon is looked for.
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "cli/system.h"
+#include "support/catch.h"
+
+using namespace svd;
+using namespace svd::cli;
+
+namespace {
+
+bool is_readable(int fd) {
+  pollfd polled{fd, POLLIN, 0};
+  return ::poll(&polled, 1, 0) == 1;
+}
+
+void wait_until_readable(int fd) {
+  pollfd polled{fd, POLLIN, 0};
+  constexpr int patience_ms = 10'000;
+  REQUIRE(::poll(&polled, 1, patience_ms) == 1);
+}
+
+}  // namespace
+
+TEST_CASE("helpers end one by one, although the later ones inherit what the earlier ones wait for",
+          "[cli][process]") {
+  const auto context = real_context();
+  std::array<int, 2> said{};
+  REQUIRE(::pipe(said.data()) == 0);
+  const auto speak_when_stopped = [&](char word) {
+    return [&said, word](int stop) {
+      pollfd polled{stop, POLLIN, 0};
+      ::poll(&polled, 1, -1);
+      [[maybe_unused]] const auto written = ::write(said[1], &word, 1);
+    };
+  };
+  auto first = context.system.in_background(speak_when_stopped('1')).value();
+  auto second = context.system.in_background(speak_when_stopped('2')).value();
+  first.reset();
+  char word = 0;
+  REQUIRE(::read(said[0], &word, 1) == 1);
+  CHECK(word == '1');
+  second.reset();
+  REQUIRE(::read(said[0], &word, 1) == 1);
+  CHECK(word == '2');
+  CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);  // nothing is left to reap
+  ::close(said[0]);
+  ::close(said[1]);
+}
+
+TEST_CASE("Ctrl-C is a readable descriptor, and forgotten when it is asked for anew", "[cli][process]") {
+  const auto context = real_context();
+  const int fd = context.system.interrupts();
+  CHECK_FALSE(is_readable(fd));
+  ::raise(SIGINT);
+  wait_until_readable(fd);
+  CHECK(context.system.interrupts() == fd);
+  CHECK_FALSE(is_readable(fd));
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::signal(number, SIG_DFL);
+}
+
+TEST_CASE("a file is read up to its limit and not beyond", "[cli][process]") {
+  const auto context = real_context();
+  std::string directory = "/tmp/svd-cli-XXXXXX";
+  REQUIRE(::mkdtemp(directory.data()) != nullptr);
+  const auto path = directory + "/file";
+  std::ofstream{path} << std::string(100'000, 'x');
+  CHECK(context.system.read_file(path, 100'000).value().size() == 100'000);
+  CHECK(context.system.read_file(path, 99'999).error().code == std::errc::file_too_large);
+  CHECK(context.system.read_file(directory, 10).error().code == std::errc::is_a_directory);
+  CHECK(context.system.read_file(path + "x", 10).error().code == std::errc::no_such_file_or_directory);
+  std::filesystem::remove_all(directory);
+}
+
+TEST_CASE("the end of a process is waited for, of one that has gone already too", "[cli][process]") {
+  const auto context = real_context();
+  const auto pid = ::fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) ::_exit(0);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+  CHECK(context.system.wait_for_exit(static_cast<std::uint64_t>(pid), until));
+  ::waitpid(pid, nullptr, 0);
+  CHECK(context.system.wait_for_exit(static_cast<std::uint64_t>(pid), until));
+  CHECK_FALSE(
+      context.system.wait_for_exit(static_cast<std::uint64_t>(::getpid()), std::chrono::steady_clock::now()));
+}
+
+TEST_CASE("where nobody listens there is no daemon, and that is told from a place one may not enter",
+          "[cli][process]") {
+  const auto context = real_context();
+  std::string directory = "/tmp/svd-cli-XXXXXX";
+  REQUIRE(::mkdtemp(directory.data()) != nullptr);
+  const auto address = "unix:path=" + directory + "/bus";
+  CHECK(context.system.connect(address).error().code == std::errc::connection_refused);
+  std::ofstream{directory + "/bus"};  // a file, not a socket
+  CHECK(context.system.connect(address).error().code == std::errc::connection_refused);
+  CHECK_FALSE(context.system.connect("nonsense"));
+  std::filesystem::remove_all(directory);
+}
