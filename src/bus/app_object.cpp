@@ -100,7 +100,8 @@ int export_apps(Connection& connection) {
                                                find_object<AppView, look>, &connection);
       r < 0)
     return r;
-  return sd_bus_add_node_enumerator(connection.bus(), nullptr, app_prefix, enumerate<list>, &connection);
+  return sd_bus_add_node_enumerator(connection.bus(), nullptr, app_prefix, enumerate<app_prefix, list>,
+                                    &connection);
 }
 
 }  // namespace svd::bus

@@ -69,7 +69,8 @@ int export_changes(Connection& connection) {
                                                vtable, find_object<ChangeView, look>, &connection);
       r < 0)
     return r;
-  return sd_bus_add_node_enumerator(connection.bus(), nullptr, change_prefix, enumerate<list>, &connection);
+  return sd_bus_add_node_enumerator(connection.bus(), nullptr, change_prefix, enumerate<change_prefix, list>,
+                                    &connection);
 }
 
 }  // namespace svd::bus

@@ -96,7 +96,8 @@ int export_instances(Connection& connection) {
                                      find_object<InstanceView, look>, &connection);
       r < 0)
     return r;
-  return sd_bus_add_node_enumerator(connection.bus(), nullptr, instance_prefix, enumerate<list>, &connection);
+  return sd_bus_add_node_enumerator(connection.bus(), nullptr, instance_prefix,
+                                    enumerate<instance_prefix, list>, &connection);
 }
 
 }  // namespace svd::bus

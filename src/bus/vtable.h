@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bus/guard.h"
@@ -58,13 +59,16 @@ int find_object(sd_bus*, const char* path, const char*, void* userdata, void** f
   }
 }
 
-// sd_bus_node_enumerator_t: the paths that `List(Control&)` returns.
-template <auto List>
-int enumerate(sd_bus*, const char*, void* userdata, char*** nodes, sd_bus_error* error) noexcept {
+// sd_bus_node_enumerator_t: the paths that `List(Control&)` returns, all below `prefix`. sd-bus asks for the
+// children of each object that is introspected, too; those have none, and listing everything for each would
+// be quadratic.
+template <const char* const& prefix, auto List>
+int enumerate(sd_bus*, const char* path, void* userdata, char*** nodes, sd_bus_error* error) noexcept {
+  if (std::string_view{path}.size() > std::string_view{prefix}.size()) return 0;
   try {
     auto& connection = *static_cast<Connection*>(userdata);
     const std::vector<std::string> paths = List(connection.hub().control());
-    for (const auto& path : paths) connection.charge(path.size() + 64);
+    for (const auto& child : paths) connection.charge(child.size() + 64);
     *nodes = to_strv(paths);
     return *nodes == nullptr ? -ENOMEM : 1;
   } catch (const std::exception& exception) {

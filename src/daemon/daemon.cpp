@@ -66,7 +66,8 @@ Result<> Daemon::open_log() {
   });
 }
 
-// The lock first: without it nothing here may be touched. The keeper holds it when an engine before us took it.
+// The lock first: without it nothing here may be touched. The keeper holds it when an engine before us took
+// it.
 Result<> Daemon::take_place() {
   SVD_CHECK(make_runtime_directory(settings_.directories, ::geteuid()));
   SVD_TRY(auto attempt, try_lock(settings_.directories));

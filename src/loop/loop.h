@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// sd-event behind RAII. One loop, one thread. A handler never blocks and never throws into C: whatever it throws is
-// reported and swallowed, since a negative return would disable its source for good (sd_event_add_io(3)).
+// sd-event behind RAII. One loop, one thread. A handler never blocks and never throws into C: whatever it
+// throws is reported and swallowed, since a negative return would disable its source for good
+// (sd_event_add_io(3)).
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -17,9 +18,17 @@
 
 namespace svd {
 
-// What runs first when several sources are ready at once. The order is part of the design: a message sent just before
-// an exit is attributed, an exit status is known before the cgroup is seen empty, and N events cost one reconcile.
-enum class Priority : std::int64_t { message = -20, exit = -10, cgroup = 0, bus = 10, client = 20, idle = SD_EVENT_PRIORITY_IDLE };
+// What runs first when several sources are ready at once. The order is part of the design: a message sent
+// just before an exit is attributed, an exit status is known before the cgroup is seen empty, and N events
+// cost one reconcile.
+enum class Priority : std::int64_t {
+  message = -20,
+  exit = -10,
+  cgroup = 0,
+  bus = 10,
+  client = 20,
+  idle = SD_EVENT_PRIORITY_IDLE
+};
 
 struct SourceDeleter {
   void operator()(sd_event_source* source) const noexcept { sd_event_source_disable_unref(source); }
@@ -43,8 +52,8 @@ class Loop {
   std::unique_ptr<sd_event, Unref> event_;
 };
 
-// The sources below are pinned in memory, since sd-event keeps a pointer to them. A handler may disarm, arm anew and even
-// destroy its own source.
+// The sources below are pinned in memory, since sd-event keeps a pointer to them. A handler may disarm, arm
+// anew and even destroy its own source.
 class Pinned {
  public:
   Pinned() = default;
@@ -66,7 +75,8 @@ class IoWatch : Pinned {
   SourcePtr source_;
 };
 
-// Calls `handler` once at a time of CLOCK_MONOTONIC. set() again moves it; nullopt switches it off. No slack is added.
+// Calls `handler` once at a time of CLOCK_MONOTONIC. set() again moves it; nullopt switches it off. No slack
+// is added.
 class Timer : Pinned {
  public:
   using Handler = std::function<void()>;
@@ -78,7 +88,8 @@ class Timer : Pinned {
   SourcePtr source_;
 };
 
-// Calls `handler` once after every other pending source of higher priority has run, each time request() was called.
+// Calls `handler` once after every other pending source of higher priority has run, each time request() was
+// called.
 class Idle : Pinned {
  public:
   using Handler = std::function<void()>;

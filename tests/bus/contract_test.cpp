@@ -115,3 +115,13 @@ TEST_CASE("every object has what a client expects of any object", "[bus]") {
     CHECK(live.contains("org.freedesktop.DBus.ObjectManager") == (std::string{path} == "/org/svd1"));
   }
 }
+
+TEST_CASE("looking at one instance does not list them all", "[bus]") {
+  Harness harness;
+  harness.control.add_app(app_id("shop", "web"), 3);
+  const auto client = harness.connect();
+  introspect(harness, client.get(), "/org/svd1/instance/shop/web/1");
+  CHECK(harness.control.listings == 0);
+  CHECK_THAT(introspect(harness, client.get(), "/org/svd1/instance"), ContainsSubstring("shop/web/2"));
+  CHECK(harness.control.listings == 1);
+}

@@ -30,6 +30,7 @@ class FakeControl final : public Control {
   std::vector<PlanStep> steps;
   Result<Begun> answer = Begun{ChangeId{7}, 3};
   bool throws = false;
+  mutable unsigned listings = 0;  // how often all instances were asked for
 
   void add_app(const AppId& id, std::uint32_t instances) {
     AppView app;
@@ -93,6 +94,7 @@ class FakeControl final : public Control {
     return found;
   }
   [[nodiscard]] Result<std::vector<InstanceView>> instances(const Names& names) const override {
+    ++listings;
     std::vector<InstanceView> found;
     for (const auto& [id, view] : instance_views)
       if (wanted(names, id.app.app.str())) found.push_back(view);
