@@ -2,8 +2,9 @@
 #include "cli/log_lines.h"
 
 #include <algorithm>
-#include <cstring>
 #include <span>
+
+#include "cli/log_tail.h"
 
 namespace svd::cli {
 namespace {
@@ -40,57 +41,11 @@ Result<> FileLines::find_beginning(const LogQuery& query) {
       if (!stretch.live && stretch.modified < *query.since) position = stretch.end;
   }
   if (query.lines) {
-    SVD_TRY(const auto last, before_last_lines(stretches_, *query.lines));
+    SVD_TRY(const auto last, find_last_lines(*stream_, stretches_, *query.lines));
     position = std::max(position, last);
   }
   stream_->seek(position);
   return {};
-}
-
-// Where the last `lines` lines begin. Goes back file by file; one that reaches further than needed is read
-// twice, since a compressed file has no way back.
-Result<std::uint64_t> FileLines::before_last_lines(const std::vector<LogStretch>& stretches,
-                                                   std::uint64_t lines) {
-  if (lines == 0) return stretches.back().end;
-  scratch_.resize(chunk);
-  const auto each_newline = [&](std::uint64_t begin, std::uint64_t end, auto&& visit) -> Result<> {
-    stream_->seek(begin);
-    while (stream_->position() < end) {
-      const auto at = stream_->position();
-      const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(chunk, end - at));
-      SVD_TRY(const auto n, stream_->read(std::span{scratch_.data(), want}));
-      if (n == 0) break;
-      const char* const data = scratch_.data();
-      for (const char* p = data;
-           (p = static_cast<const char*>(std::memchr(p, '\n', n - static_cast<std::size_t>(p - data)))) !=
-           nullptr;
-           ++p)
-        visit(stream_->position() - n + static_cast<std::uint64_t>(p - data));
-    }
-    return {};
-  };
-  const auto end = stretches.back().end;
-  auto wanted = lines;
-  // From the newest file to the oldest, in pieces of the live one, so that its last lines do not cost the
-  // reading of all of it.
-  for (auto stretch = stretches.rbegin(); stretch != stretches.rend(); ++stretch) {
-    for (auto to = stretch->end; to > stretch->begin;) {
-      const auto from = stretch->live && to - stretch->begin > 4 * chunk ? to - 4 * chunk : stretch->begin;
-      std::uint64_t found = 0;
-      // A line end at the very end of everything ends the last line; it does not begin another.
-      SVD_CHECK(each_newline(from, to, [&](std::uint64_t at) { found += at + 1 < end ? 1 : 0; }));
-      if (found >= wanted) {
-        std::uint64_t skip = found - wanted, answer = from;
-        SVD_CHECK(each_newline(from, to, [&](std::uint64_t at) {
-          if (at + 1 < end && skip-- == 0) answer = at + 1;
-        }));
-        return answer;
-      }
-      wanted -= found;
-      to = from;
-    }
-  }
-  return stretches.front().begin;
 }
 
 Result<bool> FileLines::fill() {

@@ -52,7 +52,6 @@ class FileLines final : public LineSource {
       : path_{std::move(path)}, source_{source}, since_{since} {}
   Result<> reopen();
   Result<> find_beginning(const LogQuery& query);
-  Result<std::uint64_t> before_last_lines(const std::vector<LogStretch>& stretches, std::uint64_t lines);
   Result<bool> fill();
   bool give(OwnedLine& into, std::string_view text, bool complete);
   void guess_time();
@@ -69,7 +68,6 @@ class FileLines final : public LineSource {
   std::optional<WallTime> last_time_;  // that of the last line that had one, or a guess
   bool time_is_known_ = false;         // not a guess
   bool continues_ = false;             // the last piece had no line end
-  std::string scratch_;
 };
 
 // The journal's entries of all instances that log there, in the order of time, and what journald suppressed

@@ -141,8 +141,8 @@ Result<std::vector<RotatedFile>> rotated_files(const LogPlace& place) {
     if (auto file = parse_rotated(place.base, name)) files.push_back(std::move(*file));
   // Of two forms the plain one goes first, and stays: it is whole as long as it is there.
   std::ranges::sort(files, {}, [](const RotatedFile& f) { return std::pair{f.number, f.compressed}; });
-  const auto twice = std::ranges::unique(files, {}, &RotatedFile::number);
-  files.erase(twice.begin(), twice.end());
+  const auto same = [](const RotatedFile& a, const RotatedFile& b) { return a.number == b.number; };
+  files.erase(std::unique(files.begin(), files.end(), same), files.end());
   return files;
 }
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
-#include <ranges>
 
 #include "files/io.h"
 
@@ -19,6 +18,17 @@ constexpr int max_attempts = 1000;
 
 WallTime wall(const timespec& time) {
   return {static_cast<std::int64_t>(time.tv_sec) * 1'000'000 + time.tv_nsec / 1000};
+}
+
+// Those that count, without gaps: what is older than a missing one has no place in the stream.
+std::vector<RotatedFile> newest_first(std::vector<RotatedFile> files, std::uint64_t newest) {
+  std::vector<RotatedFile> all;
+  for (auto file = files.rbegin(); file != files.rend(); ++file) {
+    if (file->number > newest - all.size()) continue;  // a copy that was never recorded
+    if (file->number < newest - all.size()) break;
+    all.push_back(std::move(*file));
+  }
+  return all;
 }
 
 std::uint64_t size_of(const struct stat& about) { return static_cast<std::uint64_t>(about.st_size); }
@@ -105,17 +115,13 @@ Result<std::vector<LogStretch>> LogStream::stretches() {
     SVD_TRY(const auto live, look(before));
     std::vector<LogStretch> all{{live.owned, live.owned + live.size - live.offset, true, live.modified}};
     SVD_TRY(const auto files, rotated_files(place_));
-    auto number = live.newest;
-    for (const auto& file : std::views::reverse(files)) {
-      if (file.number > number) continue;  // a copy that was never recorded
-      if (file.number < number) break;     // a gap: what is older has no place in the stream
+    for (const auto& file : newest_first(files, live.newest)) {
       struct stat about {};
       const auto length = rotated_length(place_, file);
       if (!length || *length > all.back().begin ||
           ::fstatat(place_.directory.get(), file.name.c_str(), &about, AT_SYMLINK_NOFOLLOW) != 0)
         break;
       all.push_back({all.back().begin - *length, all.back().begin, false, wall(about.st_mtim)});
-      --number;
     }
     SVD_TRY(const auto after, record());
     if (before != after) continue;
@@ -150,34 +156,31 @@ Result<std::optional<std::size_t>> LogStream::read_live(const CutRecord& before,
   return std::optional{static_cast<std::size_t>(n)};
 }
 
-// False: try again, the files changed meanwhile. May move position_ forward where nothing is left of it.
-Result<bool> LogStream::open_segment(const Live& live) {
+// Opens the rotated file with position_ in it, or moves that forward where nothing is left of it. Neither,
+// where the files changed meanwhile.
+Result<> LogStream::open_segment(const Live& live) {
   SVD_TRY(const auto files, rotated_files(place_));
   auto end = live.owned;
-  auto number = live.newest;
-  for (const auto& file : std::views::reverse(files)) {
-    if (file.number > number) continue;
-    if (file.number < number) break;
+  for (const auto& file : newest_first(files, live.newest)) {
     const auto length = rotated_length(place_, file);
     if (!length && length.error().code == std::errc::no_such_file_or_directory)
-      return false;  // compressed or pruned just now
+      return {};  // compressed or pruned just now
     if (!length || *length > end) break;
     const auto begin = end - *length;
     if (position_ < begin) {
       end = begin;
-      --number;
       continue;
     }
     auto segment = LogSegment::open(place_, file);
-    if (!segment && segment.error().code == std::errc::no_such_file_or_directory) return false;
+    if (!segment && segment.error().code == std::errc::no_such_file_or_directory) return {};
     if (!segment) return tl::make_unexpected(segment.error());
+    if (!segment->skip(position_ - begin)) break;  // damaged before the place that is wanted
     open_.emplace(Open{std::move(*segment), end});
-    SVD_CHECK(open_->segment.skip(position_ - begin));
-    return true;
+    return {};
   }
   lost_ += end - position_;
   position_ = end;
-  return true;
+  return {};
 }
 
 // nullopt: this file is done with, and so is open_.
@@ -197,20 +200,19 @@ Result<std::optional<std::size_t>> LogStream::read_segment(std::span<char> into)
   return std::optional<std::size_t>{};
 }
 
+// nullopt: try again.
+Result<std::optional<std::size_t>> LogStream::try_read(std::span<char> into) {
+  if (open_) return read_segment(into);
+  SVD_TRY(const auto before, record());
+  SVD_TRY(const auto live, look(before));
+  if (position_ >= live.owned) return read_live(before, live, into);
+  SVD_CHECK(open_segment(live));
+  return std::optional<std::size_t>{};
+}
+
 Result<std::size_t> LogStream::read(std::span<char> into) {
   for (int attempt = 0; attempt < max_attempts; ++attempt) {
-    if (open_) {
-      SVD_TRY(const auto n, read_segment(into));
-      if (n) return *n;
-    }
-    SVD_TRY(const auto before, record());
-    SVD_TRY(const auto live, look(before));
-    if (position_ < live.owned) {
-      SVD_TRY(const bool opened, open_segment(live));
-      if (opened && open_) attempt = -1;  // progress was made
-      continue;
-    }
-    SVD_TRY(const auto n, read_live(before, live, into));
+    SVD_TRY(const auto n, try_read(into));
     if (n) return *n;
   }
   return fail(std::errc::resource_unavailable_try_again,

@@ -59,7 +59,8 @@ class LogStream {
   Result<Live> look(const CutRecord& record);
   Result<std::optional<std::size_t>> read_live(const CutRecord& before, const Live& live,
                                                std::span<char> into);
-  Result<bool> open_segment(const Live& live);
+  Result<> open_segment(const Live& live);
+  Result<std::optional<std::size_t>> try_read(std::span<char> into);
   Result<std::optional<std::size_t>> read_segment(std::span<char> into);
   [[nodiscard]] bool exists(const std::string& name) const;
 

@@ -221,7 +221,7 @@ void StateStore::load_ecosystem(const std::string& name, LoadedState& into) {
     if (error == std::errc{} && end == digits.data() + digits.size()) numbers.push_back(number);
   }
   std::ranges::sort(numbers);
-  numbers.erase(std::ranges::unique(numbers).begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
   if (numbers.size() > max_stored_revisions)
     numbers.erase(numbers.begin(), numbers.end() - max_stored_revisions);
   for (const auto number : numbers) {

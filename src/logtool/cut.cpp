@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <ranges>
 
 #include "files/io.h"
 #include "files/log_segment.h"
@@ -176,8 +175,8 @@ Result<> copy_front(const LogPlace& place, const Live& live, const CutRecord& ne
 void prune(const LogPlace& place, std::uint32_t keep) {
   const auto files = rotated_files(place);
   if (!files || files->size() <= keep) return;
-  for (const auto& file : *files | std::views::take(files->size() - keep))
-    ::unlinkat(place.directory.get(), file.name.c_str(), 0);
+  for (std::size_t i = 0; i < files->size() - keep; ++i)
+    ::unlinkat(place.directory.get(), (*files)[i].name.c_str(), 0);
 }
 
 // One piece. False: there was not enough to cut.
@@ -263,7 +262,7 @@ Result<> pack(const LogPlace& place, const RotatedFile& file, const CutOptions& 
   const auto part = "." + file.name + ".part";
   ::unlinkat(directory, part.c_str(), 0);
   SVD_TRY(const auto out, open_at(directory, part, O_WRONLY | O_CREAT | O_EXCL, 0600));
-  const auto done = copy_range({from.get(), 0, static_cast<std::uint64_t>(about.st_size), out.get(), true});
+  auto done = copy_range({from.get(), 0, static_cast<std::uint64_t>(about.st_size), out.get(), true});
   if (!done) {
     ::unlinkat(directory, part.c_str(), 0);
     return done;
