@@ -174,9 +174,15 @@ std::string outcome_text(const ChangeReport& report, const Style& style) {
   if (view.state == "succeeded" && view.revision != 0) text += ", revision " + std::to_string(view.revision);
   if (!view.error.empty()) text += ": " + safe_lines(view.error);
   text += '\n';
-  for (const auto& slot : report.failures)
+  constexpr std::size_t most = 10;  // a thousand instances that fail, fail alike
+  const auto shown = std::min(report.failures.size(), most);
+  for (std::size_t i = 0; i < shown; ++i) {
+    const auto& slot = report.failures[i];
     text += "  " + paint(style, Paint::bold, printable(slot.instance)) + " " + printable(slot.phase) + ": " +
             printable(slot.reason) + '\n';
+  }
+  if (report.failures.size() > shown)
+    text += "  and " + std::to_string(report.failures.size() - shown) + " more: see 'svctl ls'\n";
   return text;
 }
 
