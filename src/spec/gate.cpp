@@ -277,7 +277,7 @@ std::string worded(const YAML::ParserException& error, std::string_view text, Ma
       return "a tab in the indentation: YAML wants spaces";
   }
   for (const auto& wording : wordings)
-    if (error.msg == wording.parser) return std::string{wording.ours};
+    if (error.msg.starts_with(wording.parser)) return std::string{wording.ours};  // yaml-cpp 0.8 adds details
   return "not valid YAML: " + error.msg;
 }
 
