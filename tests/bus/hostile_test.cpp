@@ -133,8 +133,10 @@ TEST_CASE("a call that comes in one piece with the end of the handshake is answe
 }
 
 TEST_CASE("a client that does not read its replies is disconnected", "[bus][hostile]") {
-  Harness harness;
-  harness.control.add_app(app_id("shop", "web"), 1000);
+  // By bytes, and by messages: the smaller of the two limits is what counts.
+  const auto limits = GENERATE(bus::Limits{.queued_bytes = 256U << 10}, bus::Limits{.queued_messages = 4});
+  Harness harness{limits};
+  harness.control.add_app(app_id("shop", "web"), 200);
   const auto fd = authenticated(harness);
   REQUIRE(::fcntl(fd.get(), F_SETFL, O_NONBLOCK) == 0);
   const auto call = call_bytes("org.svd1.Manager", "ListInstances", std::string_view{"\0\0\0\0", 4}, "as");
@@ -189,7 +191,7 @@ TEST_CASE("a thousand connections harm nobody", "[bus][hostile]") {
 }
 
 TEST_CASE("who does not authenticate in time is disconnected, who has is not", "[bus][hostile]") {
-  Harness harness{bus::Limits{.authentication = Millis{50}}};
+  Harness harness{bus::Limits{.authentication = Millis{300}}};
   const auto client = harness.connect();
   const auto silent = harness.raw();
   const auto slow = harness.raw();
