@@ -80,7 +80,7 @@ void add_logs(CLI::App& root, Context& context) {
       root.add_subcommand("logs", "What the instances wrote, merged in the order of time")->group("Look");
   add_names(*command, options->names, false);
   command->add_flag("-f,--follow", options->follow, "Go on as lines are written, until Ctrl-C");
-  auto* lines = command->add_option("-n,--lines", options->lines, "The last N lines")
+  auto* lines = command->add_option("-n,--lines", options->lines, "The last N lines of each log")
                     ->type_name("N")
                     ->capture_default_str();
   command->add_flag("-a,--all", options->all, "Everything that is kept")->excludes(lines);

@@ -110,7 +110,7 @@ class Reader {
   }
 
   void give(OwnedLine& line) {
-    if (query_.lines &&
+    if (query_.lines && !query_.each &&
         !last_lines_given_) {  // only the last ones count: which these are is known at the end
       last_lines_.push_back(std::move(line));
       if (last_lines_.size() > *query_.lines) last_lines_.pop_front();

@@ -38,6 +38,7 @@ struct LogQuery {
   std::optional<WallTime> since;  // lines of which it is known that they are older are left out
   std::optional<std::uint64_t>
       lines;  // at most so many of those that are there already: the last ones of all sources together
+  bool each = false;  // `lines` counts for each file by itself, and for the journal (whose lines have times)
   bool follow = false;  // go on until the sink or `stop` ends it
   int stop = -1;        // borrowed: ends the call when readable (a signalfd, an eventfd); -1: none
   bool finish =

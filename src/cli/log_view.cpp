@@ -40,6 +40,7 @@ LogPrinter LogView::printer_for(const std::vector<InstanceView>& instances) cons
 LogQuery LogView::query() const {
   LogQuery query;
   query.lines = options_.lines;
+  query.each = true;  // files without times have no common order: a chatty instance would hide the others
   query.since = options_.since;
   query.finish = options_.finish;
   return query;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The real things behind Context: helpers, Ctrl-C, files, and where a daemon is looked for.
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -104,5 +105,52 @@ TEST_CASE("where nobody listens there is no daemon, and that is told from a plac
   std::ofstream{directory + "/bus"};  // a file, not a socket
   CHECK(context.system.connect(address).error().code == std::errc::connection_refused);
   CHECK_FALSE(context.system.connect("nonsense"));
+  std::filesystem::remove_all(directory);
+}
+
+TEST_CASE("each file's last lines are shown, however much another one has", "[cli][process][logs]") {
+  const auto context = real_context();
+  std::string directory = "/tmp/svd-cli-XXXXXX";
+  REQUIRE(::mkdtemp(directory.data()) != nullptr);
+  std::ofstream{directory + "/quiet"} << "q1\nq2\n";
+  std::ofstream{directory + "/chatty"} << "c1\nc2\nc3\nc4\n";
+  LogQuery query;
+  query.lines = 2;
+  query.each = true;
+  std::string shown;
+  REQUIRE(context.system.read_logs({{"a:q/0", directory + "/quiet"}, {"a:c/0", directory + "/chatty"}}, query,
+                                   [&](const LogLine& line) {
+                                     shown += std::string{line.text} + " ";
+                                     return true;
+                                   }));
+  for (const auto* expected : {"q1 ", "q2 ", "c3 ", "c4 "}) CHECK(shown.find(expected) != std::string::npos);
+  CHECK(shown.size() == 12);
+  std::filesystem::remove_all(directory);
+}
+
+TEST_CASE("a reader that is to finish gives all that was written before it was stopped",
+          "[cli][process][logs]") {
+  const auto context = real_context();
+  std::string directory = "/tmp/svd-cli-XXXXXX";
+  REQUIRE(::mkdtemp(directory.data()) != nullptr);
+  const int stop = ::eventfd(0, EFD_CLOEXEC);
+  LogQuery query;
+  query.follow = query.finish = true;
+  query.stop = stop;
+  std::ofstream file{directory + "/log"};
+  file << "first\n" << std::flush;
+  int lines = 0;
+  // At the first line, and so in the midst of following, much more is written and the end is asked for.
+  REQUIRE(context.system.read_logs({{"a:w/0", directory + "/log"}}, query, [&](const LogLine&) {
+    if (lines++ == 0) {
+      for (int i = 1; i < 5000; ++i) file << "line " << i << '\n';
+      file << std::flush;
+      const std::uint64_t one = 1;
+      REQUIRE(::write(stop, &one, sizeof one) == sizeof one);
+    }
+    return true;
+  }));
+  CHECK(lines == 5000);
+  ::close(stop);
   std::filesystem::remove_all(directory);
 }
