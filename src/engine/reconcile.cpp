@@ -46,7 +46,7 @@ void Engine::State::unsaved(bool at_once) {
   // A large state is saved less often: a millisecond more for each KiB, so that a burst of starts costs a few saves
   // however many slots there are, not a share of its time.
   const Millis pause = save_delay + Millis{saved_bytes / 1024};
-  const auto due = at_once ? std::max(now.mono, last_save + save_delay) : now.mono + pause;
+  const auto due = at_once ? now.mono : now.mono + pause;
   if (!save_at || due < *save_at) save_at = due;
 }
 
@@ -154,7 +154,6 @@ void Engine::State::save_if_due() {
   const bool many = gone.size() > max_unsaved_exits / 2 && !save_failing;  // the keeper's table is bounded
   if (!save_at || (now.mono < *save_at && !last && !many)) return;
   save_at.reset();
-  last_save = now.mono;
   std::erase_if(unsaved_revisions, [&](const auto& revision) { return ports.state.save_revision(revision.second); });
   const auto text = snapshot();
   saved_bytes = text.size();

@@ -180,7 +180,6 @@ struct Engine::State {
   std::vector<lifecycle::Command> outbox;
   std::vector<std::pair<StartId, StartFailure>> refused;  // starts that failed before they reached the port
   std::optional<TimePoint> save_at;                       // set: something is not saved
-  TimePoint last_save{};
   std::size_t saved_bytes = 0;  // size of the last saved state
   bool save_failing = false;
   std::map<std::pair<Name, std::uint64_t>, Revision> unsaved_revisions;
