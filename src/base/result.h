@@ -40,13 +40,13 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {  // tl::expected al
 #define SVD_CONCAT_INNER(a, b) a##b
 #define SVD_CONCAT(a, b) SVD_CONCAT_INNER(a, b)
 // SVD_TRY(auto fd, open_dir(path)); binds the value, or returns the error to the caller.
-#define SVD_TRY(declaration, expression)                                              \
-  auto SVD_CONCAT(svd_try_, __LINE__) = (expression);                                 \
-  if (!SVD_CONCAT(svd_try_, __LINE__))                                                \
-    return tl::make_unexpected(std::move(SVD_CONCAT(svd_try_, __LINE__)).error());    \
+#define SVD_TRY(declaration, expression)                                           \
+  auto SVD_CONCAT(svd_try_, __LINE__) = (expression);                              \
+  if (!SVD_CONCAT(svd_try_, __LINE__))                                             \
+    return tl::make_unexpected(std::move(SVD_CONCAT(svd_try_, __LINE__)).error()); \
   declaration = std::move(*SVD_CONCAT(svd_try_, __LINE__))
 // SVD_CHECK(write_all(fd, text)); for a Result<> whose value is nothing.
-#define SVD_CHECK(expression)                                                         \
+#define SVD_CHECK(expression)                                                              \
   if (auto SVD_CONCAT(svd_try_, __LINE__) = (expression); !SVD_CONCAT(svd_try_, __LINE__)) \
   return tl::make_unexpected(std::move(SVD_CONCAT(svd_try_, __LINE__)).error())
 

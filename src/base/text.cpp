@@ -26,9 +26,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-// Length of the well-formed UTF-8 sequence at the start of `s`, 0 if there is none (RFC 3629, table 3-7 of Unicode).
+// Length of the well-formed UTF-8 sequence at the start of `s`, 0 if there is none (RFC 3629, table 3-7 of
+// Unicode).
 std::size_t utf8_length(std::string_view s) {
-  const auto byte = [&](std::size_t i) { return i < s.size() ? static_cast<std::uint8_t>(s[i]) : std::uint8_t{0}; };
+  const auto byte = [&](std::size_t i) {
+    return i < s.size() ? static_cast<std::uint8_t>(s[i]) : std::uint8_t{0};
+  };
   const auto tail = [&](std::size_t i, std::uint8_t low = 0x80, std::uint8_t high = 0xBF) {
     return byte(i) >= low && byte(i) <= high;
   };
@@ -76,8 +79,10 @@ std::optional<std::vector<std::string>> split_words(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (quote == '\'') {
-      if (c == '\'') quote = 0;
-      else word += c;
+      if (c == '\'')
+        quote = 0;
+      else
+        word += c;
     } else if (c == '\\') {
       if (i + 1 == text.size()) return std::nullopt;
       const char next = text[++i];
@@ -85,8 +90,10 @@ std::optional<std::vector<std::string>> split_words(std::string_view text) {
       word += next;
       in_word = true;
     } else if (quote == '"') {
-      if (c == '"') quote = 0;
-      else word += c;
+      if (c == '"')
+        quote = 0;
+      else
+        word += c;
     } else if (c == '\'' || c == '"') {
       quote = c;
       in_word = true;
@@ -123,9 +130,12 @@ std::string printable(std::string_view text) {
     // U+0080 to U+009F: terminals take them for escape sequences too (ECMA-48, 8-bit C1).
     const bool is_c1 = length == 2 && byte == 0xC2 && static_cast<std::uint8_t>(text[i + 1]) < 0xA0;
     if (length == 0 || byte < 0x20 || byte == 0x7F || is_c1) {
-      if (byte == '\n') out += "\\n";
-      else if (byte == '\t') out += "\\t";
-      else if (byte == '\r') out += "\\r";
+      if (byte == '\n')
+        out += "\\n";
+      else if (byte == '\t')
+        out += "\\t";
+      else if (byte == '\r')
+        out += "\\r";
       else {
         out += "\\x";
         out += hex[byte >> 4U];

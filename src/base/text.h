@@ -12,13 +12,15 @@ namespace svd {
 
 // The candidate nearest to `text` by edit distance, if near enough to be a plausible typing mistake
 // (at most a third of its length, at least 1). Backs "did you mean".
-[[nodiscard]] std::optional<std::string> nearest(std::string_view text, std::span<const std::string> candidates);
+[[nodiscard]] std::optional<std::string> nearest(std::string_view text,
+                                                 std::span<const std::string> candidates);
 
 // Splits like a POSIX shell: blanks, '…', "…" with \" \\ \$ \` and \ escapes. No expansion of any kind.
 // nullopt when a quote is left open or the text ends in a backslash.
 [[nodiscard]] std::optional<std::vector<std::string>> split_words(std::string_view text);
 
-// Control characters and broken UTF-8 made visible (\n, \x1b), for text from outside that goes to a terminal or log.
+// Control characters and broken UTF-8 made visible (\n, \x1b), for text from outside that goes to a terminal
+// or log.
 [[nodiscard]] std::string printable(std::string_view text);
 
 // Position of the first byte that is not well-formed UTF-8 (RFC 3629: no overlongs, no surrogates), or npos.

@@ -15,7 +15,8 @@ struct Unit {
 };
 
 // Milliseconds a unit. Longest names first only matters for "ms" against "m", which the exact match settles.
-constexpr std::array duration_units{Unit{"ms", 1}, Unit{"s", 1e3}, Unit{"m", 60e3}, Unit{"h", 3600e3}, Unit{"d", 86400e3}};
+constexpr std::array duration_units{Unit{"ms", 1}, Unit{"s", 1e3}, Unit{"m", 60e3}, Unit{"h", 3600e3},
+                                    Unit{"d", 86400e3}};
 constexpr std::array byte_units{Unit{"B", 1},
                                 Unit{"KiB", 1024.0},
                                 Unit{"MiB", 1048576.0},
@@ -33,7 +34,8 @@ template <std::size_t N>
 std::optional<double> parse_quantity(std::string_view text, const std::array<Unit, N>& units) {
   if (text == "0") return 0.0;
   const auto end = text.find_first_not_of("0123456789.");
-  if (end == 0 || end == std::string_view::npos || text.front() == '.' || text[end - 1] == '.') return std::nullopt;
+  if (end == 0 || end == std::string_view::npos || text.front() == '.' || text[end - 1] == '.')
+    return std::nullopt;
   double number = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + end, number, std::chars_format::fixed);
   if (parsed.ec != std::errc{} || parsed.ptr != text.data() + end) return std::nullopt;

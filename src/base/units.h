@@ -19,8 +19,8 @@ namespace svd {
 // For tables: "3s", "2m", "5h", "12d".
 [[nodiscard]] std::string format_age(Millis value);
 
-// "64KiB", "512MiB", "2GiB", "1TiB" (powers of 1024), "1kB", "1MB", "1GB", "1TB" (powers of 1000), "100B"; "0" needs no
-// unit; a fraction is allowed ("1.5GiB"). nullopt for anything else.
+// "64KiB", "512MiB", "2GiB", "1TiB" (powers of 1024), "1kB", "1MB", "1GB", "1TB" (powers of 1000), "100B";
+// "0" needs no unit; a fraction is allowed ("1.5GiB"). nullopt for anything else.
 [[nodiscard]] std::optional<std::uint64_t> parse_bytes(std::string_view text);
 // The shortest exact form with a binary unit where one divides the value, else bytes: 512MiB, 1000B.
 [[nodiscard]] std::string format_bytes(std::uint64_t value);

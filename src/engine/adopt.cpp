@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Taking over the processes of one slot from the keeper's table.
 //
-// Starts of one slot have ascending numbers, and a successor is started only when nothing of the former is left. So of the
-// children of a slot only the last can have remains; an earlier one that is still kept is there because its exit was not on
-// record: it is counted now, once. `handled` of the slot says up to which start that was done before the last save.
+// Starts of one slot have ascending numbers, and a successor is started only when nothing of the former is
+// left. So of the children of a slot only the last can have remains; an earlier one that is still kept is
+// there because its exit was not on record: it is counted now, once. `handled` of the slot says up to which
+// start that was done before the last save.
 #include "engine/state.h"
 
 namespace svd {
@@ -11,7 +12,8 @@ namespace {
 
 std::uint64_t number(StartId id) { return static_cast<std::uint64_t>(id); }
 
-// A start that the saved state does not know had to be decided in the meantime: as a restart, when the slot was in back-off.
+// A start that the saved state does not know had to be decided in the meantime: as a restart, when the slot
+// was in back-off.
 void catch_up(Slot& slot, const KnownChild& child) {
   auto& occupant = slot.occupant;
   if (number(child.id) <= number(occupant.start)) return;
@@ -25,16 +27,20 @@ void catch_up(Slot& slot, const KnownChild& child) {
 
 }  // namespace
 
-void Engine::State::take_over(Slot& slot, const std::vector<KnownChild>& children, std::vector<std::string>& problems) {
+void Engine::State::take_over(Slot& slot, const std::vector<KnownChild>& children,
+                              std::vector<std::string>& problems) {
   auto& occupant = slot.occupant;
   auto& state = occupant.life.state;
-  const auto age = [&](WallTime since) { return std::chrono::microseconds{std::max<std::int64_t>(0, now.wall.micros - since.micros)}; };
+  const auto age = [&](WallTime since) {
+    return std::chrono::microseconds{std::max<std::int64_t>(0, now.wall.micros - since.micros)};
+  };
   for (const auto& child : children) {
     const bool last = child.id == children.back().id;
     const bool counted = number(child.id) <= number(slot.handled);
     if (!child.exited && !last) {
-      problems.push_back(SlotId{slot.app->id, slot.index}.str() + " runs twice: start " + std::to_string(number(child.id)) +
-                         " is killed, start " + std::to_string(number(children.back().id)) + " is kept");
+      problems.push_back(SlotId{slot.app->id, slot.index}.str() + " runs twice: start " +
+                         std::to_string(number(child.id)) + " is killed, start " +
+                         std::to_string(number(children.back().id)) + " is kept");
       strays.insert(number(child.id));
       outbox.emplace_back(lifecycle::Kill{child.id});
       continue;
@@ -49,12 +55,15 @@ void Engine::State::take_over(Slot& slot, const std::vector<KnownChild>& childre
     }
     if (!counted) {
       starts.emplace(number(child.id), &slot);
-      if (slot.phase() == Phase::starting) state = lifecycle::Ready{child.id, 0, now.mono - age(child.started)};
-      if (auto* stopping = std::get_if<lifecycle::Stopping>(&state)) stopping->step = lifecycle::Stopping::Step::asked;
+      if (slot.phase() == Phase::starting)
+        state = lifecycle::Ready{child.id, 0, now.mono - age(child.started)};
+      if (auto* stopping = std::get_if<lifecycle::Stopping>(&state))
+        stopping->step = lifecycle::Stopping::Step::asked;
       dispatch(Exited{child.id, child.status});
     } else if (last && slot.phase() == Phase::stopping && occupant.start == child.id) {
       starts.emplace(number(child.id), &slot);
-      outbox.emplace_back(lifecycle::Kill{child.id});  // whether that was done before is not known; it can be done twice
+      outbox.emplace_back(
+          lifecycle::Kill{child.id});  // whether that was done before is not known; it can be done twice
     } else if (last) {
       strays.insert(number(child.id));  // it was Gone before, and only its exit is still kept
       outbox.emplace_back(lifecycle::Kill{child.id});
@@ -62,7 +71,7 @@ void Engine::State::take_over(Slot& slot, const std::vector<KnownChild>& childre
     if (last) continue;
     if (counted && slot.phase() == Phase::stopping && occupant.start == child.id)
       starts.emplace(number(child.id), &slot);  // its end was saved; that nothing is left of it was not
-    if (starts.contains(number(child.id))) {  // a successor was started: nothing is left of this one
+    if (starts.contains(number(child.id))) {    // a successor was started: nothing is left of this one
       std::erase(outbox, lifecycle::Command{lifecycle::Kill{child.id}});
       dispatch(Gone{child.id});
     } else {
@@ -80,7 +89,8 @@ void Engine::State::lose(Slot& slot, bool all_lost) {
     dispatch(Gone{occupant.start});
     std::erase(gone, occupant.start);  // the keeper has nothing to forget
   } else if (slot.phase() == Phase::starting || all_lost) {
-    state = lifecycle::Waiting{};  // the start was not carried out; or the whole machine, and the keeper with it, ended
+    state = lifecycle::Waiting{};  // the start was not carried out; or the whole machine, and the keeper with
+                                   // it, ended
     slot.since = now.wall;
     if (all_lost) slot.cause = Cause::returned;
   } else {

@@ -8,7 +8,8 @@ namespace {
 
 bool is_failing(const Slot& slot) {
   const auto* stopping = std::get_if<lifecycle::Stopping>(&slot.occupant.life.state);
-  return slot.phase() == Phase::failed || (stopping != nullptr && lifecycle::phase(stopping->next) == Phase::failed);
+  return slot.phase() == Phase::failed ||
+         (stopping != nullptr && lifecycle::phase(stopping->next) == Phase::failed);
 }
 
 std::string summary_of(const std::vector<PlanStep>& steps) {
@@ -24,7 +25,8 @@ std::string summary_of(const std::vector<PlanStep>& steps) {
 
 std::vector<PlanStep> Engine::State::diff_against(const Ecosystem& want) const {
   std::map<Name, plan::AppNow> have;
-  for (auto entry = apps.lower_bound({want.name, {}}); entry != apps.end() && entry->first.ecosystem == want.name; ++entry) {
+  for (auto entry = apps.lower_bound({want.name, {}});
+       entry != apps.end() && entry->first.ecosystem == want.name; ++entry) {
     const auto& app = entry->second;
     auto& out = have[app.id.app];
     out.spec = &app.version->spec;
@@ -35,31 +37,37 @@ std::vector<PlanStep> Engine::State::diff_against(const Ecosystem& want) const {
     out.unreadable = app.unreadable;
     for (const auto& slot : app.slots) {
       if (!slot || app.is_surplus(*slot)) continue;
-      if (!slot->wanted) out.stopped_slots.push_back(slot->index);
+      if (!slot->wanted)
+        out.stopped_slots.push_back(slot->index);
       else if (is_failing(*slot))
         out.failed.push_back(slot_name(*slot) + " had failed: " + end_text(*slot));
-      else if (app.halted && is_stale(*slot)) ++out.stale;
+      else if (app.halted && is_stale(*slot))
+        ++out.stale;
     }
   }
   return plan::diff(have, want, compare_specs);
 }
 
-Result<Begun> Engine::State::apply(Source source, const Actor& who, const std::string& kind, const std::string& note) {
+Result<Begun> Engine::State::apply(Source source, const Actor& who, const std::string& kind,
+                                   const std::string& note) {
   if (shutting) return fail(std::errc::operation_canceled, "cannot " + kind + ": the daemon is stopping");
   SVD_TRY(auto want, ports.decode(source));
   auto steps = diff_against(want);
   if (steps.empty()) {
     const auto eco = ecosystems.find(want.name);
     Begun begun{{}, eco == ecosystems.end() ? 0 : eco->second.current};
-    for (const auto& [id, change] : changes)  // the same file again while it is being applied: that one is to be waited for
-      if (change.running && change.ecosystem == want.name && change.view.revision == begun.revision) begun.change = id;
+    for (const auto& [id, change] :
+         changes)  // the same file again while it is being applied: that one is to be waited for
+      if (change.running && change.ecosystem == want.name && change.view.revision == begun.revision)
+        begun.change = id;
     return begun;
   }
   auto& change = begin_change(kind, want.name.str(), who);
   change.view.steps = std::move(steps);
   change.ecosystem = want.name;
   const auto summary = summary_of(change.view.steps);
-  change.view.revision = record_revision(want.name, std::move(source), who, note.empty() ? summary : note + "; " + summary);
+  change.view.revision =
+      record_revision(want.name, std::move(source), who, note.empty() ? summary : note + "; " + summary);
   const Begun begun{change.view.id, change.view.revision};
   accept(std::move(want), change, intern(who.name));
   unsaved(true);
@@ -88,9 +96,10 @@ void Engine::State::accept(Ecosystem want, Change& change, const std::string* by
   }
 }
 
-// What the user changed since the last apply is resolved: the file says what runs. An app that the plan has no step for is
-// where the file wants it, and only learns its new revision number.
-void Engine::State::accept_app(App& app, VersionPtr version, bool touched, Change& change, const std::string* by) {
+// What the user changed since the last apply is resolved: the file says what runs. An app that the plan has
+// no step for is where the file wants it, and only learns its new revision number.
+void Engine::State::accept_app(App& app, VersionPtr version, bool touched, Change& change,
+                               const std::string* by) {
   if (!touched) {
     const bool halted = app.halted;
     set_version(app, std::move(version));
@@ -112,7 +121,9 @@ void Engine::State::accept_app(App& app, VersionPtr version, bool touched, Chang
   fit_slots(app, app.slots.empty() ? Cause::declared : Cause::scaled, by);
 }
 
-Result<Begun> Engine::apply(Source source, const Actor& who) { return state_->apply(std::move(source), who, "apply", ""); }
+Result<Begun> Engine::apply(Source source, const Actor& who) {
+  return state_->apply(std::move(source), who, "apply", "");
+}
 
 Result<std::vector<PlanStep>> Engine::plan(Source source) {
   SVD_TRY(const auto want, state_->ports.decode(source));

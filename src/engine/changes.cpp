@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Changes: what was begun, how far it is, how it ended.
 //
-// A change owns the apps it touches, one Part each, and of them the slots it has something to do with. A slot is pending until
-// it is where it is wanted (running its present generation, or without a process), or failed: its start was refused, or its
-// process ended before the change did. A failed slot stays failed, even if the restart policy brings it up later. A part is
-// settled when no slot of it is pending; a change ends when all its parts are settled, so that its error names every slot.
-// A newer change of the same app takes the part away: that part is superseded, and a change all of whose parts are, is too.
-// Each pending slot ends: a start is answered, a stop is forced after its timeout, and a broken rollout lets go of the slots
-// it has not reached.
+// A change owns the apps it touches, one Part each, and of them the slots it has something to do with. A slot
+// is pending until it is where it is wanted (running its present generation, or without a process), or
+// failed: its start was refused, or its process ended before the change did. A failed slot stays failed, even
+// if the restart policy brings it up later. A part is settled when no slot of it is pending; a change ends
+// when all its parts are settled, so that its error names every slot. A newer change of the same app takes
+// the part away: that part is superseded, and a change all of whose parts are, is too. Each pending slot
+// ends: a start is answered, a stop is forced after its timeout, and a broken rollout lets go of the slots it
+// has not reached.
 #include <algorithm>
 
 #include "engine/state.h"
@@ -84,11 +85,15 @@ void Engine::State::track(Slot& slot) {
 
 void Engine::State::settle(Slot& slot, Track how) {
   auto* part = slot.app->part;
-  if (part == nullptr || !part->open || slot.track == how || slot.track == Track::none || slot.track == Track::failed) return;
+  if (part == nullptr || !part->open || slot.track == how || slot.track == Track::none ||
+      slot.track == Track::failed)
+    return;
   auto& view = part->change->view;
   if (slot.track == Track::pending) --part->pending;
-  if (how == Track::done) ++view.done;
-  else if (slot.track == Track::done) --view.done;
+  if (how == Track::done)
+    ++view.done;
+  else if (slot.track == Track::done)
+    --view.done;
   slot.track = how;
   ports.observer.change_changed(view.id);
   close_if_settled(*part);
@@ -109,11 +114,14 @@ void Engine::State::evaluate(Slot& slot) {
       if (!is_live(phase)) settle(slot, Track::done);
       return;
     case plan::Want::run:
-      if (phase == Phase::failed) fail_tracked(slot, "cannot keep " + slot_name(slot) + " running: " + reason(slot));
+      if (phase == Phase::failed)
+        fail_tracked(slot, "cannot keep " + slot_name(slot) + " running: " + reason(slot));
       else if ((phase == Phase::ready || phase == Phase::completed) && (!is_stale(slot) || slot.app->halted))
         settle(slot, Track::done);
       return;
-    case plan::Want::hold: settle(slot, Track::done); return;
+    case plan::Want::hold:
+      settle(slot, Track::done);
+      return;
   }
 }
 
@@ -135,8 +143,9 @@ void Engine::State::abandon_stale(App& app) {
     --part->pending;
     ++part->kept;
   }
-  record("instance", app.id.str(), "the update stopped: " + plan::count_instances(kept) + (kept == 1 ? " keeps" : " keep") +
-                                       " the former version");
+  record("instance", app.id.str(),
+         "the update stopped: " + plan::count_instances(kept) + (kept == 1 ? " keeps" : " keep") +
+             " the former version");
   if (part != nullptr) close_if_settled(*part);
 }
 

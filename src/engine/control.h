@@ -26,16 +26,16 @@ struct Begun {
   std::uint64_t revision = 0;
 };
 
-// Names as a person types them: "web", "web/0", "shop:web", "shop:", "all", "/regex/" (on "shop:web"). An unknown one is an
-// Error (no_such_process → D-Bus org.svd1.Error.NotFound) that suggests the nearest.
+// Names as a person types them: "web", "web/0", "shop:web", "shop:", "all", "/regex/" (on "shop:web"). An
+// unknown one is an Error (no_such_process → D-Bus org.svd1.Error.NotFound) that suggests the nearest.
 using Names = std::vector<std::string>;
 
 class Control {
  public:
   virtual ~Control() = default;
 
-  // Decodes, diffs, records a revision, begins to converge; apps of the same ecosystem that the file no longer has are
-  // stopped and removed. Error invalid_argument: the text is the rendered diagnostics.
+  // Decodes, diffs, records a revision, begins to converge; apps of the same ecosystem that the file no
+  // longer has are stopped and removed. Error invalid_argument: the text is the rendered diagnostics.
   virtual Result<Begun> apply(Source source, const Actor& who) = 0;
   virtual Result<std::vector<PlanStep>> plan(Source source) = 0;
   virtual Result<Begun> start(const Names& names, const Actor& who) = 0;
@@ -44,17 +44,21 @@ class Control {
   virtual Result<Begun> remove(const Names& names, const Actor& who) = 0;  // verb `delete`; apps only
   virtual Result<Begun> scale(const std::string& app, std::uint32_t instances, const Actor& who) = 0;
   virtual Result<std::uint32_t> signal(const Names& names, int number, KillTarget whom, const Actor& who) = 0;
-  virtual Result<Begun> rollback(const std::string& ecosystem, std::uint64_t revision, const Actor& who) = 0;  // 0: previous
-  // Stops everything in order, remembers it as it was, then asks the daemon to end. Idempotent; `force` kills at once.
+  virtual Result<Begun> rollback(const std::string& ecosystem, std::uint64_t revision,
+                                 const Actor& who) = 0;  // 0: previous
+  // Stops everything in order, remembers it as it was, then asks the daemon to end. Idempotent; `force` kills
+  // at once.
   virtual void shutdown(const Actor& who, bool force) = 0;
 
   [[nodiscard]] virtual Result<std::vector<AppView>> apps(const Names& names) const = 0;  // empty: all
   [[nodiscard]] virtual Result<std::vector<InstanceView>> instances(const Names& names) const = 0;
   [[nodiscard]] virtual std::optional<AppView> app(const AppId& id) const = 0;
   [[nodiscard]] virtual std::optional<InstanceView> instance(const SlotId& id) const = 0;
-  [[nodiscard]] virtual std::optional<ChangeView> change(ChangeId id) const = 0;  // finished ones are kept for a while
+  [[nodiscard]] virtual std::optional<ChangeView> change(
+      ChangeId id) const = 0;  // finished ones are kept for a while
   [[nodiscard]] virtual std::vector<ChangeId> changes() const = 0;
-  [[nodiscard]] virtual Result<std::vector<RevisionView>> history(const std::string& ecosystem) const = 0;  // "": all
+  [[nodiscard]] virtual Result<std::vector<RevisionView>> history(
+      const std::string& ecosystem) const = 0;  // "": all
   [[nodiscard]] virtual std::vector<EventRecord> events(std::uint64_t after, std::uint32_t limit) const = 0;
 };
 

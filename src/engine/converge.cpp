@@ -73,8 +73,10 @@ void Engine::State::replace(Slot& slot) {
   const bool up = slot.phase() == Phase::starting || slot.phase() == Phase::ready;
   slot.part = plan::Part::replaced;
   slot.cause = slot.restart ? Cause::restarted : Cause::updated;
-  if (up) advance(slot, lifecycle::Stop{false, true});
-  else advance(slot, lifecycle::Renew{});
+  if (up)
+    advance(slot, lifecycle::Stop{false, true});
+  else
+    advance(slot, lifecycle::Renew{});
 }
 
 void Engine::State::roll(App& app) {
@@ -82,7 +84,8 @@ void Engine::State::roll(App& app) {
   std::vector<plan::RolloutSlot> seen;
   for (const auto& slot : app.slots)
     if (slot && slot->wanted && !app.is_surplus(*slot))
-      seen.push_back({slot->index, slot->phase(), is_stale(*slot) && slot->part != plan::Part::replaced, slot->part});
+      seen.push_back(
+          {slot->index, slot->phase(), is_stale(*slot) && slot->part != plan::Part::replaced, slot->part});
   const auto rollout = plan::plan_rollout(seen);
   for (const auto index : rollout.replace) replace(*app.slots[index]);
   if (!rollout.broken && !rollout.finished) return;
@@ -105,7 +108,8 @@ void Engine::State::set_version(App& app, VersionPtr version) {
   for (const auto& slot : app.slots) {
     if (!slot) continue;
     auto& have = slot->occupant.version;
-    if (have && have->spec.generation == app.version->spec.generation) have = app.version;  // its new policies apply at once
+    if (have && have->spec.generation == app.version->spec.generation)
+      have = app.version;  // its new policies apply at once
     slot->part = plan::Part::none;
     app.rolling = app.rolling || is_stale(*slot);
     if (logs) ports.logs.attach({app.id, slot->index}, app.version->spec.logs);

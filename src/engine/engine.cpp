@@ -27,7 +27,8 @@ void Engine::State::advance(Slot& slot, const lifecycle::Event& event) {
   const auto from = lifecycle::phase(before), to = slot.phase();
   if (from != to) {
     slot.since = now.wall;
-    const auto why = to == Phase::ready ? "pid " + std::to_string(lifecycle::pid_of(life.state)) : reason(slot);
+    const auto why =
+        to == Phase::ready ? "pid " + std::to_string(lifecycle::pid_of(life.state)) : reason(slot);
     record("instance", SlotId{slot.app->id, slot.index}.str(),
            std::string{to_text(from)} + " → " + std::string{to_text(to)} + (why.empty() ? "" : ": " + why));
   }

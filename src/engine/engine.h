@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only owner of mutable state. Pure: no clock, no system call, no YAML; the world is behind Ports. The daemon feeds
-// it events and calls reconcile() once when no event is left; the simulation does the same with fakes.
+// The only owner of mutable state. Pure: no clock, no system call, no YAML; the world is behind Ports. The
+// daemon feeds it events and calls reconcile() once when no event is left; the simulation does the same with
+// fakes.
 //
 //   dispatch(event, now)   changes what is observed, and nothing else
-//   reconcile(now)         compares desired with observed, carries out the difference through the ports, and returns
+//   reconcile(now)         compares desired with observed, carries out the difference through the ports, and
+//   returns
 //                          when it wants to be called again although nothing happens
 #pragma once
 
@@ -27,15 +29,15 @@ struct KnownChild {
   std::uint64_t revision = 0;
   std::uint64_t generation = 0;
   std::int64_t pid = 0;
-  bool exited = false;      // status is set; not yet forgotten
+  bool exited = false;  // status is set; not yet forgotten
   ExitStatus status;
   WallTime started;
 };
 
 struct Restored {
-  std::string runtime;                // what StatePort::save() was last given; empty: none
-  std::vector<Revision> revisions;    // all that could be read
-  std::vector<KnownChild> children;   // the keeper's table
+  std::string runtime;               // what StatePort::save() was last given; empty: none
+  std::vector<Revision> revisions;   // all that could be read
+  std::vector<KnownChild> children;  // the keeper's table
 };
 
 class Engine final : public Control {
@@ -45,8 +47,9 @@ class Engine final : public Control {
   Engine(Ports ports, std::uint64_t seed);
   ~Engine() override;
 
-  // Once, before anything else: takes over what a former engine (or nobody) left. What is running and wanted stays
-  // untouched; what is running and belongs to nothing is stopped. Problems are events and returned as sentences.
+  // Once, before anything else: takes over what a former engine (or nobody) left. What is running and wanted
+  // stays untouched; what is running and belongs to nothing is stopped. Problems are events and returned as
+  // sentences.
   std::vector<std::string> restore(Restored from, Now now);
 
   void dispatch(const Event& event, Now now);

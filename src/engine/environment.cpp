@@ -41,7 +41,8 @@ void add_own(Variables& out, const Launch& launch) {
 
 }  // namespace
 
-tl::expected<LaunchPlan, StartFailure> compose(const Launch& launch, const AppSpec& spec, const LogPort& logs) {
+tl::expected<LaunchPlan, StartFailure> compose(const Launch& launch, const AppSpec& spec,
+                                               const LogPort& logs) {
   auto variables = declared(spec);
   for (const auto& name : spec.increment_env) {
     const auto found = variables.find(name);

@@ -18,9 +18,10 @@ struct Launch {
   std::uint64_t revision = 0;
 };
 
-// The environment is built in this order, later ones win: PATH, env_file and pass_env (AppSpec::secret_env), env, increment_env
-// (value + slot), SVD_… and NODE_APP_INSTANCE. HOME, USER, LOGNAME and SHELL are added by the port where they are absent.
-// Error: a value that increment_env names is not a number, or overflows.
-[[nodiscard]] tl::expected<LaunchPlan, StartFailure> compose(const Launch& launch, const AppSpec& spec, const LogPort& logs);
+// The environment is built in this order, later ones win: PATH, env_file and pass_env (AppSpec::secret_env),
+// env, increment_env (value + slot), SVD_… and NODE_APP_INSTANCE. HOME, USER, LOGNAME and SHELL are added by
+// the port where they are absent. Error: a value that increment_env names is not a number, or overflows.
+[[nodiscard]] tl::expected<LaunchPlan, StartFailure> compose(const Launch& launch, const AppSpec& spec,
+                                                             const LogPort& logs);
 
 }  // namespace svd

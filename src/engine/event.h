@@ -12,7 +12,7 @@ namespace svd {
 
 // For each StartId: exactly one Spawned or SpawnFailed; after Spawned exactly one Exited; after
 // ProcessPort::kill() on an exited (or to-be-killed) one exactly one Gone. SpawnFailed leaves nothing behind.
-struct Spawned {       // execve succeeded: the program runs
+struct Spawned {  // execve succeeded: the program runs
   StartId id{};
   std::int64_t pid = 0;
 };
@@ -20,11 +20,11 @@ struct SpawnFailed {
   StartId id{};
   StartFailure why;
 };
-struct Exited {        // the main process ended; strays may still be in the cgroup
+struct Exited {  // the main process ended; strays may still be in the cgroup
   StartId id{};
   ExitStatus status;
 };
-struct Gone {          // nothing is left of it: its cgroup was empty and is removed
+struct Gone {  // nothing is left of it: its cgroup was empty and is removed
   StartId id{};
 };
 using Event = std::variant<Spawned, SpawnFailed, Exited, Gone>;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the field table (spec) knows about specifications that are decoded already. The engine's only use of spec.
+// What the field table (spec) knows about specifications that are decoded already. The engine's only use of
+// spec.
 #pragma once
 
 #include <string>

@@ -81,24 +81,33 @@ class Compiler {
     switch (c) {
       case '(': {
         auto code = alternatives();
-        if (at(')')) take();
-        else complain("unmatched (");
+        if (at(')'))
+          take();
+        else
+          complain("unmatched (");
         return code;
       }
-      case '[': return set();
-      case '.': return one_of(Pattern::Set{}.set());
-      case '^': return {{Kind::at_begin}};
-      case '$': return {{Kind::at_end}};
+      case '[':
+        return set();
+      case '.':
+        return one_of(Pattern::Set{}.set());
+      case '^':
+        return {{Kind::at_begin}};
+      case '$':
+        return {{Kind::at_end}};
       case '*':
       case '+':
-      case '?': complain("nothing to repeat"); return {};
+      case '?':
+        complain("nothing to repeat");
+        return {};
       case '\\':
         if (rest_.empty()) {
           complain("it ends in \\");
           return {};
         }
         return literal(take());
-      default: return literal(c);
+      default:
+        return literal(c);
     }
   }
 
@@ -148,15 +157,29 @@ class Matcher {
       stack_.pop_back();
       if (seen_[here] == round_) continue;
       seen_[here] = round_;
-      const auto go = [&](std::int32_t by) { stack_.push_back(static_cast<std::size_t>(static_cast<std::int64_t>(here) + by)); };
+      const auto go = [&](std::int32_t by) {
+        stack_.push_back(static_cast<std::size_t>(static_cast<std::int64_t>(here) + by));
+      };
       const auto& instruction = program_[here];
       switch (instruction.kind) {
-        case Kind::match: return true;
-        case Kind::one_of: places_.push_back(here); break;
-        case Kind::split: go(instruction.first); go(instruction.second); break;
-        case Kind::jump: go(instruction.first); break;
-        case Kind::at_begin: if (at_begin) go(1); break;
-        case Kind::at_end: if (at_end) go(1); break;
+        case Kind::match:
+          return true;
+        case Kind::one_of:
+          places_.push_back(here);
+          break;
+        case Kind::split:
+          go(instruction.first);
+          go(instruction.second);
+          break;
+        case Kind::jump:
+          go(instruction.first);
+          break;
+        case Kind::at_begin:
+          if (at_begin) go(1);
+          break;
+        case Kind::at_end:
+          if (at_end) go(1);
+          break;
       }
     }
     return false;
@@ -177,9 +200,11 @@ class Matcher {
 
 Result<Pattern> Pattern::parse(std::string_view text) {
   const auto cannot = [&](const std::string& why) {
-    return fail(std::errc::invalid_argument, "cannot use the pattern /" + printable(text.substr(0, 80)) + "/: " + why);
+    return fail(std::errc::invalid_argument,
+                "cannot use the pattern /" + printable(text.substr(0, 80)) + "/: " + why);
   };
-  if (text.size() > max_length) return cannot("it is longer than " + std::to_string(max_length) + " characters");
+  if (text.size() > max_length)
+    return cannot("it is longer than " + std::to_string(max_length) + " characters");
   Compiler compiler{text};
   Pattern out;
   out.program_ = compiler.compile();

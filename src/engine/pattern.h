@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The regular expressions of "/regex/" names. Own and small, because std::regex backtracks: a hostile pattern would hang or
-// overflow the daemon's only thread. This one runs all alternatives side by side (Thompson): time is at most pattern × text.
-// Understood: literals, . [abc] [^a-z] ( ) | * + ? ^ $ and \ before any character, which makes it literal.
+// The regular expressions of "/regex/" names. Own and small, because std::regex backtracks: a hostile pattern
+// would hang or overflow the daemon's only thread. This one runs all alternatives side by side (Thompson):
+// time is at most pattern × text. Understood: literals, . [abc] [^a-z] ( ) | * + ? ^ $ and \ before any
+// character, which makes it literal.
 #pragma once
 
 #include <bitset>

@@ -20,13 +20,14 @@ std::uint64_t checksum(std::string_view text) {
 
 std::string to_hex(std::uint64_t value) {
   std::array<char, 16> digits{};
-  for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit, value >>= 4U) *digit = "0123456789abcdef"[value & 0xFU];
+  for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit, value >>= 4U)
+    *digit = "0123456789abcdef"[value & 0xFU];
   return {digits.begin(), digits.end()};
 }
 
 bool is_plain(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_' || c == '.' ||
-         c == ':' || c == '/';
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_' ||
+         c == '.' || c == ':' || c == '/';
 }
 
 void escape(std::string& out, std::string_view text) {
@@ -73,8 +74,7 @@ class Line {
     return *this;
   }
   template <class Number>
-    requires std::is_arithmetic_v<Number>
-  Line& put(std::string_view key, Number value, Number usual = 0) {
+  requires std::is_arithmetic_v<Number> Line& put(std::string_view key, Number value, Number usual = 0) {
     if (value == usual) return *this;
     begin(key);
     append(static_cast<std::conditional_t<std::is_signed_v<Number>, std::int64_t, std::uint64_t>>(value));
@@ -124,12 +124,17 @@ void write_slot(std::string& out, const SavedSlot& slot) {
   line.put("wanted", slot.wanted, true).put("restart", slot.restart, false);
   line.put("start", slot.start).put("handled", slot.handled).put("generation", slot.generation);
   line.put("version", slot.version).put("revision", slot.revision).put("restarts", slot.restarts);
-  line.put("since", slot.since).put("started", slot.started).put("until", slot.until).put("delay", slot.delay);
+  line.put("since", slot.since)
+      .put("started", slot.started)
+      .put("until", slot.until)
+      .put("delay", slot.delay);
   line.put("streak", slot.streak).list("recent", slot.recent, as_number);
   line.put("exit", static_cast<std::uint8_t>(slot.last_exit.kind)).put("status", slot.last_exit.number);
   line.put("core", slot.last_exit.core_dumped, false);
   if (!slot.failure) return;
-  line.put("stage", static_cast<int>(slot.failure->stage), -1).put("errno", slot.failure->err).put("detail", slot.failure->detail);
+  line.put("stage", static_cast<int>(slot.failure->stage), -1)
+      .put("errno", slot.failure->err)
+      .put("detail", slot.failure->detail);
 }
 
 }  // namespace
@@ -140,15 +145,23 @@ std::string write_state(const SavedState& state) {
   for (const auto& app : state.apps) slots += app.slots.size();
   out.reserve(256 * (1 + slots + state.apps.size()));
   out.append(header) += '\n';
-  Line{out, "next"}.put("start", state.next_start).put("change", state.next_change).put("event", state.next_event);
+  Line{out, "next"}
+      .put("start", state.next_start)
+      .put("change", state.next_change)
+      .put("event", state.next_event);
   for (const auto& eco : state.ecosystems)
-    Line{out, "eco"}.subject(eco.name.str()).put("current", eco.current).put("next", eco.next).list(
-        "deleted", eco.deleted, [](const Name& name) { return name.str(); });
+    Line{out, "eco"}
+        .subject(eco.name.str())
+        .put("current", eco.current)
+        .put("next", eco.next)
+        .list("deleted", eco.deleted, [](const Name& name) { return name.str(); });
   for (const auto& app : state.apps) {
     {
       Line line{out, "app"};
       line.subject(app.id.str()).put("generation", app.generation);
-      line.put("wanted", app.wanted, true).put("leaving", app.leaving, false).put("halted", app.halted, false);
+      line.put("wanted", app.wanted, true)
+          .put("leaving", app.leaving, false)
+          .put("halted", app.halted, false);
       if (app.scale) line.put("scale", std::int64_t{*app.scale}, std::int64_t{-1});
     }
     for (const auto& slot : app.slots) write_slot(out, slot);
@@ -170,17 +183,21 @@ std::string write_state(const SavedState& state) {
 
 namespace {
 
-// One line taken apart. Asking for a key that is missing gives its default; a value that cannot be read spoils the line.
+// One line taken apart. Asking for a key that is missing gives its default; a value that cannot be read
+// spoils the line.
 class Fields {
  public:
   explicit Fields(std::string_view line) {
     word = next(line);
-    if (line.substr(0, line.find(' ')).find('=') == std::string_view::npos) subject = unescape(next(line)).value_or("");
+    if (line.substr(0, line.find(' ')).find('=') == std::string_view::npos)
+      subject = unescape(next(line)).value_or("");
     while (!line.empty()) {
       const auto pair = next(line);
       const auto equals = pair.find('=');
-      if (equals == std::string_view::npos) good = false;
-      else values_[pair.substr(0, equals)] = pair.substr(equals + 1);
+      if (equals == std::string_view::npos)
+        good = false;
+      else
+        values_[pair.substr(0, equals)] = pair.substr(equals + 1);
     }
   }
 
@@ -192,8 +209,10 @@ class Fields {
   void take(std::string_view key, std::string& into) {
     const auto found = values_.find(key);
     if (found == values_.end()) return;
-    if (auto text = unescape(found->second)) into = std::move(*text);
-    else good = false;
+    if (auto text = unescape(found->second))
+      into = std::move(*text);
+    else
+      good = false;
   }
   void take(std::string_view key, bool& into) {
     std::uint8_t value = into ? 1 : 0;
@@ -204,8 +223,10 @@ class Fields {
     std::string text;
     take(key, text);
     const auto found = std::ranges::find(phase_names, std::string_view{text});
-    if (found != phase_names.end()) into = static_cast<Phase>(found - phase_names.begin());
-    else if (!text.empty()) good = false;
+    if (found != phase_names.end())
+      into = static_cast<Phase>(found - phase_names.begin());
+    else if (!text.empty())
+      good = false;
   }
   void take(std::string_view key, Name& into) {
     std::string text;
@@ -227,14 +248,16 @@ class Fields {
   [[nodiscard]] bool has(std::string_view key) const { return values_.contains(key); }
 
   template <class Number>
-    requires std::is_arithmetic_v<Number>
+  requires std::is_arithmetic_v<Number>
   void parse(std::string_view text, Number& into) {
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), into);
     if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) good = false;
   }
   void parse(std::string_view text, Name& into) {
-    if (auto name = Name::parse(text)) into = std::move(*name);
-    else good = false;
+    if (auto name = Name::parse(text))
+      into = std::move(*name);
+    else
+      good = false;
   }
   void parse(std::string_view text, AppId& into) {
     const auto colon = std::min(text.find(':'), text.size());
@@ -281,8 +304,10 @@ SavedSlot read_slot(Fields& fields) {
   fields.take_list("recent", slot.recent);
   std::uint8_t kind = 0;
   fields.take("exit", kind);
-  if (kind > static_cast<std::uint8_t>(ExitStatus::Kind::unknown)) fields.good = false;
-  else slot.last_exit.kind = static_cast<ExitStatus::Kind>(kind);
+  if (kind > static_cast<std::uint8_t>(ExitStatus::Kind::unknown))
+    fields.good = false;
+  else
+    slot.last_exit.kind = static_cast<ExitStatus::Kind>(kind);
   fields.take("status", slot.last_exit.number);
   fields.take("core", slot.last_exit.core_dumped);
   if (!fields.has("stage")) return slot;
@@ -355,15 +380,19 @@ Result<SavedState> read_state(std::string_view text) {
   };
   const auto first = text.substr(0, text.find('\n'));
   if (!first.starts_with("svd-runtime ")) return cannot("it does not begin like one");
-  if (first != header) return cannot("it was written by another version of svd ('" + std::string{first.substr(0, 40)} + "')");
+  if (first != header)
+    return cannot("it was written by another version of svd ('" + std::string{first.substr(0, 40)} + "')");
   const auto trailer = text.rfind("end ");
-  if (trailer == std::string_view::npos || trailer == 0 || text[trailer - 1] != '\n') return cannot("its end is missing");
-  if (text.substr(trailer) != "end " + to_hex(checksum(text.substr(0, trailer))) + "\n") return cannot("its checksum is wrong");
+  if (trailer == std::string_view::npos || trailer == 0 || text[trailer - 1] != '\n')
+    return cannot("its end is missing");
+  if (text.substr(trailer) != "end " + to_hex(checksum(text.substr(0, trailer))) + "\n")
+    return cannot("its checksum is wrong");
   SavedState state;
   auto rest = text.substr(0, trailer).substr(header.size() + 1);
   for (std::size_t number = 2; !rest.empty(); ++number) {
     const auto end = std::min(rest.find('\n'), rest.size());
-    if (!read_line(rest.substr(0, end), state)) return cannot("line " + std::to_string(number) + " is malformed");
+    if (!read_line(rest.substr(0, end), state))
+      return cannot("line " + std::to_string(number) + " is malformed");
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   return state;

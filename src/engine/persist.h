@@ -9,8 +9,8 @@
 //   change 7 kind=apply target=shop … apps=shop:web,…
 //   end 0123456789abcdef                       FNV-1a (64 bits) of all before this line
 //
-// Keys that have their default are left out; unknown keys are ignored, so that a field can be added without a new version.
-// Values are percent-escaped: no blank, comma, '=' or newline is ever inside one.
+// Keys that have their default are left out; unknown keys are ignored, so that a field can be added without a
+// new version. Values are percent-escaped: no blank, comma, '=' or newline is ever inside one.
 #pragma once
 
 #include <cstdint>
@@ -29,21 +29,22 @@ namespace svd {
 struct SavedSlot {
   std::uint32_t index = 0;
   Phase phase = Phase::waiting;
-  Phase next = Phase::stopped;        // stopping: what follows
-  bool limit = false;                 // failed (or to be): by the limit of restarts, not by the policy
+  Phase next = Phase::stopped;  // stopping: what follows
+  bool limit = false;           // failed (or to be): by the limit of restarts, not by the policy
   std::uint8_t cause = 0;
   std::string by;
   bool wanted = true;
   bool restart = false;
   std::uint64_t start = 0, handled = 0;
-  std::uint64_t generation = 0;       // of what it was started with; 0: never started
-  std::uint64_t version = 0;          // the revision that holds the specification it was started with
-  std::uint64_t revision = 0;         // at its start
+  std::uint64_t generation = 0;  // of what it was started with; 0: never started
+  std::uint64_t version = 0;     // the revision that holds the specification it was started with
+  std::uint64_t revision = 0;    // at its start
   std::uint64_t restarts = 0;
-  std::int64_t since = 0, started = 0, until = 0;  // microseconds of WallTime; until: backoff's end, stopping's next too
-  std::int64_t delay = 0;             // nanoseconds
+  std::int64_t since = 0, started = 0,
+               until = 0;  // microseconds of WallTime; until: backoff's end, stopping's next too
+  std::int64_t delay = 0;  // nanoseconds
   std::uint32_t streak = 0;
-  std::vector<std::int64_t> recent;   // restarts within the window, microseconds of WallTime
+  std::vector<std::int64_t> recent;  // restarts within the window, microseconds of WallTime
   ExitStatus last_exit;
   std::optional<StartFailure> failure;
   bool operator==(const SavedSlot&) const = default;
@@ -51,7 +52,7 @@ struct SavedSlot {
 
 struct SavedApp {
   AppId id;
-  std::uint64_t generation = 0;            // as its revision was hashed when it was accepted
+  std::uint64_t generation = 0;  // as its revision was hashed when it was accepted
   bool wanted = true, leaving = false, halted = false;
   std::optional<std::uint32_t> scale;
   std::vector<SavedSlot> slots;

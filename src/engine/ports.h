@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine's only doors to the world. Production adapters are in kernel/ and bus/, fakes in tests/support.
-// Effects return nothing: their success or failure comes back as an Event (engine/event.h). No port call may call
-// back into the engine; events are queued and dispatched by the loop.
+// Effects return nothing: their success or failure comes back as an Event (engine/event.h). No port call may
+// call back into the engine; events are queued and dispatched by the loop.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ class ProcessPort {
   virtual void spawn(LaunchPlan plan) = 0;
   // To the main process, or to its process group. Nothing happens when it has ended already.
   virtual void signal(StartId id, int number, KillTarget whom) = 0;
-  // SIGKILL to all that is left of this start: the main process if it lives, and every stray in its cgroup. → Gone
-  // (after Exited, if that was still to come).
+  // SIGKILL to all that is left of this start: the main process if it lives, and every stray in its cgroup. →
+  // Gone (after Exited, if that was still to come).
   virtual void kill(StartId id) = 0;
   // Its main process has ended; what it left is given time. → Gone when nothing is left of it.
   virtual void await(StartId id) = 0;
@@ -56,8 +56,8 @@ struct Revision {
   Source source;
 };
 
-// Durable memory. Failures (disk full, read-only) are reported by the adapter to the log and through Control's
-// `degraded`; the engine goes on with what it has in memory.
+// Durable memory. Failures (disk full, read-only) are reported by the adapter to the log and through
+// Control's `degraded`; the engine goes on with what it has in memory.
 class StatePort {
  public:
   virtual ~StatePort() = default;
@@ -78,12 +78,13 @@ class Observer {
   virtual void app_changed(const AppId& id) = 0;
   virtual void app_removed(const AppId& id) = 0;
   virtual void change_started(ChangeId id) = 0;
-  virtual void change_changed(ChangeId id) = 0;   // progress
+  virtual void change_changed(ChangeId id) = 0;  // progress
   virtual void change_finished(ChangeId id) = 0;
   virtual void event(const EventRecord& record) = 0;
 };
 
-// spec::decode, bound by the daemon: the engine knows no YAML. On failure the text is the rendered diagnostics.
+// spec::decode, bound by the daemon: the engine knows no YAML. On failure the text is the rendered
+// diagnostics.
 using Decoder = std::function<Result<Ecosystem>(Source& source)>;
 
 struct Ports {

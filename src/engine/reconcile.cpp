@@ -40,17 +40,20 @@ void Engine::State::mark_dirty(Change& change) {
   if (!std::exchange(change.dirty, true)) dirty_changes.push_back(&change);
 }
 
-// A person's wish is saved with the next reconcile, before anything is done about it; the rest may wait to be saved together.
+// A person's wish is saved with the next reconcile, before anything is done about it; the rest may wait to be
+// saved together.
 void Engine::State::unsaved(bool at_once) {
   if (save_failing && save_at) return;  // it is tried again at its time
-  // A large state is saved less often: a millisecond more for each KiB, so that a burst of starts costs a few saves
-  // however many slots there are, not a share of its time.
+  // A large state is saved less often: a millisecond more for each KiB, so that a burst of starts costs a few
+  // saves however many slots there are, not a share of its time.
   const Millis pause = save_delay + Millis{saved_bytes / 1024};
   const auto due = at_once ? now.mono : now.mono + pause;
   if (!save_at || due < *save_at) save_at = due;
 }
 
-bool Engine::State::is_finished() const { return shutting && starts.empty() && strays.empty() && (!save_at || save_failing); }
+bool Engine::State::is_finished() const {
+  return shutting && starts.empty() && strays.empty() && (!save_at || save_failing);
+}
 
 void Engine::State::plan_slots() {
   while (!dirty_slots.empty()) {
@@ -64,10 +67,17 @@ void Engine::State::plan_slots() {
         slot->armed = planned.wake;
       }
       switch (planned.step) {
-        case plan::SlotStep::none: break;
-        case plan::SlotStep::begin: begin(*slot); break;
-        case plan::SlotStep::stop: advance(*slot, lifecycle::Stop{forced, false}); break;
-        case plan::SlotStep::kill: advance(*slot, lifecycle::Due{}); break;
+        case plan::SlotStep::none:
+          break;
+        case plan::SlotStep::begin:
+          begin(*slot);
+          break;
+        case plan::SlotStep::stop:
+          advance(*slot, lifecycle::Stop{forced, false});
+          break;
+        case plan::SlotStep::kill:
+          advance(*slot, lifecycle::Due{});
+          break;
       }
     }
   }
@@ -78,8 +88,10 @@ void Engine::State::plan_apps() {
   for (auto* app : round) app->dirty = false;
   for (auto* app : round) {
     roll(*app);
-    if (dirty_slots.empty()) drop_rested(*app);  // a slot on the dirty list must not vanish; it brings its app back here
-    else touch(*app);
+    if (dirty_slots.empty())
+      drop_rested(*app);  // a slot on the dirty list must not vanish; it brings its app back here
+    else
+      touch(*app);
   }
 }
 
@@ -144,8 +156,10 @@ void Engine::State::perform(const lifecycle::Command& command) {
     const auto& slot = *found->second;
     const Launch launch{id, {slot.app->id, slot.index}, slot.app->instances(), slot.occupant.revision};
     auto plan = compose(launch, slot.occupant.version->spec, ports.logs);
-    if (plan) ports.processes.spawn(std::move(*plan));
-    else refused.emplace_back(id, std::move(plan.error()));
+    if (plan)
+      ports.processes.spawn(std::move(*plan));
+    else
+      refused.emplace_back(id, std::move(plan.error()));
   }
 }
 
@@ -154,20 +168,23 @@ void Engine::State::save_if_due() {
   const bool many = gone.size() > max_unsaved_exits / 2 && !save_failing;  // the keeper's table is bounded
   if (!save_at || (now.mono < *save_at && !last && !many)) return;
   save_at.reset();
-  std::erase_if(unsaved_revisions, [&](const auto& revision) { return ports.state.save_revision(revision.second); });
+  std::erase_if(unsaved_revisions,
+                [&](const auto& revision) { return ports.state.save_revision(revision.second); });
   const auto text = snapshot();
   saved_bytes = text.size();
   const bool saved = ports.state.save(text) && unsaved_revisions.empty();
   if (saved != !save_failing) {
     save_failing = !saved;
-    record("daemon", "state", saved ? "the state is saved again" : "cannot save the state: it is kept in memory and tried again");
+    record(
+        "daemon", "state",
+        saved ? "the state is saved again" : "cannot save the state: it is kept in memory and tried again");
   }
   if (!saved) save_at = now.mono + save_retry;
   if (saved || gone.size() > max_unsaved_exits) forget_saved();
 }
 
-// The keeper's table is bounded. When nothing can be saved for long, keeping it able to start processes is worth more than
-// the exact count of restarts after a crash of the engine.
+// The keeper's table is bounded. When nothing can be saved for long, keeping it able to start processes is
+// worth more than the exact count of restarts after a crash of the engine.
 void Engine::State::forget_saved() {
   if (gone.empty()) return;
   ports.processes.forget(gone);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What people ask for besides apply. Each request changes what is wanted, and begins a change for what that touches.
+// What people ask for besides apply. Each request changes what is wanted, and begins a change for what that
+// touches.
 #include <algorithm>
 
 #include "engine/select.h"
@@ -25,10 +26,15 @@ std::string target_of(const std::vector<Task>& tasks) {
 }
 
 PlanStep step_of(const Task& task, Action action, std::string summary, std::string why) {
-  return {action, task.app->id, static_cast<std::uint32_t>(task.slots.size()), std::move(summary), {std::move(why)}};
+  return {action,
+          task.app->id,
+          static_cast<std::uint32_t>(task.slots.size()),
+          std::move(summary),
+          {std::move(why)}};
 }
 
-// The chosen slots that `needs` something, by app; apps without any are left out unless `keep_app` wants them.
+// The chosen slots that `needs` something, by app; apps without any are left out unless `keep_app` wants
+// them.
 template <class Needs, class KeepApp>
 std::vector<Task> tasks_for(const std::vector<Chosen>& all, Needs&& needs, KeepApp&& keep_app) {
   std::vector<Task> tasks;
@@ -44,7 +50,8 @@ std::vector<Task> tasks_for(const std::vector<Chosen>& all, Needs&& needs, KeepA
 bool is_up(const Slot& slot) { return slot.phase() == Phase::starting || slot.phase() == Phase::ready; }
 
 bool any_wanted(const App& app) {
-  return std::ranges::any_of(app.slots, [&](const auto& slot) { return slot && !app.is_surplus(*slot) && slot->wanted; });
+  return std::ranges::any_of(
+      app.slots, [&](const auto& slot) { return slot && !app.is_surplus(*slot) && slot->wanted; });
 }
 
 tl::unexpected<Error> stopping(const char* verb) {
@@ -66,7 +73,8 @@ Result<Begun> Engine::start(const Names& names, const Actor& who) {
     auto& app = *task.app;
     s.begin_part(change, app);
     const auto count = static_cast<std::uint32_t>(task.slots.size());
-    change.view.steps.push_back(step_of(task, Action::start, "start " + plan::count_instances(count), "asked for by " + who.name));
+    change.view.steps.push_back(
+        step_of(task, Action::start, "start " + plan::count_instances(count), "asked for by " + who.name));
     for (auto* slot : task.slots) s.resume(*slot, Cause::started, by);
     app.wanted = true;
     s.mark_changed(app);
@@ -79,7 +87,8 @@ Result<Begun> Engine::stop(const Names& names, const Actor& who) {
   auto& s = *state_;
   if (s.shutting) return stopping("stop");
   SVD_TRY(const auto chosen, select(s.apps, names, Use::change));
-  const auto tasks = tasks_for(chosen, [](const Slot& slot) { return slot.wanted; }, [](const App& app) { return app.wanted; });
+  const auto tasks = tasks_for(
+      chosen, [](const Slot& slot) { return slot.wanted; }, [](const App& app) { return app.wanted; });
   if (tasks.empty()) return Begun{};
   const auto* by = s.intern(who.name);
   auto& change = s.begin_change("stop", target_of(tasks), who);
@@ -87,7 +96,8 @@ Result<Begun> Engine::stop(const Names& names, const Actor& who) {
     auto& app = *task.app;
     s.begin_part(change, app);
     const auto count = static_cast<std::uint32_t>(task.slots.size());
-    change.view.steps.push_back(step_of(task, Action::stop, "stop " + plan::count_instances(count), "asked for by " + who.name));
+    change.view.steps.push_back(
+        step_of(task, Action::stop, "stop " + plan::count_instances(count), "asked for by " + who.name));
     for (auto* slot : task.slots) {
       slot->wanted = false;
       slot->cause = Cause::stopped;
@@ -108,7 +118,8 @@ Result<Begun> Engine::restart(const Names& names, const Actor& who) {
   auto& s = *state_;
   if (s.shutting) return stopping("restart");
   SVD_TRY(const auto chosen, select(s.apps, names, Use::change));
-  const auto tasks = tasks_for(chosen, [](const Slot&) { return true; }, [](const App& app) { return !app.wanted; });
+  const auto tasks = tasks_for(
+      chosen, [](const Slot&) { return true; }, [](const App& app) { return !app.wanted; });
   if (tasks.empty()) return Begun{};
   const auto* by = s.intern(who.name);
   auto& change = s.begin_change("restart", target_of(tasks), who);
@@ -116,7 +127,8 @@ Result<Begun> Engine::restart(const Names& names, const Actor& who) {
     auto& app = *task.app;
     s.begin_part(change, app);
     const auto count = static_cast<std::uint32_t>(task.slots.size());
-    change.view.steps.push_back(step_of(task, Action::replace, plan::replace_summary(count), "asked for by " + who.name));
+    change.view.steps.push_back(
+        step_of(task, Action::replace, plan::replace_summary(count), "asked for by " + who.name));
     for (auto* slot : task.slots) {
       if (is_up(*slot) && slot->wanted) {
         slot->restart = true;
@@ -143,17 +155,20 @@ Result<Begun> Engine::remove(const Names& names, const Actor& who) {
   SVD_TRY(const auto chosen, select(s.apps, names, Use::change));
   for (const auto& each : chosen)
     if (!each.whole)
-      return fail(std::errc::invalid_argument, "cannot delete an instance of " + each.app->id.str() +
-                                                   ": only whole apps are deleted; scale takes instances away");
-  const auto tasks = tasks_for(chosen, [](const Slot&) { return true; }, [](const App&) { return true; });
+      return fail(std::errc::invalid_argument,
+                  "cannot delete an instance of " + each.app->id.str() +
+                      ": only whole apps are deleted; scale takes instances away");
+  const auto tasks = tasks_for(
+      chosen, [](const Slot&) { return true; }, [](const App&) { return true; });
   if (tasks.empty()) return Begun{};
   const auto* by = s.intern(who.name);
   auto& change = s.begin_change("delete", target_of(tasks), who);
   for (const auto& task : tasks) {
     s.begin_part(change, *task.app);
     const auto count = static_cast<std::uint32_t>(task.slots.size());
-    change.view.steps.push_back(
-        step_of(task, Action::stop, "stop " + plan::count_instances(count) + " and remove", "asked for by " + who.name));
+    change.view.steps.push_back(step_of(task, Action::stop,
+                                        "stop " + plan::count_instances(count) + " and remove",
+                                        "asked for by " + who.name));
     s.ecosystems[task.app->id.ecosystem].deleted.insert(task.app->id.app);
     s.leave(*task.app, by);
   }
@@ -165,8 +180,9 @@ Result<Begun> Engine::scale(const std::string& name, std::uint32_t instances, co
   auto& s = *state_;
   if (s.shutting) return stopping("scale");
   if (instances > max_instances)
-    return fail(std::errc::invalid_argument, "cannot scale to " + std::to_string(instances) + " instances: at most " +
-                                                 std::to_string(max_instances) + " are possible");
+    return fail(std::errc::invalid_argument, "cannot scale to " + std::to_string(instances) +
+                                                 " instances: at most " + std::to_string(max_instances) +
+                                                 " are possible");
   SVD_TRY(const auto chosen, select(s.apps, {name}, Use::change));
   if (chosen.size() != 1 || !chosen.front().whole)
     return fail(std::errc::invalid_argument, "cannot scale '" + name + "': want the name of one app");
@@ -175,9 +191,12 @@ Result<Begun> Engine::scale(const std::string& name, std::uint32_t instances, co
   if (from == instances) return Begun{};
   auto& change = s.begin_change("scale", app.id.str(), who);
   s.begin_part(change, app);
-  change.view.steps.push_back({Action::scale, app.id, from > instances ? from - instances : instances - from,
-                               "scale from " + std::to_string(from) + " to " + plan::count_instances(instances),
-                               {"asked for by " + who.name}});
+  change.view.steps.push_back(
+      {Action::scale,
+       app.id,
+       from > instances ? from - instances : instances - from,
+       "scale from " + std::to_string(from) + " to " + plan::count_instances(instances),
+       {"asked for by " + who.name}});
   app.scale = instances;
   if (instances == app.version->spec.instances) app.scale.reset();
   for (const auto& slot : app.slots) {  // one that was on its way out, and is not any more
@@ -194,7 +213,8 @@ Result<Begun> Engine::scale(const std::string& name, std::uint32_t instances, co
 Result<std::uint32_t> Engine::signal(const Names& names, int number, KillTarget whom, const Actor& who) {
   auto& s = *state_;
   if (number < 1 || number > 64)
-    return fail(std::errc::invalid_argument, "cannot send signal " + std::to_string(number) + ": want 1 to 64");
+    return fail(std::errc::invalid_argument,
+                "cannot send signal " + std::to_string(number) + ": want 1 to 64");
   SVD_TRY(const auto chosen, select(s.apps, names, Use::change));
   std::uint32_t count = 0;
   for (const auto& each : chosen)
@@ -202,7 +222,8 @@ Result<std::uint32_t> Engine::signal(const Names& names, int number, KillTarget 
       const auto& slot = *each.app->slots[index];
       if (lifecycle::pid_of(slot.occupant.life.state) == 0) continue;
       s.outbox.emplace_back(lifecycle::Signal{lifecycle::start_of(slot.occupant.life.state), number, whom});
-      s.record("instance", SlotId{each.app->id, index}.str(), "signal " + std::to_string(number) + " sent by " + who.name);
+      s.record("instance", SlotId{each.app->id, index}.str(),
+               "signal " + std::to_string(number) + " sent by " + who.name);
       ++count;
     }
   return count;
@@ -214,7 +235,8 @@ void Engine::shutdown(const Actor& who, bool force) {
   if (again && (!force || s.forced)) return;
   s.forced = force;
   if (!again) {
-    auto& change = s.begin_change("shutdown", plan::count_instances(static_cast<std::uint32_t>(s.starts.size())), who);
+    auto& change =
+        s.begin_change("shutdown", plan::count_instances(static_cast<std::uint32_t>(s.starts.size())), who);
     for (auto& [id, app] : s.apps) s.begin_part(change, app);
   }
   for (const auto& [id, slot] : s.starts) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Taking over after a former engine: apps and slots, from the saved text and the revisions. adopt.cpp does their processes.
+// Taking over after a former engine: apps and slots, from the saved text and the revisions. adopt.cpp does
+// their processes.
 //
-// Three witnesses, in order of trust: the keeper's table says what runs and what ended; the revisions say what was accepted (a
-// revision that is newer than the saved text was applied after the last save, and resolves what the user had changed before);
-// the saved text says the rest. Whatever is damaged or missing becomes a sentence, and what runs and is wanted is let run.
+// Three witnesses, in order of trust: the keeper's table says what runs and what ended; the revisions say
+// what was accepted (a revision that is newer than the saved text was applied after the last save, and
+// resolves what the user had changed before); the saved text says the rest. Whatever is damaged or missing
+// becomes a sentence, and what runs and is wanted is let run.
 #include <algorithm>
 
 #include "engine/persist.h"
@@ -33,8 +35,10 @@ class Restorer {
   void read() {
     if (from_.runtime.empty()) return;
     auto read = read_state(from_.runtime);
-    if (read) saved_ = std::move(*read);
-    else problems_.push_back(read.error().text + "; going on with the revisions and with what runs");
+    if (read)
+      saved_ = std::move(*read);
+    else
+      problems_.push_back(read.error().text + "; going on with the revisions and with what runs");
   }
 
   void count() {
@@ -87,8 +91,10 @@ class Restorer {
     }
     auto copy = *source->second;
     auto made = s_.ports.decode(copy);
-    if (made) out = std::move(*made);
-    else if (why != nullptr) *why = made.error().text;
+    if (made)
+      out = std::move(*made);
+    else if (why != nullptr)
+      *why = made.error().text;
     return out ? &*out : nullptr;
   }
 
@@ -97,8 +103,8 @@ class Restorer {
     std::string why;
     const auto* ecosystem = decoded(eco.name, eco.current, &why);
     if (ecosystem == nullptr) {
-      problems_.push_back("cannot read revision " + std::to_string(eco.current) + " of " + eco.name.str() + ": " + why +
-                          "; what runs of it is kept, nothing of it is started");
+      problems_.push_back("cannot read revision " + std::to_string(eco.current) + " of " + eco.name.str() +
+                          ": " + why + "; what runs of it is kept, nothing of it is started");
       unreadable_.insert(eco.name);
       return;
     }
@@ -136,11 +142,12 @@ class Restorer {
     const auto* ecosystem = decoded(id.ecosystem, revision);
     if (ecosystem == nullptr) return nullptr;
     const auto spec = ecosystem->apps.find(id.app);
-    return spec == ecosystem->apps.end() ? nullptr : std::make_shared<const Version>(Version{spec->second, revision});
+    return spec == ecosystem->apps.end() ? nullptr
+                                         : std::make_shared<const Version>(Version{spec->second, revision});
   }
 
-  // What a process was started with. Its revision is what counts, read by this build: another build may have hashed the same
-  // specification differently, and that is no reason to restart anything.
+  // What a process was started with. Its revision is what counts, read by this build: another build may have
+  // hashed the same specification differently, and that is no reason to restart anything.
   VersionPtr started_with(const App& app, std::uint64_t revision, std::uint64_t generation) {
     if (generation == 0) return nullptr;
     if (revision == app.version->revision || generation == app.version->spec.generation) return app.version;
@@ -165,7 +172,8 @@ class Restorer {
     for (const auto& slot : saved.slots) {
       if (slot.index >= max_instances) continue;
       const bool as_accepted = !newer && slot.generation != 0 && slot.generation == saved.generation;
-      restore_slot(app, slot, as_accepted ? app.version : started_with(app, slot.version, slot.generation), newer);
+      restore_slot(app, slot, as_accepted ? app.version : started_with(app, slot.version, slot.generation),
+                   newer);
     }
   }
 
@@ -193,7 +201,8 @@ class Restorer {
   }
 
   [[nodiscard]] TimePoint to_mono(std::int64_t wall) const {
-    constexpr std::int64_t limit = 3650LL * 86400 * 1'000'000;  // a wall clock that was set must not overflow anything
+    constexpr std::int64_t limit =
+        3650LL * 86400 * 1'000'000;  // a wall clock that was set must not overflow anything
     const auto distance = std::clamp(wall - s_.now.wall.micros, -limit, limit);
     return s_.now.mono + std::chrono::microseconds{distance};
   }
@@ -204,13 +213,18 @@ class Restorer {
         const Nanos delay{std::max<std::int64_t>(saved.delay, 0)};
         return lifecycle::Backoff{std::min(to_mono(saved.until), s_.now.mono + delay), delay};
       }
-      case Phase::completed: return lifecycle::Completed{};
-      case Phase::stopped: return lifecycle::Stopped{};
-      case Phase::failed: return lifecycle::Failed{saved.limit ? lifecycle::Failed::Why::limit : lifecycle::Failed::Why::policy};
+      case Phase::completed:
+        return lifecycle::Completed{};
+      case Phase::stopped:
+        return lifecycle::Stopped{};
+      case Phase::failed:
+        return lifecycle::Failed{saved.limit ? lifecycle::Failed::Why::limit
+                                             : lifecycle::Failed::Why::policy};
       case Phase::waiting:
       case Phase::starting:
       case Phase::ready:
-      case Phase::stopping: break;
+      case Phase::stopping:
+        break;
     }
     return lifecycle::Waiting{};
   }
@@ -219,15 +233,19 @@ class Restorer {
   [[nodiscard]] lifecycle::State state_of(const SavedSlot& saved) const {
     const StartId id{saved.start};
     switch (saved.phase) {
-      case Phase::starting: return lifecycle::Starting{id};
-      case Phase::ready: return lifecycle::Ready{id, 0, to_mono(std::min(saved.since, s_.now.wall.micros))};
+      case Phase::starting:
+        return lifecycle::Starting{id};
+      case Phase::ready:
+        return lifecycle::Ready{id, 0, to_mono(std::min(saved.since, s_.now.wall.micros))};
       case Phase::stopping:
-        return lifecycle::Stopping{id, 0, lifecycle::Stopping::Step::killed, false, {}, rest_of(saved, saved.next)};
+        return lifecycle::Stopping{id,    0,  lifecycle::Stopping::Step::killed,
+                                   false, {}, rest_of(saved, saved.next)};
       case Phase::waiting:
       case Phase::backoff:
       case Phase::completed:
       case Phase::stopped:
-      case Phase::failed: break;
+      case Phase::failed:
+        break;
     }
     return std::visit([](const auto& rest) { return lifecycle::State{rest}; }, rest_of(saved, saved.phase));
   }
@@ -243,20 +261,23 @@ class Restorer {
       if (id.slot >= max_instances) continue;
       if (app.unreadable) app.scale = std::max(app.instances(), id.slot + 1);
       if (!known && app.leaving && !newest.exited)
-        problems_.push_back(id.str() + " runs (start " + std::to_string(static_cast<std::uint64_t>(newest.id)) +
+        problems_.push_back(id.str() + " runs (start " +
+                            std::to_string(static_cast<std::uint64_t>(newest.id)) +
                             "), but no app of that name is declared: it is stopped");
       const bool have = id.slot < app.slots.size() && app.slots[id.slot];
       auto& slot = have ? *app.slots[id.slot] : s_.make_slot(app, id.slot, Cause::returned, nullptr);
       if (!have) slot.handled = {};
       if (static_cast<std::uint64_t>(newest.id) > static_cast<std::uint64_t>(slot.occupant.start)) {
-        slot.occupant.version = started_with(app, newest.revision, newest.generation);  // it was started after the last save
+        slot.occupant.version =
+            started_with(app, newest.revision, newest.generation);  // it was started after the last save
         slot.restart = false;
       }
       s_.take_over(slot, children, problems_);
     }
     for (auto& [id, app] : s_.apps)
       for (const auto& slot : app.slots)
-        if (slot && is_live(slot->phase()) && !s_.starts.contains(static_cast<std::uint64_t>(slot->occupant.start)))
+        if (slot && is_live(slot->phase()) &&
+            !s_.starts.contains(static_cast<std::uint64_t>(slot->occupant.start)))
           s_.lose(*slot, from_.children.empty());
   }
 
@@ -264,7 +285,8 @@ class Restorer {
   void wake(App& app) {
     for (const auto& slot : app.slots) {
       if (!slot) continue;
-      if (slot->phase() == Phase::stopped && slot->wanted && !app.is_surplus(*slot)) slot->cause = Cause::returned;
+      if (slot->phase() == Phase::stopped && slot->wanted && !app.is_surplus(*slot))
+        slot->cause = Cause::returned;
       app.rolling = app.rolling || (!app.halted && Engine::State::is_stale(*slot));
       s_.touch(*slot);
     }
@@ -330,7 +352,8 @@ class Restorer {
   void report() {
     std::size_t running = 0;
     for (const auto& [start, slot] : s_.starts) running += slot->phase() == Phase::ready ? 1 : 0;
-    s_.record("daemon", "engine", "took over " + plan::count_instances(static_cast<std::uint32_t>(running)) + " that run");
+    s_.record("daemon", "engine",
+              "took over " + plan::count_instances(static_cast<std::uint32_t>(running)) + " that run");
     for (const auto& problem : problems_) s_.record("daemon", "engine", problem);
     s_.unsaved(true);
   }
@@ -347,6 +370,8 @@ class Restorer {
 
 }  // namespace
 
-std::vector<std::string> Engine::State::restore(Restored from) { return Restorer{*this, std::move(from)}.run(); }
+std::vector<std::string> Engine::State::restore(Restored from) {
+  return Restorer{*this, std::move(from)}.run();
+}
 
 }  // namespace svd

@@ -7,7 +7,8 @@
 
 namespace svd {
 
-std::uint64_t Engine::State::record_revision(const Name& ecosystem, Source source, const Actor& who, const std::string& summary) {
+std::uint64_t Engine::State::record_revision(const Name& ecosystem, Source source, const Actor& who,
+                                             const std::string& summary) {
   auto& eco = ecosystems[ecosystem];
   eco.name = ecosystem;
   for (auto& former : eco.history) former.current = false;
@@ -25,8 +26,9 @@ std::uint64_t Engine::State::record_revision(const Name& ecosystem, Source sourc
   const Revision revision{view, std::move(source)};
   if (!ports.state.save_revision(revision)) {
     unsaved_revisions[{ecosystem, view.number}] = revision;
-    record("daemon", "state", "cannot save revision " + std::to_string(view.number) + " of " + ecosystem.str() +
-                                  ": it is kept in memory and tried again");
+    record("daemon", "state",
+           "cannot save revision " + std::to_string(view.number) + " of " + ecosystem.str() +
+               ": it is kept in memory and tried again");
   }
   prune(eco);
   return eco.current;
@@ -48,8 +50,9 @@ void Engine::State::set_outcome(const Name& ecosystem, std::uint64_t number, con
   view->outcome = outcome;
   auto stored = stored_revision(ecosystem, number);
   if (!stored) {
-    record("daemon", "state", "cannot save the outcome of revision " + std::to_string(number) + " of " + ecosystem.str() + ": " +
-                                  stored.error().text);
+    record("daemon", "state",
+           "cannot save the outcome of revision " + std::to_string(number) + " of " + ecosystem.str() + ": " +
+               stored.error().text);
     return;
   }
   stored->view = *view;
@@ -78,19 +81,21 @@ Result<std::uint64_t> Engine::State::former_revision(const Eco& eco) const {
     const auto decoded = ports.decode(stored->source);
     if (decoded && *decoded != now_wanted) return view->number;
   }
-  return fail(std::errc::invalid_argument,
-              "cannot roll back " + eco.name.str() + ": no kept revision differs from the present one, " +
-                  std::to_string(eco.current));
+  return fail(std::errc::invalid_argument, "cannot roll back " + eco.name.str() +
+                                               ": no kept revision differs from the present one, " +
+                                               std::to_string(eco.current));
 }
 
 Result<Begun> Engine::State::rollback(const std::string& ecosystem, std::uint64_t number, const Actor& who) {
   if (shutting) return fail(std::errc::operation_canceled, "cannot roll back: the daemon is stopping");
-  const auto found = std::ranges::find_if(ecosystems, [&](const auto& entry) { return entry.first.str() == ecosystem; });
+  const auto found =
+      std::ranges::find_if(ecosystems, [&](const auto& entry) { return entry.first.str() == ecosystem; });
   if (found == ecosystems.end()) {
     std::vector<std::string> names;
     for (const auto& entry : ecosystems) names.push_back(entry.first.str());
     const auto near = nearest(ecosystem, names);
-    return fail(std::errc::no_such_process, "cannot roll back '" + printable(ecosystem) + "': no such ecosystem" +
+    return fail(std::errc::no_such_process, "cannot roll back '" + printable(ecosystem) +
+                                                "': no such ecosystem" +
                                                 (near ? ", did you mean '" + *near + "'?" : ""));
   }
   const auto& eco = found->second;
@@ -98,10 +103,11 @@ Result<Begun> Engine::State::rollback(const std::string& ecosystem, std::uint64_
     SVD_TRY(number, former_revision(eco));
   }
   if (std::ranges::find(eco.history, number, &RevisionView::number) == eco.history.end())
-    return fail(std::errc::no_such_process, "cannot roll back " + ecosystem + ": revision " + std::to_string(number) +
-                                                " is not kept" +
-                                                (eco.history.empty() ? "" : "; " + std::to_string(eco.history.front().number) +
-                                                                                " to " + std::to_string(eco.current) + " are"));
+    return fail(std::errc::no_such_process,
+                "cannot roll back " + ecosystem + ": revision " + std::to_string(number) + " is not kept" +
+                    (eco.history.empty() ? ""
+                                         : "; " + std::to_string(eco.history.front().number) + " to " +
+                                               std::to_string(eco.current) + " are"));
   SVD_TRY(auto stored, stored_revision(eco.name, number));
   return apply(std::move(stored.source), who, "rollback", "rollback to " + std::to_string(number));
 }
@@ -122,7 +128,8 @@ Result<std::vector<RevisionView>> Engine::history(const std::string& ecosystem) 
   }
   if (known) return out;
   const auto near = nearest(ecosystem, names);
-  return fail(std::errc::no_such_process, "cannot show the history of '" + printable(ecosystem) + "': no such ecosystem" +
+  return fail(std::errc::no_such_process, "cannot show the history of '" + printable(ecosystem) +
+                                              "': no such ecosystem" +
                                               (near ? ", did you mean '" + *near + "'?" : ""));
 }
 

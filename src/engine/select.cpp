@@ -30,7 +30,8 @@ std::optional<Parts> take_apart(std::string_view text) {
     const auto digits = text.substr(slash + 1);
     std::uint32_t slot = 0;
     const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), slot);
-    if (digits.empty() || parsed.ec != std::errc{} || parsed.ptr != digits.data() + digits.size()) return std::nullopt;
+    if (digits.empty() || parsed.ec != std::errc{} || parsed.ptr != digits.data() + digits.size())
+      return std::nullopt;
     parts.slot = slot;
     text = text.substr(0, slash);
   }
@@ -77,8 +78,9 @@ class Selection {
   Result<> add_slot(App& app, std::uint32_t index) {
     auto* slot = index < app.slots.size() ? app.slots[index].get() : nullptr;
     if (slot == nullptr || (use_ == Use::change && app.is_surplus(*slot)))
-      return fail(std::errc::no_such_process, "cannot find " + app.id.str() + "/" + std::to_string(index) + ": it has " +
-                                                  plan::count_instances(app.instances()) + ", counted from 0");
+      return fail(std::errc::no_such_process, "cannot find " + app.id.str() + "/" + std::to_string(index) +
+                                                  ": it has " + plan::count_instances(app.instances()) +
+                                                  ", counted from 0");
     auto& chosen = chosen_[app.id];
     chosen.app = &app;
     chosen.slots.push_back(index);
@@ -108,8 +110,10 @@ class Selection {
     if (found.empty()) return unknown(name);
     if (use_ == Use::change && !parts->ecosystem && found.size() > 1) return ambiguous(name, found);
     for (auto* app : found) {
-      if (!parts->slot) add_whole(*app);
-      else if (auto added = add_slot(*app, *parts->slot); !added && found.size() == 1) return added;
+      if (!parts->slot)
+        add_whole(*app);
+      else if (auto added = add_slot(*app, *parts->slot); !added && found.size() == 1)
+        return added;
     }
     return {};
   }
@@ -128,7 +132,8 @@ class Selection {
                                                 (near ? ", did you mean '" + *near + "'?" : ""));
   }
 
-  [[nodiscard]] static tl::unexpected<Error> ambiguous(const std::string& name, const std::vector<App*>& found) {
+  [[nodiscard]] static tl::unexpected<Error> ambiguous(const std::string& name,
+                                                       const std::vector<App*>& found) {
     std::string list;
     for (const auto* app : found) list += (list.empty() ? "" : ", ") + app->id.str();
     return fail(std::errc::invalid_argument, "cannot tell which '" + printable(name) + "' is meant: " + list);
@@ -142,7 +147,8 @@ class Selection {
 }  // namespace
 
 Result<std::vector<Chosen>> select(std::map<AppId, App>& apps, const Names& names, Use use) {
-  if (names.empty() && use == Use::change) return fail(std::errc::invalid_argument, "cannot choose apps: no name was given");
+  if (names.empty() && use == Use::change)
+    return fail(std::errc::invalid_argument, "cannot choose apps: no name was given");
   Selection selection{apps, use};
   for (const auto& name : names.empty() ? Names{"all"} : names) SVD_CHECK(selection.add(name));
   return selection.take();

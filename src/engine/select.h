@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // From names as a person types them to apps and slots.
 //
-//   web          the app, in whichever ecosystem has it; where several do, it is an error for what changes something
-//   web/0        one instance of it
-//   shop:web, shop:web/0, shop:   with the ecosystem; the last one is all its apps
-//   /regex/      every app whose "shop:web" matches somewhere (engine/pattern.h)
-//   all          every app
+//   web          the app, in whichever ecosystem has it; where several do, it is an error for what changes
+//   something web/0        one instance of it shop:web, shop:web/0, shop:   with the ecosystem; the last one
+//   is all its apps /regex/      every app whose "shop:web" matches somewhere (engine/pattern.h) all every
+//   app
 #pragma once
 
 #include <cstdint>
@@ -22,13 +21,15 @@ struct App;
 
 enum class Use : std::uint8_t {
   view,    // an ambiguous name means all of them; no name at all means all
-  change,  // an ambiguous name is an error that lists them; apps that are being removed are not there any more
+  change,  // an ambiguous name is an error that lists them; apps that are being removed are not there any
+           // more
 };
 
 struct Chosen {
   App* app = nullptr;
   bool whole = false;
-  std::vector<std::uint32_t> slots;  // existing ones, ascending; where whole: all that are not surplus (view: all)
+  std::vector<std::uint32_t>
+      slots;  // existing ones, ascending; where whole: all that are not surplus (view: all)
 };
 
 // In the order of the apps, each once. Error: no_such_process, with the nearest name; invalid_argument.

@@ -6,8 +6,8 @@
 namespace svd {
 namespace {
 
-// Numbers may be given away after this save and before the next one; a new engine that knows only this one must not give them
-// away again. (Starts that left a trace are also in the keeper's table.)
+// Numbers may be given away after this save and before the next one; a new engine that knows only this one
+// must not give them away again. (Starts that left a trace are also in the keeper's table.)
 constexpr std::uint64_t reserve = 10'000;
 
 std::int64_t to_wall(TimePoint at, Now now) {
@@ -23,7 +23,9 @@ struct RestSaver {
     out.until = to_wall(backoff.until, now);
     out.delay = backoff.delay.count();
   }
-  void operator()(const lifecycle::Failed& failed) const { out.limit = failed.why == lifecycle::Failed::Why::limit; }
+  void operator()(const lifecycle::Failed& failed) const {
+    out.limit = failed.why == lifecycle::Failed::Why::limit;
+  }
   void operator()(const lifecycle::Stopping& stopping) const {
     out.next = lifecycle::phase(stopping.next);
     std::visit(*this, stopping.next);
@@ -74,8 +76,14 @@ SavedApp saved(const App& app, Now now) {
 
 SavedChange saved(const Change& change) {
   const auto& view = change.view;
-  SavedChange out{static_cast<std::uint64_t>(view.id), view.kind,     view.target,          change.who,
-                  change.ecosystem,                    view.revision, view.started.micros, {}};
+  SavedChange out{static_cast<std::uint64_t>(view.id),
+                  view.kind,
+                  view.target,
+                  change.who,
+                  change.ecosystem,
+                  view.revision,
+                  view.started.micros,
+                  {}};
   for (const auto& [id, part] : change.parts)
     if (part.open) out.apps.push_back(id);
   return out;

@@ -4,13 +4,14 @@
 //   engine.cpp     construction, dispatch(): what the kernel told, through lifecycle::step
 //   reconcile.cpp  the loop that plans what is dirty, carries it out, saves, and says when to look again
 //   converge.cpp   desired state of one app: making, scaling, replacing, dropping its slots
-//   apply.cpp, revisions.cpp, requests.cpp   what clients ask for: each changes desired state and begins a Change
-//   changes.cpp    progress and outcome of what was begun
-//   events.cpp, words.cpp, views.cpp         what is told, and in which words
-//   persist.cpp, snapshot.cpp, restore.cpp, adopt.cpp   memory ↔ text, and taking over after a former engine
+//   apply.cpp, revisions.cpp, requests.cpp   what clients ask for: each changes desired state and begins a
+//   Change changes.cpp    progress and outcome of what was begun events.cpp, words.cpp, views.cpp what is
+//   told, and in which words persist.cpp, snapshot.cpp, restore.cpp, adopt.cpp   memory ↔ text, and taking
+//   over after a former engine
 //
-// Cost: whatever happens to one slot costs the same however many slots there are. Only what was touched is on a dirty list
-// and is planned again; deadlines are in one ordered set; a rollout looks at the slots of its own app.
+// Cost: whatever happens to one slot costs the same however many slots there are. Only what was touched is on
+// a dirty list and is planned again; deadlines are in one ordered set; a rollout looks at the slots of its
+// own app.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +32,8 @@
 
 namespace svd {
 
-// An accepted specification of an app. Shared by the slots that were started with it, so that a slot whose app has moved on
-// can be restarted as it was.
+// An accepted specification of an app. Shared by the slots that were started with it, so that a slot whose
+// app has moved on can be restarted as it was.
 struct Version {
   AppSpec spec;
   std::uint64_t revision = 0;
@@ -62,13 +63,13 @@ enum class Track : std::uint8_t { none, pending, done, failed };
 
 struct App;
 
-// A position of an app. It outlives its processes. What belongs to one process is in Occupant: a slot holds one now, and will
-// hold a second one while it is replaced start-first.
+// A position of an app. It outlives its processes. What belongs to one process is in Occupant: a slot holds
+// one now, and will hold a second one while it is replaced start-first.
 struct Occupant {
   lifecycle::Instance life;
-  VersionPtr version;                 // what it was started with; nullptr: never started
-  StartId start{};                    // present or last
-  std::uint64_t revision = 0;         // at its start
+  VersionPtr version;          // what it was started with; nullptr: never started
+  StartId start{};             // present or last
+  std::uint64_t revision = 0;  // at its start
   WallTime started;
 };
 
@@ -76,18 +77,18 @@ struct Slot {
   App* app = nullptr;
   std::uint32_t index = 0;
   Occupant occupant;
-  const std::string* by = nullptr;    // who is behind the cause; interned
+  const std::string* by = nullptr;  // who is behind the cause; interned
   std::unique_ptr<StartFailure> failure;
   std::uint64_t restarts = 0;
-  StartId handled{};                  // exits up to this start are counted
+  StartId handled{};  // exits up to this start are counted
   WallTime since;
   ExitStatus last_exit;
-  std::optional<TimePoint> armed;     // its entry in State::timers
+  std::optional<TimePoint> armed;  // its entry in State::timers
   Cause cause = Cause::none;
   Track track = Track::none;
   plan::Part part = plan::Part::none;
-  bool wanted = true;                 // by the user
-  bool restart = false;               // to be replaced although it is of the present generation
+  bool wanted = true;    // by the user
+  bool restart = false;  // to be replaced although it is of the present generation
   bool dirty = false, changed = false;
 
   [[nodiscard]] Phase phase() const { return lifecycle::phase(occupant.life.state); }
@@ -101,12 +102,13 @@ struct App {
   std::optional<std::uint32_t> scale;  // instances, by the user
   bool wanted = true;                  // false: stopped by the user as a whole
   bool leaving = false;                // to be stopped and dropped
-  bool unreadable = false;             // its revision cannot be decoded: what runs is kept, nothing is started
-  bool rolling = false;                // some slots may be stale
-  bool halted = false;                 // a replacement failed: stale slots are left as they are
+  bool unreadable = false;  // its revision cannot be decoded: what runs is kept, nothing is started
+  bool rolling = false;     // some slots may be stale
+  bool halted = false;      // a replacement failed: stale slots are left as they are
   bool dirty = false, changed = false;
-  Part* part = nullptr;                // of the running change that owns it
-  std::vector<std::unique_ptr<Slot>> slots;  // by index; nullptr: a gap left by a slot that went before a higher one
+  Part* part = nullptr;  // of the running change that owns it
+  std::vector<std::unique_ptr<Slot>>
+      slots;  // by index; nullptr: a gap left by a slot that went before a higher one
 
   [[nodiscard]] std::uint32_t instances() const { return scale.value_or(version->spec.instances); }
   [[nodiscard]] bool is_surplus(const Slot& slot) const { return leaving || slot.index >= instances(); }
@@ -126,19 +128,19 @@ struct Part {
 struct Change {
   ChangeView view;
   std::string who;
-  Name ecosystem;                 // apply, rollback: whose revision it made
+  Name ecosystem;  // apply, rollback: whose revision it made
   std::map<AppId, Part> parts;
   bool dirty = false;
   bool running = true;
-  bool overtaken = false;         // its revision is not the present one any more
+  bool overtaken = false;  // its revision is not the present one any more
 };
 
 struct Eco {
   Name name;
-  std::uint64_t current = 0;            // revision
+  std::uint64_t current = 0;  // revision
   std::uint64_t next = 1;
-  std::vector<RevisionView> history;    // ascending; at most max_history former ones and the current
-  std::set<Name> deleted;               // apps of the current revision that the user deleted
+  std::vector<RevisionView> history;  // ascending; at most max_history former ones and the current
+  std::set<Name> deleted;             // apps of the current revision that the user deleted
 };
 
 // "web/0": for people who know which ecosystem it is about.
@@ -180,7 +182,7 @@ struct Engine::State {
   std::vector<lifecycle::Command> outbox;
   std::vector<std::pair<StartId, StartFailure>> refused;  // starts that failed before they reached the port
   std::optional<TimePoint> save_at;                       // set: something is not saved
-  std::size_t saved_bytes = 0;  // size of the last saved state
+  std::size_t saved_bytes = 0;                            // size of the last saved state
   bool save_failing = false;
   std::map<std::pair<Name, std::uint64_t>, Revision> unsaved_revisions;
   std::vector<StartId> gone;  // their exits are handled, and will be on record with the next save
@@ -188,7 +190,9 @@ struct Engine::State {
   // engine.cpp
   double draw();
   void dispatch(const Event& event);
-  void advance(Slot& slot, const lifecycle::Event& event);  // lifecycle::step, and everything that follows from a new phase
+  void advance(
+      Slot& slot,
+      const lifecycle::Event& event);  // lifecycle::step, and everything that follows from a new phase
   void begin(Slot& slot);
   void on_end(Slot& slot, const std::string& why);  // an end that nobody asked for, or a failed start
 
@@ -213,8 +217,9 @@ struct Engine::State {
   [[nodiscard]] static bool is_stale(const Slot& slot);
   [[nodiscard]] static const StopPolicy& stop_policy(const Slot& slot);
   Slot& make_slot(App& app, std::uint32_t index, Cause cause, const std::string* by);
-  void fit_slots(App& app, Cause cause, const std::string* by);  // makes what is missing, touches what is too much
-  void resume(Slot& slot, Cause cause, const std::string* by);   // wanted, and again
+  void fit_slots(App& app, Cause cause,
+                 const std::string* by);  // makes what is missing, touches what is too much
+  void resume(Slot& slot, Cause cause, const std::string* by);  // wanted, and again
   void replace(Slot& slot);
   void roll(App& app);
   void set_version(App& app, VersionPtr version);
@@ -240,7 +245,8 @@ struct Engine::State {
   [[nodiscard]] std::vector<PlanStep> diff_against(const Ecosystem& want) const;
   void accept(Ecosystem want, Change& change, const std::string* by);
   void accept_app(App& app, VersionPtr version, bool touched, Change& change, const std::string* by);
-  std::uint64_t record_revision(const Name& ecosystem, Source source, const Actor& who, const std::string& summary);
+  std::uint64_t record_revision(const Name& ecosystem, Source source, const Actor& who,
+                                const std::string& summary);
   void prune(Eco& eco);
   void set_outcome(const Name& ecosystem, std::uint64_t number, const std::string& outcome);
   Result<Begun> rollback(const std::string& ecosystem, std::uint64_t number, const Actor& who);

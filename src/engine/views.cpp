@@ -11,11 +11,16 @@ namespace {
 
 std::string_view to_text(LogPolicy::To to) {
   switch (to) {
-    case LogPolicy::To::automatic: return "automatic";
-    case LogPolicy::To::journal: return "journal";
-    case LogPolicy::To::file: return "file";
-    case LogPolicy::To::console: return "console";
-    case LogPolicy::To::none: return "none";
+    case LogPolicy::To::automatic:
+      return "automatic";
+    case LogPolicy::To::journal:
+      return "journal";
+    case LogPolicy::To::file:
+      return "file";
+    case LogPolicy::To::console:
+      return "console";
+    case LogPolicy::To::none:
+      return "none";
   }
   return "";
 }
@@ -39,8 +44,10 @@ Tally tally(const App& app) {
     ++out.phases[index];
     if (out.first[index] == nullptr) out.first[index] = slot.get();
     if (app.is_surplus(*slot)) continue;
-    if (slot->wanted) ++out.wanted;
-    else if (out.unwanted == nullptr) out.unwanted = slot.get();
+    if (slot->wanted)
+      ++out.wanted;
+    else if (out.unwanted == nullptr)
+      out.unwanted = slot.get();
   }
   return out;
 }
@@ -56,16 +63,19 @@ std::uint32_t live(const Tally& counted) {
 // The worst that is true of an app comes first.
 std::pair<std::string, std::string> judge(const Engine::State& state, const App& app, const Tally& counted) {
   if (app.leaving) return {"stopping", "it is being removed"};
-  if (app.unreadable) return {"degraded", "its revision cannot be read: what runs is kept, nothing is started"};
+  if (app.unreadable)
+    return {"degraded", "its revision cannot be read: what runs is kept, nothing is started"};
   if (!app.wanted) {
     const auto* rested = counted.unwanted;
     return {live(counted) > 0 ? "stopping" : "stopped", rested != nullptr ? state.cause_text(*rested) : ""};
   }
   if (const auto failed = counted.of(Phase::failed); failed > 0)
-    return {failed == counted.wanted ? "failed" : "degraded", slot_reason(state, *counted.example(Phase::failed))};
+    return {failed == counted.wanted ? "failed" : "degraded",
+            slot_reason(state, *counted.example(Phase::failed))};
   if (const auto* slot = counted.example(Phase::backoff)) return {"degraded", slot_reason(state, *slot)};
   if (app.halted) {
-    const auto stale = std::ranges::count_if(app.slots, [](const auto& slot) { return slot && Engine::State::is_stale(*slot); });
+    const auto stale = std::ranges::count_if(
+        app.slots, [](const auto& slot) { return slot && Engine::State::is_stale(*slot); });
     if (stale > 0)
       return {"degraded", "the update stopped: " + plan::count_instances(static_cast<std::uint32_t>(stale)) +
                               (stale == 1 ? " keeps" : " keep") + " the former version"};
@@ -104,7 +114,8 @@ AppView Engine::State::view(const App& app) const {
   const auto to = spec.logs.to == LogPolicy::To::automatic ? ports.logs.automatic() : spec.logs.to;
   out.log = std::string{to_text(to)};
   out.settings = settings_of(spec);
-  if (app.unreadable) out.degraded.emplace_back("its revision cannot be read: what runs is kept, nothing is started");
+  if (app.unreadable)
+    out.degraded.emplace_back("its revision cannot be read: what runs is kept, nothing is started");
   return out;
 }
 
@@ -127,7 +138,9 @@ InstanceView Engine::State::view(const Slot& slot) const {
     out.cgroup = ports.processes.cgroup(occupant.start, out.id);
   }
   if (const auto* backoff = std::get_if<lifecycle::Backoff>(&life))
-    out.next_start = {now.wall.micros + std::chrono::duration_cast<std::chrono::microseconds>(backoff->until - now.mono).count()};
+    out.next_start = {
+        now.wall.micros +
+        std::chrono::duration_cast<std::chrono::microseconds>(backoff->until - now.mono).count()};
   out.last_exit = slot.last_exit;
   out.log = ports.logs.where(out.id, version->spec.logs);
   return out;

@@ -24,19 +24,31 @@ std::string Engine::State::cause_text(const Slot& slot) const {
   const auto by = [&](std::string verb) { return slot.by == nullptr ? verb : verb + " by " + *slot.by; };
   const auto revision = [&] { return "revision " + std::to_string(slot.app->version->revision); };
   switch (slot.cause) {
-    case Cause::none: return "";
-    case Cause::declared: return "declared by " + revision();
-    case Cause::updated: return "replaced by " + revision();
-    case Cause::scaled: return by("scaled");
-    case Cause::started: return by("started");
-    case Cause::stopped: return by("stopped");
-    case Cause::restarted: return by("restarted");
-    case Cause::removed: return by("removed");
-    case Cause::shutdown: return "svd stops";
-    case Cause::returned: return "svd is back";
-    case Cause::retried: return "restart " + std::to_string(slot.restarts) + " after " + end_text(slot);
+    case Cause::none:
+      return "";
+    case Cause::declared:
+      return "declared by " + revision();
+    case Cause::updated:
+      return "replaced by " + revision();
+    case Cause::scaled:
+      return by("scaled");
+    case Cause::started:
+      return by("started");
+    case Cause::stopped:
+      return by("stopped");
+    case Cause::restarted:
+      return by("restarted");
+    case Cause::removed:
+      return by("removed");
+    case Cause::shutdown:
+      return "svd stops";
+    case Cause::returned:
+      return "svd is back";
+    case Cause::retried:
+      return "restart " + std::to_string(slot.restarts) + " after " + end_text(slot);
     case Cause::ended:
-    case Cause::refused: return end_text(slot);
+    case Cause::refused:
+      return end_text(slot);
   }
   return "";
 }
@@ -44,20 +56,26 @@ std::string Engine::State::cause_text(const Slot& slot) const {
 std::string Engine::State::reason(const Slot& slot) const {
   const auto& state = slot.occupant.life.state;
   switch (slot.phase()) {
-    case Phase::ready: return "";
+    case Phase::ready:
+      return "";
     case Phase::waiting:
     case Phase::starting:
     case Phase::stopping:
-    case Phase::stopped: return cause_text(slot);
-    case Phase::completed: return end_text(slot);
-    case Phase::backoff: return end_text(slot) + ", " + delay_text(std::get<lifecycle::Backoff>(state).delay);
-    case Phase::failed: break;
+    case Phase::stopped:
+      return cause_text(slot);
+    case Phase::completed:
+      return end_text(slot);
+    case Phase::backoff:
+      return end_text(slot) + ", " + delay_text(std::get<lifecycle::Backoff>(state).delay);
+    case Phase::failed:
+      break;
   }
   const auto why = std::get<lifecycle::Failed>(state).why;
   if (why == lifecycle::Failed::Why::policy) return end_text(slot);
   const auto& version = slot.occupant.version ? slot.occupant.version : slot.app->version;
   const auto& policy = version->spec.restart;
-  return end_text(slot) + ", after " + std::to_string(policy.max_restarts) + (policy.max_restarts == 1 ? " restart" : " restarts") + " within " + format_duration(policy.window);
+  return end_text(slot) + ", after " + std::to_string(policy.max_restarts) +
+         (policy.max_restarts == 1 ? " restart" : " restarts") + " within " + format_duration(policy.window);
 }
 
 }  // namespace svd

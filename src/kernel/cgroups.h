@@ -49,8 +49,9 @@ class Cgroups {
   // SIGKILL to all in the leaf and below, atomically with cgroup.kill (Linux 5.14), else by going over
   // cgroup.procs until a pass finds nothing new. Returns before they are gone.
   void kill(const std::string& leaf) const;
-  // Whether nothing is left of the leaf, told by removing it: one system call, and the kernel refuses (EBUSY) while a process
-  // is in it. remove() has to follow at leisure. False also for an empty leaf whose processes made cgroups below it.
+  // Whether nothing is left of the leaf, told by removing it: one system call, and the kernel refuses (EBUSY)
+  // while a process is in it. remove() has to follow at leisure. False also for an empty leaf whose processes
+  // made cgroups below it.
   [[nodiscard]] bool vacate(const std::string& leaf) const;
   // Removes an empty leaf with whatever empty cgroups its processes made below, and the app's directory after
   // its last leaf.

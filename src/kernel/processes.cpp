@@ -251,11 +251,13 @@ void LinuxProcesses::kill(StartId id) {
   // Else as soon as it is born.
 }
 
-// Without a cgroup the keeper has killed the process group with its leader's end: there is nothing to wait for.
+// Without a cgroup the keeper has killed the process group with its leader's end: there is nothing to wait
+// for.
 void LinuxProcesses::await(StartId id) {
   auto* const child = state_->find(id);
   if (child == nullptr || child->life != State::Child::Life::exited) return;
-  if (!child->has_cgroup || state_->cgroups.vacate(child->leaf()) || !state_->cgroups.populated(child->leaf()))
+  if (!child->has_cgroup || state_->cgroups.vacate(child->leaf()) ||
+      !state_->cgroups.populated(child->leaf()))
     return state_->gone(*child);
   state_->watch_until_empty(child->leaf(), id);
 }

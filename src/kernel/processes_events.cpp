@@ -179,7 +179,8 @@ void LinuxProcesses::State::fail_start(StartId id, StartFailure why) {
 }
 
 void LinuxProcesses::State::end_if_empty(Child& child) {
-  if (!child.has_cgroup || cgroups.vacate(child.leaf()) || !cgroups.populated(child.leaf())) return gone(child);
+  if (!child.has_cgroup || cgroups.vacate(child.leaf()) || !cgroups.populated(child.leaf()))
+    return gone(child);
   kill_now(child);
   watch_until_empty(child.leaf(), child.known.id);
 }
@@ -211,8 +212,8 @@ void LinuxProcesses::State::recheck_unwatched() {
 void LinuxProcesses::State::on_cgroup_event(const std::string& leaf, StartId id) {
   const auto waiting = emptying.find(leaf);
   if (waiting != emptying.end()) {
-    // Signalled until it is read: unread, the source would go on firing before everything of a lower priority, tidy()
-    // (which drops it) included.
+    // Signalled until it is read: unread, the source would go on firing before everything of a lower
+    // priority, tidy() (which drops it) included.
     std::array<char, 64> text{};
     [[maybe_unused]] const auto got = ::pread(waiting->second->events.get(), text.data(), text.size(), 0);
   }

@@ -12,13 +12,19 @@
 namespace svd {
 
 struct Stdio {
-  enum class Kind { null, path, fd, inherit };  // path: the child opens it itself, append, 0640; inherit: the keeper's own
+  enum class Kind {
+    null,
+    path,
+    fd,
+    inherit
+  };  // path: the child opens it itself, append, 0640; inherit: the keeper's own
   Kind kind = Kind::null;
   std::string path;
   UniqueFd fd;  // a journald stream, or the write end of a log writer's pipe
 };
 
-// Implemented by the logs adapter; called for each start. Must not block. Error: the start fails at stage log.
+// Implemented by the logs adapter; called for each start. Must not block. Error: the start fails at stage
+// log.
 class StdioSource {
  public:
   virtual ~StdioSource() = default;

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of one instance, as a state machine that decides and touches nothing.
 //
-// An instance fills a slot with one process after another. Where it is, is one of the eight phases of model/phase.h, and what
-// a phase needs (a start, a deadline, what comes next) is held by that phase alone. What somebody *wants* of it is not in
-// here: it arrives as Begin, Stop and Renew, which plan/ derives from desired and observed state.
+// An instance fills a slot with one process after another. Where it is, is one of the eight phases of
+// model/phase.h, and what a phase needs (a start, a deadline, what comes next) is held by that phase alone.
+// What somebody *wants* of it is not in here: it arrives as Begin, Stop and Renew, which plan/ derives from
+// desired and observed state.
 //
 //   waiting    is to be started as soon as the plan says so; there is no process.
 //   starting   a start was ordered; whether it succeeds is not known yet.
 //   ready      the program runs.
-//   stopping   there was a process, and something of it may be left. Three steps: `unborn` (a stop was asked for while the
-//              start was still under way, so there is no pid to signal yet), `asked` (the stop signal was sent, the deadline
-//              runs; with `kill: group` it runs on when the main process ends first, for the workers behind a shell or npm
-//              that were asked as well), `killed` (the main process ended or patience did: SIGKILL went to all that is left). `next` says what
-//              follows when nothing is left. A crash passes through here too: the strays of a dead main process are
-//              killed, and only when they are gone may a successor start.
+//   stopping   there was a process, and something of it may be left. Three steps: `unborn` (a stop was asked
+//   for while the
+//              start was still under way, so there is no pid to signal yet), `asked` (the stop signal was
+//              sent, the deadline runs; with `kill: group` it runs on when the main process ends first, for
+//              the workers behind a shell or npm that were asked as well), `killed` (the main process ended
+//              or patience did: SIGKILL went to all that is left). `next` says what follows when nothing is
+//              left. A crash passes through here too: the strays of a dead main process are killed, and only
+//              when they are gone may a successor start.
 //   backoff    it ended, and is started again at `until`.
 //   completed  it ended cleanly, and its policy does not want it again.
 //   stopped    it is not wanted.
@@ -22,18 +25,23 @@
 //      Begin           Spawned         Exited (the strays are killed)           Gone
 //   waiting ──► starting ──► ready ────────────────────────────► stopping ──► backoff | completed | failed
 //                  │                │ Stop: signal, deadline        ▲  │ ──► stopped
-//                  │ SpawnFailed    └───────────────────────────────┘  └ ──► waiting (after Stop{again} or Renew)
-//                  └──► backoff | failed
+//                  │ SpawnFailed    └───────────────────────────────┘  └ ──► waiting (after Stop{again} or
+//                  Renew) └──► backoff | failed
 //   backoff ──Begin──► starting;  backoff, completed, stopped, failed ──Renew──► waiting ──Stop──► stopped
 //
 // Rules that are easy to get wrong, and where they are kept:
-//  * Nothing starts before Gone: Begin is accepted in waiting, backoff and stopped only, and those are entered by Gone (or
+//  * Nothing starts before Gone: Begin is accepted in waiting, backoff and stopped only, and those are
+//  entered by Gone (or
 //    by SpawnFailed, which leaves nothing behind).
 //  * An end that a stop brought about is not judged by the restart policy; neither are its restarts counted.
-//  * Stop during starting waits for the outcome of the start: a signal to a process that does not exist yet would be lost.
-//  * Renew (a person or an apply says "again") forgets the past restarts. While stopping it only changes what comes next.
-//  * A stay in ready of `reset_after` forgets the past; that is decided when the stay ends, so it needs no timer.
-//  * A doubled or impossible event changes nothing, except that Gone is believed in every phase that has a process.
+//  * Stop during starting waits for the outcome of the start: a signal to a process that does not exist yet
+//  would be lost.
+//  * Renew (a person or an apply says "again") forgets the past restarts. While stopping it only changes what
+//  comes next.
+//  * A stay in ready of `reset_after` forgets the past; that is decided when the stay ends, so it needs no
+//  timer.
+//  * A doubled or impossible event changes nothing, except that Gone is believed in every phase that has a
+//  process.
 #pragma once
 
 #include <cstdint>
@@ -73,7 +81,10 @@ struct Stopped {
   bool operator==(const Stopped&) const = default;
 };
 struct Failed {
-  enum class Why : std::uint8_t { policy, limit };  // the policy says never; or max_restarts within window were used up
+  enum class Why : std::uint8_t {
+    policy,
+    limit
+  };  // the policy says never; or max_restarts within window were used up
   Why why = Why::policy;
   bool operator==(const Failed&) const = default;
 };
@@ -161,6 +172,7 @@ struct Transition {
 };
 
 // The only way from one state to the next. `random`: 0 ≤ random < 1, for the jitter.
-[[nodiscard]] Transition step(Instance instance, const Event& event, const Rules& rules, TimePoint now, double random);
+[[nodiscard]] Transition step(Instance instance, const Event& event, const Rules& rules, TimePoint now,
+                              double random);
 
 }  // namespace svd::lifecycle

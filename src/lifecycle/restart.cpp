@@ -10,10 +10,13 @@ namespace svd::lifecycle {
 bool is_clean(const ExitStatus& status, const RestartPolicy& policy) {
   const auto matches = [&](const ExitMatch& match) {
     switch (status.kind) {
-      case ExitStatus::Kind::code: return !match.is_signal && match.number == status.number;
-      case ExitStatus::Kind::signal: return match.is_signal && match.number == status.number;
+      case ExitStatus::Kind::code:
+        return !match.is_signal && match.number == status.number;
+      case ExitStatus::Kind::signal:
+        return match.is_signal && match.number == status.number;
       case ExitStatus::Kind::none:
-      case ExitStatus::Kind::unknown: return false;
+      case ExitStatus::Kind::unknown:
+        return false;
     }
     return false;
   };
@@ -24,14 +27,16 @@ Nanos backoff_delay(const RestartPolicy& policy, std::uint32_t streak, double ra
   const auto cap = static_cast<double>(policy.max_delay.count());
   const auto grown = static_cast<double>(policy.delay.count()) * std::pow(policy.factor, streak);
   const auto whole = std::min(grown, cap);  // pow() may be infinite; 0 × infinity is not a number
-  const auto millis = policy.delay.count() == 0 ? 0.0 : whole * (1.0 - policy.jitter + policy.jitter * random);
+  const auto millis =
+      policy.delay.count() == 0 ? 0.0 : whole * (1.0 - policy.jitter + policy.jitter * random);
   return Nanos{static_cast<std::int64_t>(millis * 1e6)};
 }
 
 bool RestartHistory::admit(const RestartPolicy& policy, TimePoint now) {
   if (policy.max_restarts == 0) return false;
   const auto stride = (policy.max_restarts - 1) / max_exact + 1;
-  if (stride != stride_) {  // the policy was changed: what was kept at another pace says nothing exact about this one
+  if (stride !=
+      stride_) {  // the policy was changed: what was kept at another pace says nothing exact about this one
     times_.clear();
     unsampled_ = 0;
     stride_ = stride;

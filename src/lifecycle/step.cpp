@@ -82,7 +82,8 @@ void Step::on(const Begin& begin) {
     case Phase::ready:
     case Phase::stopping:
     case Phase::completed:
-    case Phase::failed: return;
+    case Phase::failed:
+      return;
   }
 }
 
@@ -94,16 +95,20 @@ void Step::on(const Stop& stop) {
       return;
     case Phase::ready: {
       const auto ready = std::get<Ready>(state());
-      if (stop.force) kill(ready.id, ready.pid, next);
-      else ask(ready.id, ready.pid, next);
+      if (stop.force)
+        kill(ready.id, ready.pid, next);
+      else
+        ask(ready.id, ready.pid, next);
       return;
     }
     case Phase::stopping: {
       auto stopping = std::get<Stopping>(state());
       stopping.next = next;
       stopping.force = stopping.force || stop.force;
-      if (stop.force && stopping.step == Stopping::Step::asked) kill(stopping.id, stopping.pid, next);
-      else enter(std::move(stopping));
+      if (stop.force && stopping.step == Stopping::Step::asked)
+        kill(stopping.id, stopping.pid, next);
+      else
+        enter(std::move(stopping));
       return;
     }
     case Phase::waiting:
@@ -128,10 +133,14 @@ void Step::on(const Renew&) {
     case Phase::backoff:
     case Phase::completed:
     case Phase::stopped:
-    case Phase::failed: enter(Waiting{}); break;
-    case Phase::waiting: break;
+    case Phase::failed:
+      enter(Waiting{});
+      break;
+    case Phase::waiting:
+      break;
     case Phase::starting:
-    case Phase::ready: return;  // it is up already
+    case Phase::ready:
+      return;  // it is up already
   }
   out_.instance.history.forget();
 }
@@ -148,8 +157,10 @@ void Step::on(const Spawned& spawned) {
   } else if (const auto* stopping = std::get_if<Stopping>(&state());
              stopping != nullptr && stopping->step == Stopping::Step::unborn) {
     const auto was = *stopping;
-    if (was.force) kill(was.id, spawned.pid, was.next);
-    else ask(was.id, spawned.pid, was.next);
+    if (was.force)
+      kill(was.id, spawned.pid, was.next);
+    else
+      ask(was.id, spawned.pid, was.next);
   }
 }
 
@@ -188,20 +199,26 @@ void Step::on(const Exited& exited) {
     case Phase::backoff:
     case Phase::completed:
     case Phase::stopped:
-    case Phase::failed: return;
+    case Phase::failed:
+      return;
   }
 }
 
 void Step::on(const Gone&) {
   switch (phase(state())) {
     case Phase::starting:
-    case Phase::ready: enter(as_state(judge_end({ExitStatus::Kind::unknown, 0, false}))); return;
-    case Phase::stopping: enter(as_state(Rest{std::get<Stopping>(state()).next})); return;
+    case Phase::ready:
+      enter(as_state(judge_end({ExitStatus::Kind::unknown, 0, false})));
+      return;
+    case Phase::stopping:
+      enter(as_state(Rest{std::get<Stopping>(state()).next}));
+      return;
     case Phase::waiting:
     case Phase::backoff:
     case Phase::completed:
     case Phase::stopped:
-    case Phase::failed: return;
+    case Phase::failed:
+      return;
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one app asks for, as plain values. Equality drives every decision about what must change; what a change of
-// each field does to running instances is in the field table (spec/fields.cpp), not here.
+// What one app asks for, as plain values. Equality drives every decision about what must change; what a
+// change of each field does to running instances is in the field table (spec/fields.cpp), not here.
 #pragma once
 
 #include <csignal>
@@ -25,18 +25,20 @@ struct ExitMatch {
 struct RestartPolicy {
   enum class When { always, on_failure, never };
   When policy = When::always;
-  Millis delay{100};           // before the first restart of a series; 0 allowed
-  double factor = 2.0;         // ≥ 1: each further restart waits this much longer
-  Millis max_delay{30'000};    // the back-off never exceeds this
-  double jitter = 0.0;         // 0..1: share of the delay that is drawn at random, so that a fleet does not restart in step
-  Millis reset_after{10'000};  // a stay of this long in ready forgets the past
+  Millis delay{100};         // before the first restart of a series; 0 allowed
+  double factor = 2.0;       // ≥ 1: each further restart waits this much longer
+  Millis max_delay{30'000};  // the back-off never exceeds this
+  double jitter =
+      0.0;  // 0..1: share of the delay that is drawn at random, so that a fleet does not restart in step
+  Millis reset_after{10'000};       // a stay of this long in ready forgets the past
   std::uint32_t max_restarts = 15;  // within `window`; one more and the slot is failed
   Millis window{60'000};
   std::vector<ExitMatch> success_exit{{false, 0}, {true, SIGTERM}};
   bool operator==(const RestartPolicy&) const = default;
 };
 
-// Whom the stop signal goes to. The SIGKILL after the timeout always goes to all that is left in the instance's cgroup.
+// Whom the stop signal goes to. The SIGKILL after the timeout always goes to all that is left in the
+// instance's cgroup.
 enum class KillTarget { group, main };
 
 struct StopPolicy {
@@ -47,12 +49,18 @@ struct StopPolicy {
 };
 
 struct LogPolicy {
-  enum class To { automatic, journal, file, console, none };  // automatic: journal where journald runs, else file
+  enum class To {
+    automatic,
+    journal,
+    file,
+    console,
+    none
+  };  // automatic: journal where journald runs, else file
   To to = To::automatic;
-  std::string path;                        // absolute; empty: LOGDIR/<ecosystem>/<app>.<slot>.log
-  std::uint64_t rotate = 256ULL << 20;     // bytes; 0: never by size
-  Millis max_age{0};                       // rotate a file older than this; 0: never by age
-  std::uint32_t keep = 4;                  // rotated files kept
+  std::string path;                     // absolute; empty: LOGDIR/<ecosystem>/<app>.<slot>.log
+  std::uint64_t rotate = 256ULL << 20;  // bytes; 0: never by size
+  Millis max_age{0};                    // rotate a file older than this; 0: never by age
+  std::uint32_t keep = 4;               // rotated files kept
   bool compress = true;
   bool operator==(const LogPolicy&) const = default;
 };
@@ -67,26 +75,28 @@ struct Rlimit {
 
 struct AppSpec {
   Name name;
-  std::vector<std::string> exec;  // argv, at least one
-  std::string cwd;                // absolute
-  std::uint32_t instances = 1;    // 0..max_instances; "max" is already resolved
-  std::map<std::string, std::string> env;         // defaults, then the app's own
-  std::map<std::string, std::string> secret_env;  // from pass_env and env_file, without what env sets: values are never shown
-  std::vector<std::string> env_file;              // absolute paths, for display
+  std::vector<std::string> exec;           // argv, at least one
+  std::string cwd;                         // absolute
+  std::uint32_t instances = 1;             // 0..max_instances; "max" is already resolved
+  std::map<std::string, std::string> env;  // defaults, then the app's own
+  std::map<std::string, std::string>
+      secret_env;  // from pass_env and env_file, without what env sets: values are never shown
+  std::vector<std::string> env_file;  // absolute paths, for display
   std::vector<std::string> pass_env;
   std::vector<std::string> increment_env;
-  std::string user;   // name or number; empty: the daemon's own
-  std::string group;  // empty: the user's primary group
+  std::string user;                 // name or number; empty: the daemon's own
+  std::string group;                // empty: the user's primary group
   std::vector<std::string> groups;  // supplementary, besides those of the user database
   std::optional<std::uint32_t> umask;
   RestartPolicy restart;
   StopPolicy stop;
   LogPolicy logs;
-  std::map<int, Rlimit> rlimits;  // key: RLIMIT_… of <sys/resource.h>
+  std::map<int, Rlimit> rlimits;     // key: RLIMIT_… of <sys/resource.h>
   std::optional<int> nice;           // -20..19
   std::optional<int> oom_score_adj;  // -1000..1000
 
-  // Hash over every field whose change needs a new process (effect `replace`); 0 is never used. Set by spec::decode.
+  // Hash over every field whose change needs a new process (effect `replace`); 0 is never used. Set by
+  // spec::decode.
   std::uint64_t generation = 0;
 
   bool operator==(const AppSpec&) const = default;

@@ -6,7 +6,8 @@ namespace {
 
 std::optional<std::string> absolute(const Environment& environment, const std::string& name) {
   auto value = environment(name);
-  if (!value || value->empty() || value->front() != '/') return std::nullopt;  // the XDG specification says to ignore relative ones
+  if (!value || value->empty() || value->front() != '/')
+    return std::nullopt;  // the XDG specification says to ignore relative ones
   return value;
 }
 
@@ -19,12 +20,15 @@ Result<Directories> user_directories(const Environment& environment, std::uint32
     found.state = *home + "/.local/state/svd";
   } else {
     return fail(std::errc::no_such_file_or_directory,
-                "cannot find a place for the daemon: neither SVD_HOME, XDG_STATE_HOME nor HOME is set to an absolute path");
+                "cannot find a place for the daemon: neither SVD_HOME, XDG_STATE_HOME nor HOME is set to an "
+                "absolute path");
   }
   found.log = found.state + "/log";
   const auto standard = "/run/user/" + std::to_string(uid);
-  if (const auto runtime = absolute(environment, "XDG_RUNTIME_DIR")) found.runtime = *runtime + "/svd";
-  else found.runtime = runtime_exists(standard) ? standard + "/svd" : found.state + "/run";
+  if (const auto runtime = absolute(environment, "XDG_RUNTIME_DIR"))
+    found.runtime = *runtime + "/svd";
+  else
+    found.runtime = runtime_exists(standard) ? standard + "/svd" : found.state + "/run";
   return found;
 }
 
@@ -44,8 +48,9 @@ Result<Directories> find_directories(const Environment& environment, std::uint32
   }
   constexpr std::size_t longest = 107;  // sun_path without its NUL
   if (found.socket().size() > longest)
-    return fail(std::errc::filename_too_long, "cannot use the socket path '" + found.socket() + "': " +
-                                                  std::to_string(found.socket().size()) + " bytes, at most 107 are possible");
+    return fail(std::errc::filename_too_long, "cannot use the socket path '" + found.socket() +
+                                                  "': " + std::to_string(found.socket().size()) +
+                                                  " bytes, at most 107 are possible");
   return found;
 }
 

@@ -21,10 +21,13 @@ struct Directories {
 
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 
-// $SVD_HOME: $SVD_HOME/{run,state,log}. Else for uid 0: /run/svd, /var/lib/svd, /var/log/svd. Else the XDG directories:
-// $XDG_RUNTIME_DIR/svd (default /run/user/UID/svd where `runtime_exists` says so, else STATE/run), $XDG_STATE_HOME/svd (default
-// ~/.local/state/svd) and its log/. Error: a relative SVD_HOME, no HOME, or a socket path over the 107 bytes of sun_path (unix(7)).
-[[nodiscard]] Result<Directories> find_directories(const Environment& environment, std::uint32_t uid,
-                                                   const std::function<bool(const std::string&)>& runtime_exists);
+// $SVD_HOME: $SVD_HOME/{run,state,log}. Else for uid 0: /run/svd, /var/lib/svd, /var/log/svd. Else the XDG
+// directories: $XDG_RUNTIME_DIR/svd (default /run/user/UID/svd where `runtime_exists` says so, else
+// STATE/run), $XDG_STATE_HOME/svd (default
+// ~/.local/state/svd) and its log/. Error: a relative SVD_HOME, no HOME, or a socket path over the 107 bytes
+// of sun_path (unix(7)).
+[[nodiscard]] Result<Directories> find_directories(
+    const Environment& environment, std::uint32_t uid,
+    const std::function<bool(const std::string&)>& runtime_exists);
 
 }  // namespace svd

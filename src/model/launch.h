@@ -22,14 +22,14 @@ struct LaunchPlan {
   std::vector<std::string> argv;
   std::vector<std::string> envp;  // "NAME=value", complete: nothing is inherited
   std::string cwd;
-  std::string user, group;        // names or numbers, resolved by the port
+  std::string user, group;  // names or numbers, resolved by the port
   std::vector<std::string> groups;
   std::optional<std::uint32_t> umask;
   std::map<int, Rlimit> rlimits;
   std::optional<int> nice;
   std::optional<int> oom_score_adj;
-  LogPolicy logs;                 // `to` is never automatic here
-  StopPolicy stop;                // what the keeper does with it when there is no engine
+  LogPolicy logs;   // `to` is never automatic here
+  StopPolicy stop;  // what the keeper does with it when there is no engine
 };
 
 }  // namespace svd

@@ -13,9 +13,9 @@ Result<Name> Name::parse(std::string_view text) {
   };
   const auto ok = [&](char c) { return alnum(c) || c == '_' || c == '.' || c == '-'; };
   if (text.empty() || text.size() > 63 || !alnum(text.front()) || !std::ranges::all_of(text, ok))
-    return fail(std::errc::invalid_argument,
-                "cannot use '" + printable(text.substr(0, 80)) +
-                    "' as a name: want a letter or digit, then letters, digits, '_', '.' or '-', at most 63 characters");
+    return fail(std::errc::invalid_argument, "cannot use '" + printable(text.substr(0, 80)) +
+                                                 "' as a name: want a letter or digit, then letters, digits, "
+                                                 "'_', '.' or '-', at most 63 characters");
   return Name{std::string{text}};
 }
 

@@ -11,8 +11,8 @@
 
 namespace svd {
 
-// The name of an ecosystem, app or listener: [A-Za-z0-9][A-Za-z0-9_.-]*, 1 to 63 characters. It becomes a cgroup
-// directory, part of a file name and of a log field, so parse() is the only way to get one.
+// The name of an ecosystem, app or listener: [A-Za-z0-9][A-Za-z0-9_.-]*, 1 to 63 characters. It becomes a
+// cgroup directory, part of a file name and of a log field, so parse() is the only way to get one.
 class Name {
  public:
   Name() = default;  // empty: "no name", only as a member before it is filled
@@ -43,7 +43,8 @@ struct SlotId {
   [[nodiscard]] std::string str() const { return app.str() + "/" + std::to_string(slot); }
 };
 
-// One start of one process, unique for the life of a state directory; 0 means none. The keeper's key for a child.
+// One start of one process, unique for the life of a state directory; 0 means none. The keeper's key for a
+// child.
 enum class StartId : std::uint64_t {};
 
 // A running operation that clients wait on; unique for the life of a state directory, 0 means none.

@@ -30,11 +30,14 @@ static_assert(stage_texts.size() == static_cast<std::size_t>(StartStage::keeper)
 
 std::string to_text(const ExitStatus& status) {
   switch (status.kind) {
-    case ExitStatus::Kind::none: return "";
-    case ExitStatus::Kind::code: return "exit code " + std::to_string(status.number);
+    case ExitStatus::Kind::none:
+      return "";
+    case ExitStatus::Kind::code:
+      return "exit code " + std::to_string(status.number);
     case ExitStatus::Kind::signal:
       return "signal " + signal_name(status.number) + (status.core_dumped ? " (core dumped)" : "");
-    case ExitStatus::Kind::unknown: return "ended, exit status unknown";
+    case ExitStatus::Kind::unknown:
+      return "ended, exit status unknown";
   }
   return "";
 }

@@ -25,7 +25,12 @@ inline constexpr std::array<std::string_view, 8> phase_names{"waiting", "startin
 
 // How a process ended.
 struct ExitStatus {
-  enum class Kind : std::uint8_t { none, code, signal, unknown };  // unknown: it was not our child when it ended
+  enum class Kind : std::uint8_t {
+    none,
+    code,
+    signal,
+    unknown
+  };  // unknown: it was not our child when it ended
   Kind kind = Kind::none;
   int number = 0;
   bool core_dumped = false;
@@ -57,8 +62,8 @@ enum class StartStage : std::uint8_t {
 
 struct StartFailure {
   StartStage stage = StartStage::none;
-  int err = 0;          // errno
-  std::string detail;   // the object: a path, a user name; may be empty
+  int err = 0;         // errno
+  std::string detail;  // the object: a path, a user name; may be empty
   bool operator==(const StartFailure&) const = default;
 };
 // "executing the program '/bin/nope': No such file or directory"

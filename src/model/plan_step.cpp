@@ -9,11 +9,16 @@ std::string to_text(const FieldChange& change) {
 
 std::string_view to_text(PlanStep::Action action) {
   switch (action) {
-    case PlanStep::Action::start: return "start";
-    case PlanStep::Action::stop: return "stop";
-    case PlanStep::Action::replace: return "replace";
-    case PlanStep::Action::scale: return "scale";
-    case PlanStep::Action::update: return "update";
+    case PlanStep::Action::start:
+      return "start";
+    case PlanStep::Action::stop:
+      return "stop";
+    case PlanStep::Action::replace:
+      return "replace";
+    case PlanStep::Action::scale:
+      return "scale";
+    case PlanStep::Action::update:
+      return "update";
   }
   return "";
 }

@@ -25,7 +25,13 @@ struct FieldChange {
 [[nodiscard]] std::string to_text(const FieldChange& change);
 
 struct PlanStep {
-  enum class Action : std::uint8_t { start, stop, replace, scale, update };  // update: in place, no process is touched
+  enum class Action : std::uint8_t {
+    start,
+    stop,
+    replace,
+    scale,
+    update
+  };  // update: in place, no process is touched
   Action action = Action::start;
   AppId app;
   std::uint32_t instances = 0;   // how many instances the step touches

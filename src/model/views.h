@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the engine shows: snapshots by value, in the words of D-Bus (schemas/org.svd1.xml) and of svctl's columns.
-// The engine fills them, bus serialises them, cli renders them. No secret value ever gets into one.
+// What the engine shows: snapshots by value, in the words of D-Bus (schemas/org.svd1.xml) and of svctl's
+// columns. The engine fills them, bus serialises them, cli renders them. No secret value ever gets into one.
 #pragma once
 
 #include <cstdint>
@@ -17,27 +17,28 @@ namespace svd {
 struct InstanceView {
   SlotId id;
   Phase phase = Phase::waiting;
-  std::string reason;            // why it is in that phase, in words: "signal SIGKILL", "stopped by root"
-  std::int64_t pid = 0;          // 0: none
-  std::uint64_t start = 0;       // StartId of the present or last process
-  std::uint64_t revision = 0;    // of the ecosystem, at its start
+  std::string reason;          // why it is in that phase, in words: "signal SIGKILL", "stopped by root"
+  std::int64_t pid = 0;        // 0: none
+  std::uint64_t start = 0;     // StartId of the present or last process
+  std::uint64_t revision = 0;  // of the ecosystem, at its start
   std::uint64_t generation = 0;
-  std::uint64_t restarts = 0;    // automatic restarts since the slot was made
-  WallTime since;                // when it entered the phase
-  WallTime started;              // start of the present process; 0: none
-  WallTime next_start;           // backoff: when; else 0
+  std::uint64_t restarts = 0;  // automatic restarts since the slot was made
+  WallTime since;              // when it entered the phase
+  WallTime started;            // start of the present process; 0: none
+  WallTime next_start;         // backoff: when; else 0
   ExitStatus last_exit;
-  std::string cgroup;            // absolute path; empty: none
-  std::string log;               // file path, "journal:IDENTIFIER", "console" or "none"
+  std::string cgroup;  // absolute path; empty: none
+  std::string log;     // file path, "journal:IDENTIFIER", "console" or "none"
 };
 
 struct AppView {
   AppId id;
   std::uint32_t instances = 0;  // declared, after scale
   std::uint32_t ready = 0;      // how many are in phase ready
-  std::string state;            // "ready", "starting", "stopped", "degraded", "failed", "completed", "updating", "stopping"
-  std::string reason;           // what is wrong and why, or ""
-  bool wanted = true;           // false: the user stopped it
+  std::string
+      state;  // "ready", "starting", "stopped", "degraded", "failed", "completed", "updating", "stopping"
+  std::string reason;  // what is wrong and why, or ""
+  bool wanted = true;  // false: the user stopped it
   std::uint64_t revision = 0;
   std::uint64_t generation = 0;
   std::vector<std::string> exec;
@@ -61,16 +62,16 @@ struct RevisionView {
 
 struct ChangeView {
   ChangeId id{};
-  std::string kind;   // "apply", "start", "stop", "restart", "scale", "delete", "rollback", "shutdown"
-  std::string target; // "shop", "shop:web", "3 apps"
-  std::string state;  // "running", "succeeded", "failed", "superseded"
-  std::string error;  // why it failed; else ""
-  std::uint32_t done = 0;   // instances that are where the change wants them
+  std::string kind;        // "apply", "start", "stop", "restart", "scale", "delete", "rollback", "shutdown"
+  std::string target;      // "shop", "shop:web", "3 apps"
+  std::string state;       // "running", "succeeded", "failed", "superseded"
+  std::string error;       // why it failed; else ""
+  std::uint32_t done = 0;  // instances that are where the change wants them
   std::uint32_t total = 0;
   WallTime started, finished;
-  std::uint64_t revision = 0;        // apply, rollback: the revision it made; else 0
-  std::vector<PlanStep> steps;       // what it does
-  std::vector<SlotId> failed;        // slots that keep it from succeeding
+  std::uint64_t revision = 0;   // apply, rollback: the revision it made; else 0
+  std::vector<PlanStep> steps;  // what it does
+  std::vector<SlotId> failed;   // slots that keep it from succeeding
 };
 
 // One thing that happened, in the words every surface uses.

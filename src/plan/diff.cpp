@@ -15,9 +15,12 @@ class AppDiff {
       : id_{std::move(id)}, have_{have}, want_{want}, changes_{compare(*have.spec, want)} {}
 
   std::vector<PlanStep> take() {
-    if (have_.leaving) start_all("it was being removed");
-    else if (have_.stopped) start_all("it was stopped by the user");
-    else change();
+    if (have_.leaving)
+      start_all("it was being removed");
+    else if (have_.stopped)
+      start_all("it was stopped by the user");
+    else
+      change();
     return std::move(steps_);
   }
 
@@ -43,9 +46,11 @@ class AppDiff {
 
   void change() {
     const bool replaced = have_.spec->generation != want_.generation;
-    if (replaced) replace();
+    if (replaced)
+      replace();
     else if (have_.stale > 0)
-      add(Action::replace, have_.stale, replace_summary(have_.stale), {"an earlier update or restart did not reach them"});
+      add(Action::replace, have_.stale, replace_summary(have_.stale),
+          {"an earlier update or restart did not reach them"});
     scale();
     if (!replaced && *have_.spec != want_) update();
     resume(replaced);
@@ -55,8 +60,10 @@ class AppDiff {
     const auto count = std::min(want_.instances, have_.instances);
     auto reasons = why({Effect::replace, Effect::live, Effect::none});
     if (reasons.empty()) reasons.emplace_back("its definition changed");
-    if (count == 0) add(Action::update, 0, "update in place", std::move(reasons));
-    else add(Action::replace, count, replace_summary(count), std::move(reasons));
+    if (count == 0)
+      add(Action::update, 0, "update in place", std::move(reasons));
+    else
+      add(Action::replace, count, replace_summary(count), std::move(reasons));
   }
 
   void scale() {
@@ -65,7 +72,8 @@ class AppDiff {
     std::vector<std::string> reasons;
     if (have_.scaled) reasons.push_back("it was scaled to " + std::to_string(from) + " by the user");
     for (auto& more : why({Effect::scale})) reasons.push_back(std::move(more));
-    if (from == to) add(Action::update, 0, "keep " + count_instances(to), std::move(reasons));
+    if (from == to)
+      add(Action::update, 0, "keep " + count_instances(to), std::move(reasons));
     else
       add(Action::scale, from > to ? from - to : to - from,
           "scale from " + std::to_string(from) + " to " + count_instances(to), std::move(reasons));
@@ -106,17 +114,22 @@ std::string replace_summary(std::uint32_t count) {
   return "replace " + count_instances(count) + (count > 1 ? ", one at a time" : "");
 }
 
-std::vector<PlanStep> diff(const std::map<Name, AppNow>& have, const Ecosystem& want, const Compare& compare) {
+std::vector<PlanStep> diff(const std::map<Name, AppNow>& have, const Ecosystem& want,
+                           const Compare& compare) {
   std::vector<PlanStep> steps;
   for (const auto& [name, now] : have)
     if (!want.apps.contains(name) && !now.leaving)
-      steps.push_back({Action::stop, {want.name, name}, now.instances,
-                       "stop " + count_instances(now.instances) + " and remove", {"it is not in the file"}});
+      steps.push_back({Action::stop,
+                       {want.name, name},
+                       now.instances,
+                       "stop " + count_instances(now.instances) + " and remove",
+                       {"it is not in the file"}});
   for (const auto& [name, spec] : want.apps) {
     const AppId id{want.name, name};
     const auto now = have.find(name);
     if (now == have.end()) {
-      steps.push_back({Action::start, id, spec.instances, "start " + count_instances(spec.instances), {"it is new"}});
+      steps.push_back(
+          {Action::start, id, spec.instances, "start " + count_instances(spec.instances), {"it is new"}});
       continue;
     }
     auto changed = AppDiff{id, now->second, spec, compare}.take();

@@ -15,22 +15,23 @@ namespace svd::plan {
 
 // An app as it is now, as far as an apply cares.
 struct AppNow {
-  const AppSpec* spec = nullptr;      // as last accepted
-  std::uint32_t instances = 0;        // after scale
-  bool scaled = false;                // by a person, away from what the file said
-  bool stopped = false;               // as a whole, by a person
-  bool leaving = false;               // it is being removed
-  bool unreadable = false;            // what it ran with cannot be decoded any more
+  const AppSpec* spec = nullptr;             // as last accepted
+  std::uint32_t instances = 0;               // after scale
+  bool scaled = false;                       // by a person, away from what the file said
+  bool stopped = false;                      // as a whole, by a person
+  bool leaving = false;                      // it is being removed
+  bool unreadable = false;                   // what it ran with cannot be decoded any more
   std::vector<std::uint32_t> stopped_slots;  // by a person, one by one
-  std::vector<std::string> failed;    // "web/0 had failed: exit code 1"
-  std::uint32_t stale = 0;            // instances that an interrupted update or restart has not reached
+  std::vector<std::string> failed;           // "web/0 had failed: exit code 1"
+  std::uint32_t stale = 0;  // instances that an interrupted update or restart has not reached
 };
 
 // spec::compare, bound by the engine.
 using Compare = std::function<std::vector<FieldChange>(const AppSpec& have, const AppSpec& want)>;
 
 // Empty exactly when applying `want` would change nothing. Apps of `have` that `want` lacks are stopped.
-[[nodiscard]] std::vector<PlanStep> diff(const std::map<Name, AppNow>& have, const Ecosystem& want, const Compare& compare);
+[[nodiscard]] std::vector<PlanStep> diff(const std::map<Name, AppNow>& have, const Ecosystem& want,
+                                         const Compare& compare);
 
 // "1 instance", "4 instances".
 [[nodiscard]] std::string count_instances(std::uint32_t count);

@@ -9,13 +9,15 @@ namespace {
 bool is_settled(Phase phase) {
   switch (phase) {
     case Phase::ready:
-    case Phase::completed: return true;
+    case Phase::completed:
+      return true;
     case Phase::waiting:
     case Phase::starting:
     case Phase::stopping:
     case Phase::backoff:
     case Phase::stopped:
-    case Phase::failed: return false;
+    case Phase::failed:
+      return false;
   }
   return false;
 }

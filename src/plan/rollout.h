@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a new generation (or a restart that a person asked for) takes over the slots of one app: stop-first, one slot at a time,
-// the lowest first, the next one only when the former is ready or completed; it ends where a replacement fails.
+// How a new generation (or a restart that a person asked for) takes over the slots of one app: stop-first,
+// one slot at a time, the lowest first, the next one only when the former is ready or completed; it ends
+// where a replacement fails.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +33,8 @@ struct Rollout {
   bool finished = false;               // nothing is stale any more, and all that was replaced has settled
 };
 
-// Slots without a live process cost nothing to replace, so all of those go at once; then live ones, one at a time.
+// Slots without a live process cost nothing to replace, so all of those go at once; then live ones, one at a
+// time.
 [[nodiscard]] Rollout plan_rollout(std::span<const RolloutSlot> slots);
 
 }  // namespace svd::plan

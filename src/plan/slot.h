@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one slot needs next. Level-triggered: the answer depends on what is wanted, what is and what time it is, never on what
-// happened before; asked again after the step was carried out, it says `none`.
+// What one slot needs next. Level-triggered: the answer depends on what is wanted, what is and what time it
+// is, never on what happened before; asked again after the step was carried out, it says `none`.
 #pragma once
 
 #include <cstdint>

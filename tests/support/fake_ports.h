@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The world as the engine's tests know it: a keeper that outlives engines, a disk, an observer. Honest: what it is told it
-// does, in order, and it says so by events; what breaks a rule that the real world depends on is collected in `violations`.
+// The world as the engine's tests know it: a keeper that outlives engines, a disk, an observer. Honest: what
+// it is told it does, in order, and it says so by events; what breaks a rule that the real world depends on
+// is collected in `violations`.
 #pragma once
 
 #include <algorithm>
@@ -25,12 +26,12 @@ struct FakeChild {
   LaunchPlan plan;
   std::int64_t pid = 0;
   bool exited = false, gone = false;
-  bool told_gone = false;   // the present engine knows that nothing is left of it
-  bool asked = false;       // it was signalled or killed: its end is no surprise
-  bool ignores = false;     // the stop signal
-  bool dying = false;       // the stop signal arrived, and it ends when the world lets it
-  bool doomed = false;      // kill() was called
-  bool awaited = false;     // await() was called
+  bool told_gone = false;  // the present engine knows that nothing is left of it
+  bool asked = false;      // it was signalled or killed: its end is no surprise
+  bool ignores = false;    // the stop signal
+  bool dying = false;      // the stop signal arrived, and it ends when the world lets it
+  bool doomed = false;     // kill() was called
+  bool awaited = false;    // await() was called
   ExitStatus status;
   WallTime started;
   std::vector<int> signals;
@@ -46,22 +47,24 @@ struct Operation {
 class FakeWorld final : public ProcessPort, public LogPort, public StatePort, public Observer {
  public:
   // How the world behaves; a test changes it at will. All answer "well" by default.
-  std::function<std::optional<StartFailure>(const LaunchPlan&)> refuse = [](const LaunchPlan&) { return std::nullopt; };
+  std::function<std::optional<StartFailure>(const LaunchPlan&)> refuse = [](const LaunchPlan&) {
+    return std::nullopt;
+  };
   std::function<bool(const LaunchPlan&)> ignores_stop = [](const LaunchPlan&) { return false; };
   std::function<void()> on_call = [] {};  // before each effect; may throw EngineKilled
   bool save_fails = false, save_revision_fails = false;
   bool lazy = false;  // ends and clean-ups wait for let_end() and let_vanish()
 
   Now now{TimePoint{Nanos{1'000'000'000'000}}, WallTime{1'700'000'000'000'000}};
-  std::deque<Event> events;             // to be dispatched; lost when the engine dies
-  std::map<StartId, FakeChild> table;   // the keeper's
-  std::set<StartId> ever;               // every start that was ever carried out
+  std::deque<Event> events;            // to be dispatched; lost when the engine dies
+  std::map<StartId, FakeChild> table;  // the keeper's
+  std::set<StartId> ever;              // every start that was ever carried out
   std::vector<std::string> violations;
   std::string saved;
-  SavedState on_record_now;             // the same, read
+  SavedState on_record_now;  // the same, read
   std::map<std::pair<Name, std::uint64_t>, Revision> revisions;
   std::vector<EventRecord> records;
-  std::vector<std::string> told;        // the observer's calls that make or remove something
+  std::vector<std::string> told;  // the observer's calls that make or remove something
   std::size_t saves = 0, spawns = 0, signals = 0;
   std::map<SlotId, LogPolicy> logs;
 
@@ -90,7 +93,8 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
     on_call();
     check_alive(id, "await");
     const auto child = table.find(id);
-    if (child == table.end() || !child->second.exited) violations.emplace_back("await of a start that has not ended");
+    if (child == table.end() || !child->second.exited)
+      violations.emplace_back("await of a start that has not ended");
     pending_.push_back({Operation::Kind::await, {}, id, 0});
   }
   void forget(std::span<const StartId> ids) override {
@@ -109,7 +113,9 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
   void attach(const SlotId& slot, const LogPolicy& policy) override { logs[slot] = policy; }
   void detach(const SlotId& slot) override { logs.erase(slot); }
   [[nodiscard]] LogPolicy::To automatic() const override { return LogPolicy::To::file; }
-  [[nodiscard]] std::string where(const SlotId& slot, const LogPolicy&) const override { return "/log/" + slot.str(); }
+  [[nodiscard]] std::string where(const SlotId& slot, const LogPolicy&) const override {
+    return "/log/" + slot.str();
+  }
 
   // StatePort
   bool save(const std::string& runtime) override {
@@ -117,8 +123,10 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
     if (save_fails) return false;
     ++saves;
     saved = runtime;
-    if (auto read = read_state(saved)) on_record_now = std::move(*read);
-    else violations.emplace_back("what was saved cannot be read");
+    if (auto read = read_state(saved))
+      on_record_now = std::move(*read);
+    else
+      violations.emplace_back("what was saved cannot be read");
     return true;
   }
   bool save_revision(const Revision& revision) override {
@@ -129,10 +137,13 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
   }
   Result<Revision> load_revision(const Name& ecosystem, std::uint64_t number) override {
     const auto found = revisions.find({ecosystem, number});
-    if (found == revisions.end()) return fail(std::errc::no_such_file_or_directory, "cannot read the revision: no such file");
+    if (found == revisions.end())
+      return fail(std::errc::no_such_file_or_directory, "cannot read the revision: no such file");
     return found->second;
   }
-  void remove_revision(const Name& ecosystem, std::uint64_t number) override { revisions.erase({ecosystem, number}); }
+  void remove_revision(const Name& ecosystem, std::uint64_t number) override {
+    revisions.erase({ecosystem, number});
+  }
 
   // Observer
   void instance_changed(const SlotId&) override {}
@@ -145,7 +156,8 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
   void change_started(ChangeId id) override { open.insert(id); }
   void change_changed(ChangeId) override {}
   void change_finished(ChangeId id) override {
-    if (open.erase(id) == 0 && strict_changes) violations.emplace_back("a change finished that was not running");
+    if (open.erase(id) == 0 && strict_changes)
+      violations.emplace_back("a change finished that was not running");
   }
   void event(const EventRecord& record) override {
     if (record.text.find("→ starting") != std::string::npos && !record.text.ends_with(" ") &&
@@ -216,8 +228,8 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
     out.runtime = saved;
     for (const auto& [key, revision] : revisions) out.revisions.push_back(revision);
     for (const auto& [id, child] : table)
-      out.children.push_back({id, child.plan.slot, child.plan.revision, child.plan.generation, child.pid, child.exited,
-                              child.status, child.started});
+      out.children.push_back({id, child.plan.slot, child.plan.revision, child.plan.generation, child.pid,
+                              child.exited, child.status, child.started});
     return out;
   }
   // A new machine: nothing runs, the disk is what it was.
@@ -232,16 +244,20 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
     const auto child = table.find(id);
     const bool known = child != table.end() && !child->second.told_gone;
     if (!known && !is_pending(id))
-      violations.push_back(std::string{what} + " to start " + std::to_string(static_cast<std::uint64_t>(id)) + ", which is gone");
+      violations.push_back(std::string{what} + " to start " + std::to_string(static_cast<std::uint64_t>(id)) +
+                           ", which is gone");
   }
   [[nodiscard]] bool is_pending(StartId id) const {
-    return std::ranges::any_of(pending_, [&](const Operation& o) { return o.kind == Operation::Kind::spawn && o.id == id; });
+    return std::ranges::any_of(
+        pending_, [&](const Operation& o) { return o.kind == Operation::Kind::spawn && o.id == id; });
   }
 
   void carry_out(Operation& operation) {
     if (on_operation) on_operation(operation);
     switch (operation.kind) {
-      case Operation::Kind::spawn: start(std::move(operation.plan)); return;
+      case Operation::Kind::spawn:
+        start(std::move(operation.plan));
+        return;
       case Operation::Kind::signal: {
         ++signals;
         const auto found = table.find(operation.id);
@@ -260,28 +276,35 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
         auto& child = found->second;
         child.doomed = true;
         child.asked = true;
-        if (child.gone) events.push_back(Gone{operation.id});  // asked again by a new engine, which does not know
-        else if (!lazy) let_vanish(operation.id);
+        if (child.gone)
+          events.push_back(Gone{operation.id});  // asked again by a new engine, which does not know
+        else if (!lazy)
+          let_vanish(operation.id);
         return;
       }
       case Operation::Kind::await: {
         auto& child = table.at(operation.id);
         child.awaited = true;
-        if (child.gone) events.push_back(Gone{operation.id});
-        else if (!lazy) let_vanish(operation.id);
+        if (child.gone)
+          events.push_back(Gone{operation.id});
+        else if (!lazy)
+          let_vanish(operation.id);
         return;
       }
-      case Operation::Kind::forget: forget_one(operation.id); return;
+      case Operation::Kind::forget:
+        forget_one(operation.id);
+        return;
     }
   }
 
   void start(LaunchPlan plan) {
     if (check_spawn) check_spawn(plan);
-    const auto name = plan.slot.str() + " (start " + std::to_string(static_cast<std::uint64_t>(plan.id)) + ")";
+    const auto name =
+        plan.slot.str() + " (start " + std::to_string(static_cast<std::uint64_t>(plan.id)) + ")";
     if (!ever.insert(plan.id).second) violations.push_back("a start number was used twice: " + name);
     auto& latest = latest_[plan.slot];
-    if (const auto former = table.find(latest); former != table.end() && !former->second.gone &&
-                                                 former->second.plan.slot == plan.slot)
+    if (const auto former = table.find(latest);
+        former != table.end() && !former->second.gone && former->second.plan.slot == plan.slot)
       violations.push_back("a start before the former one was gone: " + name);
     latest = plan.id;
     ++spawns;
@@ -312,13 +335,15 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
     const auto found = table.find(id);
     if (found == table.end()) return;
     const auto& child = found->second;
-    const auto name = child.plan.slot.str() + " (start " + std::to_string(static_cast<std::uint64_t>(id)) + ")";
+    const auto name =
+        child.plan.slot.str() + " (start " + std::to_string(static_cast<std::uint64_t>(id)) + ")";
     if (!child.exited || !child.gone) violations.push_back("forgotten while something is left: " + name);
     if (saved.empty()) violations.push_back("an exit was forgotten before anything was on record: " + name);
     const auto app = std::ranges::lower_bound(on_record_now.apps, child.plan.slot.app, {}, &SavedApp::id);
     if (app != on_record_now.apps.end() && app->id == child.plan.slot.app) {
       const auto slot = std::ranges::lower_bound(app->slots, child.plan.slot.slot, {}, &SavedSlot::index);
-      if (slot != app->slots.end() && slot->index == child.plan.slot.slot && slot->handled < static_cast<std::uint64_t>(id))
+      if (slot != app->slots.end() && slot->index == child.plan.slot.slot &&
+          slot->handled < static_cast<std::uint64_t>(id))
         violations.push_back("an exit was forgotten before it was on record: " + name);
     }
     table.erase(found);
@@ -329,7 +354,8 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
   std::int64_t next_pid_ = 1000;
 };
 
-// A stand-in for the file format: one line an app, "web instances=3 gen=1 delay=0 …"; the first line is the ecosystem's name.
+// A stand-in for the file format: one line an app, "web instances=3 gen=1 delay=0 …"; the first line is the
+// ecosystem's name.
 inline Result<Ecosystem> decode_simple(Source& source) {
   std::istringstream text{source.text};
   std::string line;
@@ -352,20 +378,36 @@ inline Result<Ecosystem> decode_simple(Source& source) {
       const auto equals = word.find('=');
       const auto key = word.substr(0, equals), value = word.substr(equals + 1);
       const auto number = [&] { return std::stoll(value); };
-      if (key == "instances") app.instances = static_cast<std::uint32_t>(number());
-      else if (key == "gen") { app.generation = static_cast<std::uint64_t>(number()) + 100; app.env["GEN"] = value; }
-      else if (key == "exec") app.exec = {value};
-      else if (key == "policy") app.restart.policy = static_cast<RestartPolicy::When>(number());
-      else if (key == "delay") app.restart.delay = Millis{number()};
-      else if (key == "max") app.restart.max_restarts = static_cast<std::uint32_t>(number());
-      else if (key == "window") app.restart.window = Millis{number()};
-      else if (key == "jitter") app.restart.jitter = static_cast<double>(number()) / 100;
-      else if (key == "reset") app.restart.reset_after = Millis{number()};
-      else if (key == "timeout") app.stop.timeout = Millis{number()};
-      else if (key == "keep") app.logs.keep = static_cast<std::uint32_t>(number());
-      else if (key == "secret") app.secret_env["TOKEN"] = value;
-      else if (key == "port") { app.env["PORT"] = value; app.increment_env = {"PORT"}; }
-      else return fail(std::errc::invalid_argument, "test.yaml: unknown key " + key);
+      if (key == "instances")
+        app.instances = static_cast<std::uint32_t>(number());
+      else if (key == "gen") {
+        app.generation = static_cast<std::uint64_t>(number()) + 100;
+        app.env["GEN"] = value;
+      } else if (key == "exec")
+        app.exec = {value};
+      else if (key == "policy")
+        app.restart.policy = static_cast<RestartPolicy::When>(number());
+      else if (key == "delay")
+        app.restart.delay = Millis{number()};
+      else if (key == "max")
+        app.restart.max_restarts = static_cast<std::uint32_t>(number());
+      else if (key == "window")
+        app.restart.window = Millis{number()};
+      else if (key == "jitter")
+        app.restart.jitter = static_cast<double>(number()) / 100;
+      else if (key == "reset")
+        app.restart.reset_after = Millis{number()};
+      else if (key == "timeout")
+        app.stop.timeout = Millis{number()};
+      else if (key == "keep")
+        app.logs.keep = static_cast<std::uint32_t>(number());
+      else if (key == "secret")
+        app.secret_env["TOKEN"] = value;
+      else if (key == "port") {
+        app.env["PORT"] = value;
+        app.increment_env = {"PORT"};
+      } else
+        return fail(std::errc::invalid_argument, "test.yaml: unknown key " + key);
     }
   }
   return out;

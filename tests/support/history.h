@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One random life of the whole supervisor: engines that come and go, a keeper that stays, a disk that may fail, people who
-// change their minds, and time. Everything is drawn from one seed, so each history can be replayed.
+// One random life of the whole supervisor: engines that come and go, a keeper that stays, a disk that may
+// fail, people who change their minds, and time. Everything is drawn from one seed, so each history can be
+// replayed.
 #pragma once
 
 #include <cstdint>
@@ -39,9 +40,12 @@ class History {
     if (verbose) {
       static const std::vector<std::string> verbs{"spawn", "signal", "kill", "await", "forget"};
       world_.on_operation = [this](const Operation& operation) {
-        trace("    " + verbs[static_cast<std::size_t>(operation.kind)] + " " + std::to_string(static_cast<std::uint64_t>(operation.id)));
+        trace("    " + verbs[static_cast<std::size_t>(operation.kind)] + " " +
+              std::to_string(static_cast<std::uint64_t>(operation.id)));
       };
-      world_.on_record = [this](const EventRecord& record) { trace("  " + record.kind + " " + record.subject + ": " + record.text); };
+      world_.on_record = [this](const EventRecord& record) {
+        trace("  " + record.kind + " " + record.subject + ": " + record.text);
+      };
     }
     for (int i = 0; i < steps && world_.violations.empty(); ++i) {
       guarded([&] { step(); });
@@ -54,7 +58,9 @@ class History {
   bool verbose = false;
 
  private:
-  std::uint32_t below(std::uint32_t bound) { return std::uniform_int_distribution<std::uint32_t>{0, bound - 1}(random_); }
+  std::uint32_t below(std::uint32_t bound) {
+    return std::uniform_int_distribution<std::uint32_t>{0, bound - 1}(random_);
+  }
   bool chance(std::uint32_t percent) { return below(100) < percent; }
   void violated(std::string what) { world_.violations.push_back(std::move(what)); }
   void trace(const std::string& what) const {
@@ -72,7 +78,8 @@ class History {
   }
 
   void revive() {
-    if (world_.save_fails || world_.save_revision_fails) forget_counts();  // what people asked for may not be on record
+    if (world_.save_fails || world_.save_revision_fails)
+      forget_counts();  // what people asked for may not be on record
     trace("a new engine");
     const auto next_start = world_.on_record_now.next_start;
     // Beyond what was on record nobody can know which numbers were used, but by the keeper's table.
@@ -105,29 +112,46 @@ class History {
       case 0:
       case 1:
       case 2:
-      case 3: deliver(); break;
+      case 3:
+        deliver();
+        break;
       case 4:
         while (deliver()) {
         }
         break;
       case 5:
       case 6:
-      case 7: reconcile(); break;
+      case 7:
+        reconcile();
+        break;
       case 8:
-      case 9: pass_time(); break;
-      case 10: kernel_happens(); break;
+      case 9:
+        pass_time();
+        break;
+      case 10:
+        kernel_happens();
+        break;
       case 11:
       case 12:
-      case 13: process_happens(); break;
-      case 14: request(); break;
-      case 15: disaster(); break;
-      default: break;
+      case 13:
+        process_happens();
+        break;
+      case 14:
+        request();
+        break;
+      case 15:
+        disaster();
+        break;
+      default:
+        break;
     }
   }
 
   void pass_time() {
-    if (chance(50) && wake_ && *wake_ > world_.now.mono) world_.advance(*wake_ - world_.now.mono);
-    else world_.advance(Millis{below(300)});
+    if (chance(50) && wake_ && *wake_ > world_.now.mono)
+      world_.advance(*wake_ - world_.now.mono);
+    else
+      world_.advance(Millis{below(300)});
     if (wake_ && *wake_ <= world_.now.mono) reconcile();
   }
 
@@ -141,30 +165,37 @@ class History {
   // One process does something of its own accord, or what it was told to.
   void process_happens() {
     if (world_.table.empty()) return;
-    const auto entry = std::next(world_.table.begin(), below(static_cast<std::uint32_t>(world_.table.size())));
+    const auto entry =
+        std::next(world_.table.begin(), below(static_cast<std::uint32_t>(world_.table.size())));
     const auto id = entry->first;
     const auto& child = entry->second;
-    if (child.doomed || child.awaited) world_.let_vanish(id);
-    else if (child.dying) world_.let_end(id);
-    else if (chance(50)) world_.end(id, static_cast<int>(below(3)));
-    else world_.crash(id);
+    if (child.doomed || child.awaited)
+      world_.let_vanish(id);
+    else if (child.dying)
+      world_.let_end(id);
+    else if (chance(50))
+      world_.end(id, static_cast<int>(below(3)));
+    else
+      world_.crash(id);
   }
 
   std::string random_file(const std::string& name) {
     std::string text = name;
     for (const auto* app : {"web", "api", "job"}) {
       if (chance(25)) continue;
-      text += std::string{"\n"} + app + " instances=" + std::to_string(below(5)) + " gen=" + std::to_string(below(3)) +
-              " policy=" + std::to_string(chance(60) ? 0 : 1 + below(2)) + " delay=" + std::to_string(chance(50) ? 0 : below(400)) +
-              " max=" + std::to_string(below(6)) + " window=2000 reset=" + std::to_string(below(600)) +
-              " jitter=" + std::to_string(below(101)) + " timeout=" + std::to_string(below(3) * 200) +
-              " keep=" + std::to_string(below(2));
+      text += std::string{"\n"} + app + " instances=" + std::to_string(below(5)) +
+              " gen=" + std::to_string(below(3)) +
+              " policy=" + std::to_string(chance(60) ? 0 : 1 + below(2)) +
+              " delay=" + std::to_string(chance(50) ? 0 : below(400)) + " max=" + std::to_string(below(6)) +
+              " window=2000 reset=" + std::to_string(below(600)) + " jitter=" + std::to_string(below(101)) +
+              " timeout=" + std::to_string(below(3) * 200) + " keep=" + std::to_string(below(2));
     }
     return text;
   }
 
   Names random_names() {
-    static const std::vector<std::string> names{"web", "api", "job", "web/0", "api/1", "a:web", "b:job/2", "a:", "all", "/we+b/"};
+    static const std::vector<std::string> names{"web",   "api",     "job", "web/0", "api/1",
+                                                "a:web", "b:job/2", "a:",  "all",   "/we+b/"};
     return {names[below(static_cast<std::uint32_t>(names.size()))]};
   }
 
@@ -175,14 +206,30 @@ class History {
     switch (below(9)) {
       case 0:
       case 1:
-      case 2: static_cast<void>(engine_->apply(file(random_file(ecosystem)), who_)); break;
-      case 3: static_cast<void>(engine_->start(random_names(), who_)); break;
-      case 4: static_cast<void>(engine_->stop(random_names(), who_)); break;
-      case 5: static_cast<void>(engine_->restart(random_names(), who_)); break;
-      case 6: static_cast<void>(engine_->scale(random_names().front(), below(6), who_)); break;
-      case 7: static_cast<void>(chance(50) ? engine_->rollback(ecosystem, below(4), who_) : engine_->remove(random_names(), who_)); break;
-      case 8: static_cast<void>(engine_->signal(random_names(), SIGHUP, KillTarget::main, who_)); break;
-      default: break;
+      case 2:
+        static_cast<void>(engine_->apply(file(random_file(ecosystem)), who_));
+        break;
+      case 3:
+        static_cast<void>(engine_->start(random_names(), who_));
+        break;
+      case 4:
+        static_cast<void>(engine_->stop(random_names(), who_));
+        break;
+      case 5:
+        static_cast<void>(engine_->restart(random_names(), who_));
+        break;
+      case 6:
+        static_cast<void>(engine_->scale(random_names().front(), below(6), who_));
+        break;
+      case 7:
+        static_cast<void>(chance(50) ? engine_->rollback(ecosystem, below(4), who_)
+                                     : engine_->remove(random_names(), who_));
+        break;
+      case 8:
+        static_cast<void>(engine_->signal(random_names(), SIGHUP, KillTarget::main, who_));
+        break;
+      default:
+        break;
     }
     if (chance(70)) reconcile();
   }
@@ -191,10 +238,16 @@ class History {
     switch (below(8)) {
       case 0:
       case 1:
-      case 2: revive(); break;
+      case 2:
+        revive();
+        break;
       case 3:
-      case 4: fuse_ = 1 + below(12); break;
-      case 5: shut_down(chance(30)); break;
+      case 4:
+        fuse_ = 1 + below(12);
+        break;
+      case 5:
+        shut_down(chance(30));
+        break;
       case 6:
         if (!chance(30)) break;
         meddle();
@@ -203,11 +256,13 @@ class History {
         world_.reboot();
         revive();
         break;
-      default: break;
+      default:
+        break;
     }
   }
 
-  // An ordered stop, in the middle of whatever is going on; then the daemon comes back and finds what it left.
+  // An ordered stop, in the middle of whatever is going on; then the daemon comes back and finds what it
+  // left.
   void shut_down(bool force) {
     meddle();
     engine_->set_now(world_.now);
@@ -216,8 +271,10 @@ class History {
     for (int i = 0; i < 2000 && !engine_->finished(); ++i) {
       if (chance(1)) engine_->shutdown(who_, true);
       for (const auto& [id, child] : std::map{world_.table}) {
-        if (child.doomed || child.awaited) world_.let_vanish(id);
-        else if (child.dying && chance(50)) world_.let_end(id);
+        if (child.doomed || child.awaited)
+          world_.let_vanish(id);
+        else if (child.dying && chance(50))
+          world_.let_end(id);
       }
       while (deliver()) {
       }
@@ -231,7 +288,8 @@ class History {
     revive();
   }
 
-  // Faults cease: it must converge in bounded time, then plan nothing and want no wake-up; every change has ended.
+  // Faults cease: it must converge in bounded time, then plan nothing and want no wake-up; every change has
+  // ended.
   void calm() {
     refusing_ = stubborn_ = 0;
     fuse_ = 0;
@@ -245,7 +303,8 @@ class History {
       if (!engine_->apply(file(text), who_)) violated("a good file was refused");
       converge("after an apply");
       const auto left = engine_->plan(file(text));
-      if (left && !left->empty()) violated("a carried-out plan leaves something to do: " + to_text(left->front()));
+      if (left && !left->empty())
+        violated("a carried-out plan leaves something to do: " + to_text(left->front()));
       const auto spawns = world_.spawns;
       const auto again = engine_->apply(file(text), who_);
       if (!again || again->change != ChangeId{}) violated("applying the same file again begins a change");
@@ -256,14 +315,17 @@ class History {
     revive();  // and a new engine finds nothing to do
     const auto spawns = world_.spawns, signals = world_.signals;
     converge("after a new engine took over");
-    if (world_.spawns != spawns || world_.signals != signals) violated("a new engine touched what was as it should be");
+    if (world_.spawns != spawns || world_.signals != signals)
+      violated("a new engine touched what was as it should be");
   }
 
   void converge(const std::string& when) {
     for (int i = 0; i < 3000; ++i) {
       for (const auto& [id, child] : std::map{world_.table}) {
-        if (child.doomed || child.awaited) world_.let_vanish(id);
-        else if (child.dying) world_.let_end(id);
+        if (child.doomed || child.awaited)
+          world_.let_vanish(id);
+        else if (child.dying)
+          world_.let_end(id);
       }
       while (deliver()) {
       }
@@ -281,18 +343,24 @@ class History {
     for (const auto& view : instances) {
       const bool rests = view.phase == Phase::stopped || view.phase == Phase::failed;
       const bool runs = view.phase == Phase::ready || view.phase == Phase::completed;
-      const bool held = !healthy && !engine_->app(view.id.app)->degraded.empty();  // its revision was lost: nothing is started
-      if (!runs && !held && (healthy || !rests)) violated(view.id.str() + " settled in " + std::string{to_text(view.phase)} + ": " + view.reason);
-      if ((view.phase == Phase::ready) != (world_.living_in(view.id) != nullptr)) violated(view.id.str() + " is told wrongly");
+      const bool held =
+          !healthy &&
+          !engine_->app(view.id.app)->degraded.empty();  // its revision was lost: nothing is started
+      if (!runs && !held && (healthy || !rests))
+        violated(view.id.str() + " settled in " + std::string{to_text(view.phase)} + ": " + view.reason);
+      if ((view.phase == Phase::ready) != (world_.living_in(view.id) != nullptr))
+        violated(view.id.str() + " is told wrongly");
     }
     const auto apps = engine_->apps({}).value();
     for (const auto& view : apps) {
       const auto slots = engine_->instances({view.id.str()}).value().size();
       const bool held = !healthy && !view.degraded.empty();
-      if (slots != view.instances && !held) violated(view.id.str() + " has " + std::to_string(slots) + " slots");
+      if (slots != view.instances && !held)
+        violated(view.id.str() + " has " + std::to_string(slots) + " slots");
     }
     for (const auto id : engine_->changes())
-      if (engine_->change(id)->state == "running") violated("a change never ends: " + engine_->change(id)->kind);
+      if (engine_->change(id)->state == "running")
+        violated("a change never ends: " + engine_->change(id)->kind);
   }
 
   // Nothing runs that the engine does not know of; what is too much is on its way out.
@@ -300,12 +368,14 @@ class History {
     for (const auto& [id, child] : world_.table) {
       if (child.exited) continue;
       const auto view = engine_->instance(child.plan.slot);
-      const auto name = child.plan.slot.str() + " (start " + std::to_string(static_cast<std::uint64_t>(id)) + ")";
+      const auto name =
+          child.plan.slot.str() + " (start " + std::to_string(static_cast<std::uint64_t>(id)) + ")";
       if (!view || view->start != static_cast<std::uint64_t>(id) || !is_live(view->phase)) {
         violated("it runs without being supervised: " + name);
         continue;
       }
-      if (view->phase == Phase::stopping || chance(90)) continue;  // a view of an app costs more than all else here
+      if (view->phase == Phase::stopping || chance(90))
+        continue;  // a view of an app costs more than all else here
       const auto app = engine_->app(child.plan.slot.app);
       if (child.plan.slot.slot >= app->instances) violated("one too many runs: " + name);
     }
@@ -314,12 +384,14 @@ class History {
   void check_spawn(const LaunchPlan& plan) {
     const auto view = engine_->instance(plan.slot);
     const auto app = engine_->app(plan.slot.app);
-    if (!app || !view || plan.slot.slot >= app->instances || !app->wanted) violated("a start that nobody wants: " + plan.slot.str());
+    if (!app || !view || plan.slot.slot >= app->instances || !app->wanted)
+      violated("a start that nobody wants: " + plan.slot.str());
     else if (view->phase != Phase::starting || view->start != static_cast<std::uint64_t>(plan.id))
       violated("a start that the engine does not know: " + plan.slot.str());
   }
 
-  // Restarts: each end that nobody asked for, followed by a start while nobody meddled, counts once, across engines.
+  // Restarts: each end that nobody asked for, followed by a start while nobody meddled, counts once, across
+  // engines.
   struct Count {
     std::uint64_t least = 0, most = 0;
     bool ended = false, first = true;
@@ -354,7 +426,8 @@ class History {
       const auto view = engine_->instance(slot);
       if (!view || known_.contains(slot)) continue;
       if (view->restarts < count.least)
-        violated(slot.str() + " counts " + std::to_string(view->restarts) + " restarts, not " + std::to_string(count.least));
+        violated(slot.str() + " counts " + std::to_string(view->restarts) + " restarts, not " +
+                 std::to_string(count.least));
     }
   }
 

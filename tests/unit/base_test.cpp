@@ -8,10 +8,24 @@
 using namespace svd;
 
 TEST_CASE("a duration is a number with one unit, and nothing else", "[base]") {
-  const auto [text, want] = GENERATE(table<std::string, std::int64_t>({
-      {"250ms", 250}, {"10s", 10'000}, {"2m", 120'000}, {"1h", 3'600'000}, {"1.5s", 1500}, {"7d", 604'800'000}, {"0", 0},
-      {"10", -1}, {"", -1}, {"s", -1}, {"1 s", -1}, {"-1s", -1}, {"1.5ms", -1}, {".5s", -1}, {"5.s", -1}, {"1e3s", -1},
-      {"99999999d", -1}, {"1sec", -1}}));
+  const auto [text, want] = GENERATE(table<std::string, std::int64_t>({{"250ms", 250},
+                                                                       {"10s", 10'000},
+                                                                       {"2m", 120'000},
+                                                                       {"1h", 3'600'000},
+                                                                       {"1.5s", 1500},
+                                                                       {"7d", 604'800'000},
+                                                                       {"0", 0},
+                                                                       {"10", -1},
+                                                                       {"", -1},
+                                                                       {"s", -1},
+                                                                       {"1 s", -1},
+                                                                       {"-1s", -1},
+                                                                       {"1.5ms", -1},
+                                                                       {".5s", -1},
+                                                                       {"5.s", -1},
+                                                                       {"1e3s", -1},
+                                                                       {"99999999d", -1},
+                                                                       {"1sec", -1}}));
   CAPTURE(text);
   CHECK(parse_duration(text) == (want < 0 ? std::nullopt : std::optional{Millis{want}}));
 }
@@ -26,7 +40,8 @@ TEST_CASE("a size has a unit of 1000 or 1024", "[base]") {
   CHECK(parse_bytes("1GB") == 1'000'000'000U);
   CHECK(parse_bytes("1.5GiB") == 1'610'612'736U);
   CHECK(parse_bytes("0") == 0U);
-  for (const auto* bad : {"64", "64K", "64kib", "", "-1MiB", "1.5B", "99999999TiB"}) CHECK_FALSE(parse_bytes(bad));
+  for (const auto* bad : {"64", "64K", "64kib", "", "-1MiB", "1.5B", "99999999TiB"})
+    CHECK_FALSE(parse_bytes(bad));
   CHECK(format_bytes(512U << 20) == "512MiB");
   CHECK(format_bytes(1000) == "1000B");
 }
@@ -48,7 +63,8 @@ TEST_CASE("a typing mistake finds its key, a stranger finds none", "[base]") {
 
 TEST_CASE("broken UTF-8 and control characters are made visible", "[base]") {
   CHECK(printable("a\nb\x1b[0m\xff€") == "a\\nb\\x1b[0m\\xff€");
-  CHECK(printable("\xc2\x9b" "2J \xc2\xa0") == "\\xc2\\x9b2J \xc2\xa0");  // C1: "ESC [" to an 8-bit terminal
+  CHECK(printable("\xc2\x9b"
+                  "2J \xc2\xa0") == "\\xc2\\x9b2J \xc2\xa0");  // C1: "ESC [" to an 8-bit terminal
   CHECK(find_invalid_utf8("a€\xed\xa0\x80") == 4);
   CHECK(find_invalid_utf8("\xc0\x80") == 0);
   CHECK(find_invalid_utf8("plain") == std::string_view::npos);

@@ -52,7 +52,8 @@ TEST_CASE("a second apply of the same file changes nothing and says so", "[engin
 
 TEST_CASE("the plan says for each step what and why", "[engine][plan]") {
   Bench bench;
-  CHECK(plan_of(bench, "shop\nweb instances=2") == std::vector<std::string>{"web: start 2 instances: it is new"});
+  CHECK(plan_of(bench, "shop\nweb instances=2") ==
+        std::vector<std::string>{"web: start 2 instances: it is new"});
   REQUIRE(bench.apply("shop\nweb instances=4 gen=1\nold\nkeep keep=4"));
   const auto plan = plan_of(bench, "shop\nweb instances=4 gen=2\nkeep keep=5");
   CHECK(plan == std::vector<std::string>{"old: stop 1 instance and remove: it is not in the file",
@@ -62,14 +63,16 @@ TEST_CASE("the plan says for each step what and why", "[engine][plan]") {
         std::vector<std::string>{"web: scale from 4 to 2 instances: instances changed 4 → 2"});
 }
 
-TEST_CASE("a changed env replaces that app's instances one at a time, the lowest first, and no other app's", "[engine]") {
+TEST_CASE("a changed env replaces that app's instances one at a time, the lowest first, and no other app's",
+          "[engine]") {
   Bench bench;
   REQUIRE(bench.apply("shop\nweb instances=3 gen=1\nredis gen=1"));
   const auto redis = pids(bench, "redis", 1);
   bench.world.lazy = true;
   const auto begun = bench.apply("shop\nweb instances=3 gen=2\nredis gen=1");
   for (std::uint32_t slot = 0; slot < 3; ++slot) {
-    for (std::uint32_t i = 0; i < 3; ++i) CHECK((bench.instance("web", i).phase == Phase::stopping) == (i == slot));
+    for (std::uint32_t i = 0; i < 3; ++i)
+      CHECK((bench.instance("web", i).phase == Phase::stopping) == (i == slot));
     CHECK(bench.app("web").state == "updating");
     const auto start = StartId{bench.instance("web", slot).start};
     bench.world.let_end(start);
@@ -109,7 +112,8 @@ TEST_CASE("a removed app is stopped and dropped; another ecosystem's apps are no
   CHECK(bench.world.living().size() == 2);
 }
 
-TEST_CASE("a failed replacement ends the update: the rest keeps the former version, and the change says why", "[engine]") {
+TEST_CASE("a failed replacement ends the update: the rest keeps the former version, and the change says why",
+          "[engine]") {
   Bench bench;
   REQUIRE(bench.apply("shop\nweb instances=3 gen=1 policy=2"));
   bench.world.refuse = [](const LaunchPlan& plan) -> std::optional<StartFailure> {
@@ -126,7 +130,8 @@ TEST_CASE("a failed replacement ends the update: the rest keeps the former versi
   CHECK(bench.instance("web", 0).phase == Phase::failed);
   CHECK(bench.instance("web", 1).generation == 101);
   CHECK(bench.instance("web", 2).phase == Phase::ready);
-  CHECK_THAT(bench.engine->history("shop").value().back().outcome, ContainsSubstring("failed: cannot start web/0"));
+  CHECK_THAT(bench.engine->history("shop").value().back().outcome,
+             ContainsSubstring("failed: cannot start web/0"));
 
   SECTION("one that crashes meanwhile comes back as it was") {
     REQUIRE(bench.apply("shop\nweb instances=3 gen=1 policy=0 delay=0"));
@@ -141,7 +146,8 @@ TEST_CASE("a failed replacement ends the update: the rest keeps the former versi
     CHECK(plan_of(bench, "shop\nweb instances=3 gen=2 policy=2") ==
           std::vector<std::string>{
               "web: replace 2 instances, one at a time: an earlier update or restart did not reach them",
-              "web: start 1 instance: web/0 had failed: cannot start: executing the program '/bin/nope': No such file or "
+              "web: start 1 instance: web/0 had failed: cannot start: executing the program '/bin/nope': No "
+              "such file or "
               "directory"});
     const auto again = bench.apply("shop\nweb instances=3 gen=2 policy=2");
     CHECK(bench.change(*again).state == "succeeded");
@@ -186,7 +192,8 @@ TEST_CASE("rollback applies an old revision as a new one", "[engine]") {
   CHECK(history.back().current);
   CHECK(history.back().who == "root (uid 0)");
   CHECK_THAT(bench.engine->rollback("shop", 9, bench.root).error().text, ContainsSubstring("1 to 4 are"));
-  CHECK_THAT(bench.engine->rollback("shp", 0, bench.root).error().text, ContainsSubstring("did you mean 'shop'"));
+  CHECK_THAT(bench.engine->rollback("shp", 0, bench.root).error().text,
+             ContainsSubstring("did you mean 'shop'"));
 }
 
 TEST_CASE("the last twenty revisions are kept, besides the present one", "[engine]") {
@@ -214,9 +221,9 @@ TEST_CASE("an app's environment is complete, and says who and where it is", "[en
   REQUIRE(child != nullptr);
   CHECK(child->plan.envp ==
         std::vector<std::string>{"NODE_APP_INSTANCE=1",
-                                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "PORT=8081",
-                                 "SVD_APP=web", "SVD_ECOSYSTEM=shop", "SVD_INSTANCE=1", "SVD_INSTANCES=2", "SVD_REVISION=1",
-                                 "TOKEN=hush"});
+                                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                 "PORT=8081", "SVD_APP=web", "SVD_ECOSYSTEM=shop", "SVD_INSTANCE=1",
+                                 "SVD_INSTANCES=2", "SVD_REVISION=1", "TOKEN=hush"});
   CHECK(child->plan.logs.to == LogPolicy::To::file);
 }
 
@@ -228,7 +235,8 @@ TEST_CASE("a variable that cannot be counted up fails the start, and says which"
   CHECK(bench.world.spawns == 0);
 }
 
-TEST_CASE("what a stopped main process leaves has the rest of the stop's timeout, and only then is killed", "[engine]") {
+TEST_CASE("what a stopped main process leaves has the rest of the stop's timeout, and only then is killed",
+          "[engine]") {
   Bench bench;
   REQUIRE(bench.apply("shop\nweb timeout=5000"));
   bench.world.lazy = true;

@@ -103,7 +103,8 @@ TEST_CASE("a newer change of the same app takes over; of another app it does not
   CHECK(bench.change(*again).state == "succeeded");
 }
 
-TEST_CASE("the same file again, while it is being applied, names the change that is to be waited for", "[engine]") {
+TEST_CASE("the same file again, while it is being applied, names the change that is to be waited for",
+          "[engine]") {
   Bench bench;
   REQUIRE(bench.apply("shop\nweb gen=1"));
   bench.world.lazy = true;
@@ -140,8 +141,7 @@ TEST_CASE("every failure, start and end is one event, in the words of the views"
   CHECK(told == std::vector<std::string>{"ready → stopping: signal SIGKILL",
                                          "stopping → backoff: signal SIGKILL, restart in 200ms",
                                          "backoff → starting: restart 1 after signal SIGKILL",
-                                         "starting → ready: pid 1001",
-                                         "ready → stopping: signal SIGKILL",
+                                         "starting → ready: pid 1001", "ready → stopping: signal SIGKILL",
                                          "stopping → failed: signal SIGKILL, after 1 restart within 1m"});
   CHECK(bench.instance("web", 0).reason == "signal SIGKILL, after 1 restart within 1m");
   CHECK(bench.engine->events(0, 3).size() == 3);

@@ -37,7 +37,8 @@ SavedState example() {
   slot.recent = {1, 2, -3};
   slot.last_exit = {ExitStatus::Kind::signal, 11, true};
   slot.failure = StartFailure{StartStage::exec, 2, "/bin/no such\tfile"};
-  state.apps = {{{name("shop"), name("web")}, 8, false, true, true, 0, {slot, {}}}, {{name("blog"), name("x")}, 1, true, false, false, {}, {}}};
+  state.apps = {{{name("shop"), name("web")}, 8, false, true, true, 0, {slot, {}}},
+                {{name("blog"), name("x")}, 1, true, false, false, {}, {}}};
   state.changes = {{7, "apply", "3 apps", "root", name("shop"), 4, 17, {{name("shop"), name("web")}}}};
   return state;
 }
@@ -80,8 +81,10 @@ TEST_CASE("a state that is whole but makes no sense is refused, and never crashe
     auto text = body;
     for (std::size_t n = 1 + random() % 4; n > 0; --n) {
       const auto at = 14 + random() % (text.size() - 14);
-      if (random() % 2 == 0) text[at] = " =%,:\n0x-"[random() % 9];
-      else text.erase(at, 1 + random() % 5);
+      if (random() % 2 == 0)
+        text[at] = " =%,:\n0x-"[random() % 9];
+      else
+        text.erase(at, 1 + random() % 5);
     }
     const auto read = read_state(text + "end " + sum(text) + "\n");
     if (read) CHECK(read_state(write_state(*read)));  // what was taken for sense can be written again

@@ -186,7 +186,8 @@ TEST_CASE("a signal goes to what runs, and is counted", "[engine]") {
   bench.pass(Millis{20'000});
   CHECK(bench.engine->signal({"web"}, SIGHUP, KillTarget::main, bench.root).value() == 2);
   bench.settle();
-  CHECK(bench.world.living_in({{*Name::parse("shop"), *Name::parse("web")}, 1})->signals == std::vector<int>{SIGHUP});
+  CHECK(bench.world.living_in({{*Name::parse("shop"), *Name::parse("web")}, 1})->signals ==
+        std::vector<int>{SIGHUP});
   CHECK_FALSE(bench.engine->signal({"web"}, 65, KillTarget::main, bench.root));
   CHECK_FALSE(bench.engine->signal({"web"}, 0, KillTarget::main, bench.root));
 }

@@ -7,7 +7,9 @@ using namespace svd::test;
 
 namespace {
 
-SlotId slot(const char* app, std::uint32_t index) { return {{*Name::parse("shop"), *Name::parse(app)}, index}; }
+SlotId slot(const char* app, std::uint32_t index) {
+  return {{*Name::parse("shop"), *Name::parse(app)}, index};
+}
 
 // The machine was off: the keeper is a new one, too.
 void come_back(Bench& bench) {
@@ -48,7 +50,8 @@ TEST_CASE("an exit that came while there was no engine counts once", "[engine]")
   bench.restart_engine();
   CHECK(bench.instance("web", 0).restarts == 1);
   CHECK(bench.instance("web", 0).last_exit.number == 5);
-  bench.restart_engine();  // before anything was saved again: the same exit is still kept, and is not another one
+  bench.restart_engine();  // before anything was saved again: the same exit is still kept, and is not another
+                           // one
   bench.pass(Millis{1000});
   bench.restart_engine();
   CHECK(bench.instance("web", 0).restarts == 1);
@@ -57,7 +60,8 @@ TEST_CASE("an exit that came while there was no engine counts once", "[engine]")
   CHECK(bench.world.violations.empty());
 }
 
-TEST_CASE("coming back after a shutdown everything is as it was, also what the user had stopped", "[engine]") {
+TEST_CASE("coming back after a shutdown everything is as it was, also what the user had stopped",
+          "[engine]") {
   Bench bench;
   REQUIRE(bench.apply("shop\nweb instances=2\nredis\njob policy=1\nbad policy=2"));
   REQUIRE(bench.engine->stop({"redis"}, bench.root));
@@ -207,7 +211,8 @@ TEST_CASE("of two processes in one slot the newer is kept", "[engine]") {
   CHECK(bench.world.table.size() == 1);
 }
 
-TEST_CASE("a change goes on under a new engine, with its number, and its revision learns how it ended", "[engine]") {
+TEST_CASE("a change goes on under a new engine, with its number, and its revision learns how it ended",
+          "[engine]") {
   Bench bench;
   REQUIRE(bench.apply("shop\nweb instances=2 gen=1"));
   bench.world.lazy = true;

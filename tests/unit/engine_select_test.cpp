@@ -41,7 +41,8 @@ TEST_CASE("a name that is not known suggests the nearest", "[engine]") {
   REQUIRE(bench.apply("shop\nweb instances=2\nredis"));
   CHECK(chosen(bench, {"rediss"}) == Words{"cannot find 'rediss': no such app, did you mean 'redis'?"});
   CHECK(chosen(bench, {"web/2"}) == Words{"cannot find shop:web/2: it has 2 instances, counted from 0"});
-  CHECK(chosen(bench, {"shop:wbe/0"}) == Words{"cannot find 'shop:wbe/0': no such app, did you mean 'shop:web'?"});
+  CHECK(chosen(bench, {"shop:wbe/0"}) ==
+        Words{"cannot find 'shop:wbe/0': no such app, did you mean 'shop:web'?"});
   for (const auto* odd : {"", "/", ":", "web/", "web/x", "web/-1", "web/4294967296", "shop:web:x", "a\nb"}) {
     const auto found = bench.engine->instances({odd});
     CAPTURE(odd);
@@ -55,22 +56,42 @@ TEST_CASE("a name that means several apps is an error for what changes something
   Bench bench;
   REQUIRE(bench.apply("shop\nweb"));
   REQUIRE(bench.apply("blog\nweb"));
-  CHECK(bench.engine->stop({"web"}, bench.root).error().text == "cannot tell which 'web' is meant: blog:web, shop:web");
+  CHECK(bench.engine->stop({"web"}, bench.root).error().text ==
+        "cannot tell which 'web' is meant: blog:web, shop:web");
   CHECK(bench.engine->scale("shop:", 2, bench.root).value().change != ChangeId{});
-  CHECK(bench.engine->scale("shop:web/0", 2, bench.root).error().text == "cannot scale 'shop:web/0': want the name of one app");
+  CHECK(bench.engine->scale("shop:web/0", 2, bench.root).error().text ==
+        "cannot scale 'shop:web/0': want the name of one app");
   REQUIRE(bench.engine->stop({"all"}, bench.root));
   bench.settle();
   CHECK(bench.world.living().empty());
 }
 
 TEST_CASE("a pattern matches as a regular expression does", "[engine]") {
-  const auto [pattern, text, want] = GENERATE(table<std::string, std::string, bool>({
-      {"we+b", "shop:weeeb", true}, {"we+b", "shop:wb", false}, {"^shop", "shop:web", true}, {"^web", "shop:web", false},
-      {"web$", "shop:web", true}, {"shop$", "shop:web", false}, {"w.b", "web", true}, {"^(web|api)$", "api", true},
-      {"^(web|api)$", "apis", false}, {"[a-c]x", "bx", true}, {"[^a-c]x", "bx", false}, {"[]x]y", "]y", true}, {"a\\.b", "a.b", true},
-      {"a\\.b", "axb", false}, {"", "anything", true}, {"^$", "", true}, {"^$", "x", false}, {"(a*)*b", "aab", true},
-      {"a?b?c", "c", true}, {"^(a|b)*c$", "ababc", true}, {"^(a|b)*c$", "abadc", false}, {"x|", "y", true}, {"^a+?$", "aa", true},
-      {"[a-]", "-", true}}));
+  const auto [pattern, text, want] =
+      GENERATE(table<std::string, std::string, bool>({{"we+b", "shop:weeeb", true},
+                                                      {"we+b", "shop:wb", false},
+                                                      {"^shop", "shop:web", true},
+                                                      {"^web", "shop:web", false},
+                                                      {"web$", "shop:web", true},
+                                                      {"shop$", "shop:web", false},
+                                                      {"w.b", "web", true},
+                                                      {"^(web|api)$", "api", true},
+                                                      {"^(web|api)$", "apis", false},
+                                                      {"[a-c]x", "bx", true},
+                                                      {"[^a-c]x", "bx", false},
+                                                      {"[]x]y", "]y", true},
+                                                      {"a\\.b", "a.b", true},
+                                                      {"a\\.b", "axb", false},
+                                                      {"", "anything", true},
+                                                      {"^$", "", true},
+                                                      {"^$", "x", false},
+                                                      {"(a*)*b", "aab", true},
+                                                      {"a?b?c", "c", true},
+                                                      {"^(a|b)*c$", "ababc", true},
+                                                      {"^(a|b)*c$", "abadc", false},
+                                                      {"x|", "y", true},
+                                                      {"^a+?$", "aa", true},
+                                                      {"[a-]", "-", true}}));
   CAPTURE(pattern, text);
   const auto parsed = Pattern::parse(pattern);
   REQUIRE(parsed);

@@ -22,10 +22,16 @@ RestartPolicy backing_off(std::int64_t delay, double factor, std::int64_t cap) {
 }  // namespace
 
 TEST_CASE("each further restart waits longer, up to the cap", "[lifecycle]") {
-  const auto [delay, factor, cap, streak, want] = GENERATE(table<int, double, int, std::uint32_t, int>({
-      {100, 2.0, 30'000, 0, 100}, {100, 2.0, 30'000, 1, 200}, {100, 2.0, 30'000, 8, 25'600}, {100, 2.0, 30'000, 9, 30'000},
-      {100, 2.0, 30'000, 4'000'000'000, 30'000}, {0, 2.0, 30'000, 4'000'000'000, 0}, {500, 1.0, 30'000, 50, 500},
-      {500, 3.0, 100, 0, 100}, {100, 1.5, 30'000, 2, 225}}));
+  const auto [delay, factor, cap, streak, want] =
+      GENERATE(table<int, double, int, std::uint32_t, int>({{100, 2.0, 30'000, 0, 100},
+                                                            {100, 2.0, 30'000, 1, 200},
+                                                            {100, 2.0, 30'000, 8, 25'600},
+                                                            {100, 2.0, 30'000, 9, 30'000},
+                                                            {100, 2.0, 30'000, 4'000'000'000, 30'000},
+                                                            {0, 2.0, 30'000, 4'000'000'000, 0},
+                                                            {500, 1.0, 30'000, 50, 500},
+                                                            {500, 3.0, 100, 0, 100},
+                                                            {100, 1.5, 30'000, 2, 225}}));
   CAPTURE(delay, factor, streak);
   CHECK(backoff_delay(backing_off(delay, factor, cap), streak, 0.7) == Millis{want});
 }
@@ -46,8 +52,9 @@ TEST_CASE("success_exit says which ends are clean", "[lifecycle]") {
   using Kind = ExitStatus::Kind;
   CHECK(is_clean({Kind::code, 3, false}, policy));
   CHECK(is_clean({Kind::signal, SIGINT, false}, policy));
-  for (const auto& bad : {ExitStatus{Kind::code, 0, false}, ExitStatus{Kind::code, SIGINT, false},
-                          ExitStatus{Kind::signal, 3, false}, ExitStatus{Kind::unknown, 3, false}, ExitStatus{}})
+  for (const auto& bad :
+       {ExitStatus{Kind::code, 0, false}, ExitStatus{Kind::code, SIGINT, false},
+        ExitStatus{Kind::signal, 3, false}, ExitStatus{Kind::unknown, 3, false}, ExitStatus{}})
     CHECK_FALSE(is_clean(bad, policy));
 }
 
@@ -71,7 +78,8 @@ TEST_CASE("the limit of restarts is a sliding window, exact up to a thousand", "
   }
 }
 
-TEST_CASE("a huge limit costs no memory, is never reached too early, and at most 0.2 % too late", "[lifecycle]") {
+TEST_CASE("a huge limit costs no memory, is never reached too early, and at most 0.2 % too late",
+          "[lifecycle]") {
   RestartPolicy policy;
   policy.max_restarts = 1'000'000;
   policy.window = Millis{3'600'000};

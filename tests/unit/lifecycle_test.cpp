@@ -90,7 +90,8 @@ TEST_CASE("a stop sends the signal of the policy, and SIGKILL when patience is o
   CHECK_FALSE(policy(forced.instance.state, Due{}, start + 2 * second).command);  // once is enough
 }
 
-TEST_CASE("what a stopped main process leaves has the rest of the timeout, if it was asked as well", "[lifecycle]") {
+TEST_CASE("what a stopped main process leaves has the rest of the timeout, if it was asked as well",
+          "[lifecycle]") {
   Policy policy;
   const auto asked = policy(Ready{id, 42, start}, Stop{}).instance.state;
   const auto ended = policy(asked, Exited{crash});
@@ -108,7 +109,8 @@ TEST_CASE("a stop before the outcome of the start waits for it", "[lifecycle]") 
   const auto born = policy(unborn.instance.state, Spawned{42}, start + second);
   CHECK(born.command == Command{Signal{id, SIGTERM, KillTarget::group}});
   CHECK(std::get<Stopping>(born.instance.state).deadline == start + second + policy.stop.timeout);
-  CHECK(policy(policy(Starting{id}, Stop{true, false}).instance.state, Spawned{42}).command == Command{Kill{id}});
+  CHECK(policy(policy(Starting{id}, Stop{true, false}).instance.state, Spawned{42}).command ==
+        Command{Kill{id}});
 }
 
 TEST_CASE("nothing is started before nothing is left", "[lifecycle]") {
@@ -125,7 +127,8 @@ TEST_CASE("nothing is started before nothing is left", "[lifecycle]") {
 TEST_CASE("an end leads to the phase that the policy asks for", "[lifecycle]") {
   using When = RestartPolicy::When;
   const ExitStatus clean{ExitStatus::Kind::code, 0, false}, bad{ExitStatus::Kind::code, 3, false};
-  const ExitStatus unknown{ExitStatus::Kind::unknown, 0, false}, term{ExitStatus::Kind::signal, SIGTERM, false};
+  const ExitStatus unknown{ExitStatus::Kind::unknown, 0, false},
+      term{ExitStatus::Kind::signal, SIGTERM, false};
   const auto [when, status, want] = GENERATE_COPY(table<When, ExitStatus, Phase>({
       {When::always, clean, Phase::backoff},
       {When::always, bad, Phase::backoff},
@@ -171,7 +174,8 @@ TEST_CASE("a stay in ready of reset_after forgets the past; a shorter one does n
   RestartHistory history;
   REQUIRE(history.admit(policy.restart, start));
   const auto end_after = [&](Nanos stay) {
-    const auto made = step({Ready{id, 42, start}, history}, Exited{crash}, {policy.restart, policy.stop}, start + stay, 0);
+    const auto made =
+        step({Ready{id, 42, start}, history}, Exited{crash}, {policy.restart, policy.stop}, start + stay, 0);
     return phase(std::get<Stopping>(made.instance.state).next);
   };
   CHECK(end_after(second) == Phase::backoff);

@@ -51,7 +51,8 @@ TEST_CASE("what a slot needs follows from what is wanted and what is", "[plan]")
       {stopping(Step::asked, lc::Stopped{}, now), kill, kill, kill, kill},
       {stopping(Step::asked, lc::Waiting{}, later), wait, stop, stop, wait},
       {stopping(Step::killed, lc::Stopped{}), none, none, none, none},
-      {stopping(Step::killed, lc::Backoff{later, {}}), none, stop, none, none},  // a crash is remembered over a shutdown
+      {stopping(Step::killed, lc::Backoff{later, {}}), none, stop, none,
+       none},  // a crash is remembered over a shutdown
   };
   for (const auto& row : rows) {
     CAPTURE(to_text(phase(row.state)), row.state.index());
@@ -62,7 +63,8 @@ TEST_CASE("what a slot needs follows from what is wanted and what is", "[plan]")
   }
 }
 
-// Carries out whatever is planned, with a world that answers at once, until nothing is planned; that must come soon.
+// Carries out whatever is planned, with a world that answers at once, until nothing is planned; that must
+// come soon.
 TEST_CASE("a carried-out plan leaves nothing to do, whatever came before", "[plan][property]") {
   std::mt19937 random{Catch::rngSeed()};
   const auto pick = [&](unsigned below) { return std::uniform_int_distribution{0U, below - 1}(random); };
@@ -73,8 +75,14 @@ TEST_CASE("a carried-out plan leaves nothing to do, whatever came before", "[pla
     lc::Instance instance{lc::Waiting{}, {}};
     TimePoint at = now;
     for (int i = 0; i < 8; ++i) {  // some past
-      const std::vector<lc::Event> events{lc::Begin{id}, lc::Stop{pick(2) == 0, pick(2) == 0}, lc::Renew{}, lc::Due{},
-                                          lc::Spawned{42}, lc::SpawnFailed{}, lc::Exited{{ExitStatus::Kind::code, 1, false}}, lc::Gone{}};
+      const std::vector<lc::Event> events{lc::Begin{id},
+                                          lc::Stop{pick(2) == 0, pick(2) == 0},
+                                          lc::Renew{},
+                                          lc::Due{},
+                                          lc::Spawned{42},
+                                          lc::SpawnFailed{},
+                                          lc::Exited{{ExitStatus::Kind::code, 1, false}},
+                                          lc::Gone{}};
       at += Millis{pick(3) * 5000};
       instance = lc::step(std::move(instance), events[pick(8)], rules, at, 0.5).instance;
     }
@@ -111,13 +119,16 @@ TEST_CASE("a rollout takes the lowest live slot, and the next one when that has 
   CHECK(next({{0, starting, false, Part::replaced}, {1, ready, true, Part::none}}).empty());
   CHECK(next({{0, ready, false, Part::replaced}, {1, ready, true, Part::none}}) == Slots{1});
   CHECK(next({{0, completed, false, Part::replaced}, {1, ready, true, Part::none}}) == Slots{1});
-  CHECK(next({{0, ready, false, Part::none}, {2, ready, true, Part::none}}) == Slots{2});  // a slot of no concern
+  CHECK(next({{0, ready, false, Part::none}, {2, ready, true, Part::none}}) ==
+        Slots{2});  // a slot of no concern
 }
 
 TEST_CASE("slots without a process have nothing to lose, and are replaced at once", "[plan]") {
   using enum Phase;
-  const std::vector<RolloutSlot> slots{{0, ready, true, Part::none}, {1, backoff, true, Part::none},
-                                       {2, failed, true, Part::none}, {3, stopping, true, Part::none}};
+  const std::vector<RolloutSlot> slots{{0, ready, true, Part::none},
+                                       {1, backoff, true, Part::none},
+                                       {2, failed, true, Part::none},
+                                       {3, stopping, true, Part::none}};
   CHECK(plan_rollout(slots).replace == std::vector<std::uint32_t>{1, 2, 3});
 }
 
@@ -137,7 +148,8 @@ TEST_CASE("a rollout replaces each stale slot once, never two live ones at a tim
   for (int round = 0; round < 300; ++round) {
     std::vector<RolloutSlot> slots;
     for (std::uint32_t i = 0; i < 1 + random() % 8; ++i)
-      slots.push_back({i, std::array{Phase::ready, Phase::backoff, Phase::completed}[random() % 3], random() % 2 == 0, Part::none});
+      slots.push_back({i, std::array{Phase::ready, Phase::backoff, Phase::completed}[random() % 3],
+                       random() % 2 == 0, Part::none});
     std::vector<int> replaced(slots.size());
     for (int steps = 0; !plan_rollout(slots).finished; ++steps) {
       REQUIRE(steps < 100);
@@ -165,7 +177,8 @@ TEST_CASE("a difference that the field table cannot name is still a step", "[pla
   now_apps[have.name].spec = &have;
   now_apps[have.name].instances = 1;
   const Ecosystem file{*Name::parse("shop"), {{want.name, want}}};
-  const auto steps = diff(now_apps, file, [](const AppSpec&, const AppSpec&) { return std::vector<FieldChange>{}; });
+  const auto steps =
+      diff(now_apps, file, [](const AppSpec&, const AppSpec&) { return std::vector<FieldChange>{}; });
   REQUIRE(steps.size() == 1);
   CHECK(steps.front().action == PlanStep::Action::update);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole supervisor in a simulated world. A failure prints its seed: SVD_SIM_SEED=n replays that history alone.
+// The whole supervisor in a simulated world. A failure prints its seed: SVD_SIM_SEED=n replays that history
+// alone.
 #include <cstdlib>
 #include <random>
 
@@ -47,7 +48,8 @@ TEST_CASE("whatever happens, the supervisor keeps its promises", "[simulation]")
   SUCCEED(histories << " histories from seed " << first);
 }
 
-TEST_CASE("the engine dies fifty times under churn: each end is restarted exactly once, and told right", "[simulation]") {
+TEST_CASE("the engine dies fifty times under churn: each end is restarted exactly once, and told right",
+          "[simulation]") {
   const auto seed = number_from("SVD_SIM_SEED").value_or(some_seed());
   CAPTURE(seed);
   std::mt19937_64 random{seed};
@@ -89,7 +91,8 @@ TEST_CASE("the engine dies fifty times under churn: each end is restarted exactl
     CAPTURE(slot);
     CHECK(view.phase == Phase::ready);
     CHECK(view.restarts == ended[slot].first);
-    if (ended[slot].first > 0) CHECK(view.last_exit == ExitStatus{ExitStatus::Kind::code, ended[slot].second, false});
+    if (ended[slot].first > 0)
+      CHECK(view.last_exit == ExitStatus{ExitStatus::Kind::code, ended[slot].second, false});
     total += ended[slot].first;
   }
   CHECK(bench.world.spawns == instances + total);  // and nothing else was ever started
