@@ -33,10 +33,12 @@ class Prefix {
   Prefix(const Prefix&) = delete;
   Prefix& operator=(const Prefix&) = delete;
   ~Prefix() {
-    // What is left is in our cgroup base, or known by pid.
+    // The engine first, while its keeper cannot start another one: in the other order it would start another
+    // keeper, which nobody would know of. What is left then is in our cgroup base, or known by pid.
+    if (keeper > 0) ::kill(static_cast<pid_t>(keeper), SIGSTOP);
+    if (engine_pid > 0) end(engine_pid);
+    if (keeper > 0) end(keeper);
     engine_.reset();
-    for (const auto pid : {keeper, std::int64_t{engine_pid}})
-      if (pid > 0) ::kill(static_cast<pid_t>(pid), SIGKILL);
     for (const auto& [id, pid] : pids)
       if (is_alive(pid)) ::kill(static_cast<pid_t>(pid), SIGKILL);
     if (child > 0) ::waitpid(child, nullptr, 0);
@@ -156,6 +158,12 @@ class Prefix {
   std::map<std::uint64_t, std::int64_t> pids;
 
  private:
+  static void end(std::int64_t pid) {
+    const UniqueFd process{static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0))};
+    if (!process || ::kill(static_cast<pid_t>(pid), SIGKILL) < 0) return;
+    pollfd state{process.get(), POLLIN, 0};
+    ::poll(&state, 1, 20'000);
+  }
   bool read_more() {
     pollfd state{engine_.get(), POLLIN, 0};
     if (::poll(&state, 1, 20'000) != 1) return false;

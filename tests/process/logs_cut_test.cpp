@@ -110,8 +110,8 @@ TEST_CASE("cutters killed at random moments under a writer at full speed lose an
   std::mt19937 random{seed};
   const TestDirectory directory{way.base};
   const auto log = directory.file("web.0.log");
-  constexpr std::uint64_t lines = 600'000;
-  const auto writer = ::fork();
+  constexpr std::uint64_t lines = 300'000;
+  const auto writer = fork_bound();
   if (writer == 0) {
     append_lines(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0640), lines);
     ::_exit(0);
@@ -121,7 +121,7 @@ TEST_CASE("cutters killed at random moments under a writer at full speed lose an
     running = ::waitpid(writer, nullptr, WNOHANG) == 0;
     int ends[2];
     REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
-    const auto cutter = ::fork();
+    const auto cutter = fork_bound();
     if (cutter == 0) {
       auto options = options_for(way, 500'000);
       options.at = [&](std::string_view) { static_cast<void>(::write(ends[1], ".", 1)); };
@@ -151,21 +151,35 @@ TEST_CASE("a reader that follows through rotations reads each byte once", "[logs
   CAPTURE(way.name, compress);
   const TestDirectory directory{way.base};
   const auto log = directory.file("web.0.log");
-  constexpr std::uint64_t lines = 300'000;
+  constexpr std::uint64_t lines = 100'000, batch = 5'000;
   put_file(log, "");
-  const auto writer = ::fork();
+  // The cutter tells of each cut; the writer is never more than a batch ahead of that, however slow the disk.
+  int cuts[2];
+  REQUIRE(::pipe2(cuts, O_CLOEXEC) == 0);
+  const auto writer = fork_bound();
   if (writer == 0) {
-    append_lines(::open(log.c_str(), O_WRONLY | O_APPEND), lines);
+    const int fd = ::open(log.c_str(), O_WRONLY | O_APPEND);
+    char cut = 0;
+    for (std::uint64_t i = 0; i < lines; ++i) {
+      const auto line = test_line(i);
+      if (::write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size())) ::_exit(9);
+      if (i % batch == batch - 1 && i > batch && ::read(cuts[0], &cut, 1) != 1) ::_exit(8);
+    }
     ::_exit(0);
   }
-  const auto cutter = ::fork();
+  const auto cutter = fork_bound();
   if (cutter == 0) {
-    auto options = options_for(way, 200'000);
+    auto options = options_for(way, 100'000);
     options.compress = compress;
+    options.at = [&](std::string_view step) {
+      if (step == "settled" && ::write(cuts[1], ".", 1) != 1) ::_exit(7);
+    };
     bool done = true;
-    while (done && ::getppid() != 1) done = rotate_log(log, options).has_value();
+    while (done) done = rotate_log(log, options).has_value();
     ::_exit(1);
   }
+  ::close(cuts[0]);
+  ::close(cuts[1]);
   auto stream = LogStream::open(log).value();
   std::string have, buffer(65'536, '\0');
   const auto drain = [&] {
@@ -290,7 +304,7 @@ namespace {
 pid_t start_writer(const std::string& log, const WriterOptions& options, UniqueFd& input) {
   int ends[2];
   REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
-  const auto pid = ::fork();
+  const auto pid = fork_bound();
   if (pid == 0) {
     ::close(ends[1]);
     ::_exit(write_log(ends[0], log, options) ? 0 : 1);
@@ -312,7 +326,7 @@ TEST_CASE("two writers of one log take turns and lose nothing", "[logs][writer]"
   pid_t writers[2], apps[2];
   for (int i = 0; i < 2; ++i) writers[i] = start_writer(log, options, inputs[i]);
   for (int i = 0; i < 2; ++i) {
-    apps[i] = ::fork();
+    apps[i] = fork_bound();
     if (apps[i] == 0) {
       append_lines(inputs[i].get(), 40'000);
       ::_exit(0);

@@ -163,7 +163,7 @@ TEST_CASE("a file is rotated under a writer at full speed, and no byte is lost",
   f.logs().attach(web, policy);
   const auto path = f.logs().open(web, policy)->path;
   constexpr std::uint64_t lines = 200'000;
-  const auto writer = ::fork();
+  const auto writer = fork_bound();
   if (writer == 0) {
     append_lines(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0640), lines);
     ::_exit(0);
@@ -191,7 +191,7 @@ TEST_CASE("a million lines at once cost the daemon a few wake-ups, and silence n
   put_file(path, "");
   CHECK(f.run_for(Millis{1200}) <= 2);  // the first look finds nothing and arms the watch
   CHECK(f.run_for(Millis{500}) == 0);
-  const auto writer = ::fork();
+  const auto writer = fork_bound();
   if (writer == 0) {
     const UniqueFd fd{::open(path.c_str(), O_WRONLY | O_APPEND)};
     for (int i = 0; i < 1'000'000; ++i)
@@ -306,7 +306,7 @@ TEST_CASE(
   constexpr std::uint64_t lines = 100'000;
   auto first = f.logs().open(web, policy).value();
   REQUIRE(first.kind == Stdio::Kind::fd);
-  const auto app = ::fork();
+  const auto app = fork_bound();
   if (app == 0) {
     append_lines(first.fd.get(), lines);
     ::_exit(0);

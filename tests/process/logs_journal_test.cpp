@@ -68,7 +68,7 @@ class Journald {
       reason_ = "no notify socket";
       return;
     }
-    pid_ = ::fork();
+    pid_ = fork_bound();
     if (pid_ == 0) {
       ::setenv("NOTIFY_SOCKET", "/run/notify", 1);
       ::execl(journald, journald, nullptr);
@@ -228,7 +228,7 @@ TEST_CASE("what journald suppresses is told, under the instance that met the lim
   const auto stream = open_stream("noisy", 2);
   int gate[2];
   REQUIRE(::pipe2(gate, O_CLOEXEC) == 0);
-  const auto app = ::fork();
+  const auto app = fork_bound();
   if (app == 0) {
     std::ofstream{cgroup + "/cgroup.procs"} << ::getpid() << std::flush;
     ::close(gate[1]);

@@ -220,7 +220,7 @@ TEST_CASE("following through rotations, starts of new files and late directories
   constexpr std::uint64_t count = 100'000;
   const auto early = directory.file("a.log"), late = directory.file("shop/new/b.log");
   put_file(early, test_lines(10));
-  const auto pid = ::fork();
+  const auto pid = fork_bound();
   if (pid == 0) {
     const UniqueFd a{::open(early.c_str(), O_WRONLY | O_APPEND)};
     for (std::uint64_t i = 10; i < count; ++i) {

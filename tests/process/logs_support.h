@@ -3,10 +3,12 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -44,6 +46,13 @@ class TestDirectory {
 
 // In memory where there is such a place: for tests that care about content, and not about the disk.
 inline std::string fast_base() { return std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/var/tmp"; }
+
+// fork(2) of a child that does not outlive the test, however that ends.
+inline pid_t fork_bound() {
+  const auto pid = ::fork();
+  if (pid == 0) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  return pid;
+}
 
 // Runs `body` in a child; its exit status as waitpid(2) tells it.
 inline int in_child(const std::function<void()>& body) {

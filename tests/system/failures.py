@@ -12,9 +12,9 @@ GIVE_UP = "restart: { delay: 0ms, max_restarts: 1, window: 1m }"
 ROOT = os.getuid() == 0
 
 
-def fails(svd, app, *words, logs="none"):
+def fails(svd, app, *words):
     """Applies one bad app beside a good one and expects these words in what apply says."""
-    done = svd.apply("version: 1\nname: t\napps:\n" + GOOD + f"  bad: {{ {app}, {GIVE_UP}, logs: {{ to: {logs} }} }}\n", ok=False)
+    done = svd.apply("version: 1\nname: t\napps:\n" + GOOD + f"  bad: {{ {app}, {GIVE_UP}, logs: {{ to: none }} }}\n", ok=False)
     output = done.stdout + done.stderr
     check(done.returncode != 0, f"apply fails for {app}:\n{output}")
     for word in ("bad", *words):
@@ -56,10 +56,17 @@ def a_crash_loop_ends_in_failed():
 
 
 def no_descriptors_left():
-    """an app that may hold no descriptor cannot start: the step and the reason are said, the others run"""
+    """an app that may hold no descriptor does not get to run: it is failed, status shows why, the others run"""
     with Daemon() as svd:
-        svd.apply("version: 1\nname: t\napps:\n" + GOOD)
-        fails(svd, f"exec: [{APP}, wait], limits: {{ nofile: 0 }}", "Error 24", logs="file")  # EMFILE, in the loader's own words
+        # Executing it succeeds and its loader then opens nothing, so whether apply still sees the death is a matter of time.
+        svd.apply("version: 1\nname: t\napps:\n" + GOOD +
+                  f"  bad: {{ exec: [{APP}, wait], limits: {{ nofile: 0 }}, {GIVE_UP}, logs: {{ to: file }} }}\n", ok=False)
+        svd.wait_until(lambda: svd.apps()["t:bad"]["state"] == "failed", "bad failed")
+        shown = svd.svctl("status", "bad", ok=False)
+        equal(shown.returncode, 5, "exit status of status")
+        for word in ("exit code 127", "Error 24"):  # EMFILE, in the loader's own words, from its log
+            check(word in shown.stdout, f"status says {word!r}:\n{shown.stdout}")
+        equal(svd.apps()["t:good"]["ready"], 2, "ready instances of the other app")
 
 
 def svd_without_descriptors():
