@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the cases of a machine share, beside tests/system/harness.py.
+
+    with SystemDaemon() as svd:      the daemon that runs there already, as root's svctl finds it: PID 1 of flavour bare,
+        svd.apply('version: 1 …')    svd.service of flavour systemd
+"""
+import os
+import pathlib
+import subprocess
+
+from harness import Daemon, equal, say
+
+
+class SystemDaemon(Daemon):
+    """Not ours to stop: what a test applied is deleted at its end, and the daemon stays."""
+
+    def __init__(self, **environment):
+        super().__init__(**environment)
+        del self.environment["SVD_HOME"]
+
+    def stop(self):
+        pass
+
+    def clean_up(self):
+        self.svctl("delete", "all", ok=False)
+        self.cgroup_base = None
+        super().clean_up()
+
+
+def files():
+    """A directory whose files are sent to the host, for people to look at."""
+    return pathlib.Path(os.environ["SVD_VM_FILES"])
+
+
+def output(*command, ok=True, **more):
+    """What a program says on standard output; with ok, it has to succeed."""
+    done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+    if ok and done.returncode != 0:
+        say(done.stdout + done.stderr)
+        equal(done.returncode, 0, f"exit status of {' '.join(map(str, command))}")
+    return done.stdout
