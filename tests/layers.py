@@ -23,7 +23,7 @@ MAY_USE = {
     "loop": ["base"],
     "files": ["base"],  # what more than one program reads and writes on disk
     # The adapters know the engine's interfaces; the engine knows no adapter.
-    "kernel": ["base", "model", "files", "loop", "keeper/protocol.h", "engine/ports.h", "engine/event.h", "engine/engine.h"],
+    "kernel": ["base", "model", "files", "loop", "ipc", "keeper/protocol.h", "engine/ports.h", "engine/event.h", "engine/engine.h"],
     "bus": ["base", "model", "loop", "engine/control.h", "engine/ports.h"],
     "daemon": ["base", "model", "spec", "engine", "loop", "kernel", "bus", "files",
                "keeper/protocol.h"],

@@ -140,6 +140,8 @@ Result<> Daemon::start_engine() {
   bus_ = std::make_unique<bus::BusServer>(*loop_, *this, bus::AccessRules{.own_uid = ::geteuid()});
   events_ = std::make_unique<EventLog>(*bus_, log_, [this] { settle(); });
   engine_ = std::make_unique<Engine>(Ports{.processes = *processes_,
+                                           .listeners = listeners_,
+                                           .channels = channels_,
                                            .logs = *logs_,
                                            .state = *store_,
                                            .observer = *events_,

@@ -20,6 +20,8 @@
 #include "daemon/options.h"
 #include "daemon/places.h"
 #include "engine/engine.h"
+#include "kernel/channels.h"
+#include "kernel/listeners.h"
 #include "kernel/logs.h"
 #include "kernel/processes.h"
 #include "kernel/state_store.h"
@@ -76,6 +78,8 @@ class Daemon final : public bus::Host {
   UniqueFd listening_;
   std::unique_ptr<Logs> logs_;
   std::unique_ptr<LinuxProcesses> processes_;
+  Listeners listeners_;
+  Channels channels_;
   std::optional<StateStore> store_;
   std::unique_ptr<bus::BusServer> bus_;
   std::unique_ptr<EventLog> events_;

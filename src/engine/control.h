@@ -41,6 +41,15 @@ class Control {
   virtual Result<Begun> start(const Names& names, const Actor& who) = 0;
   virtual Result<Begun> stop(const Names& names, const Actor& who) = 0;
   virtual Result<Begun> restart(const Names& names, const Actor& who) = 0;
+  // Replaces the instances by `update`, as a new generation would. Apps only.
+  virtual Result<Begun> reload(const Names& names, const Actor& who) = 0;
+  // The rollout that runs in this app: no further step is taken; it goes on; it is taken back (what was
+  // replaced returns to the version before). Error: none runs, or it is not paused.
+  virtual Result<Begun> pause(const std::string& app, const Actor& who) = 0;
+  virtual Result<Begun> resume(const std::string& app, const Actor& who) = 0;
+  virtual Result<Begun> abort(const std::string& app, const Actor& who) = 0;
+  // One JSON value for the programs of these instances, over their channels. Returns how many got it.
+  virtual Result<std::uint32_t> send(const Names& names, const std::string& json, const Actor& who) = 0;
   virtual Result<Begun> remove(const Names& names, const Actor& who) = 0;  // verb `delete`; apps only
   virtual Result<Begun> scale(const std::string& app, std::uint32_t instances, const Actor& who) = 0;
   virtual Result<std::uint32_t> signal(const Names& names, int number, KillTarget whom, const Actor& who) = 0;

@@ -2,6 +2,7 @@
 // Construction, and what happens to a slot when the kernel tells something.
 #include "engine/engine.h"
 
+#include "engine/select.h"
 #include "engine/state.h"
 
 namespace svd {
@@ -103,6 +104,8 @@ struct Dispatcher {
   }
 
   void operator()(const Exited& exited) const { end(exited.status); }
+  void operator()(const ToldReady&) const {}
+  void operator()(const Drained&) const {}
 
   void operator()(const Gone& gone) const {
     if (is_up(slot.phase())) end({ExitStatus::Kind::unknown, 0, false});
@@ -156,6 +159,29 @@ std::optional<TimePoint> Engine::reconcile(Now now) {
 std::vector<std::string> Engine::restore(Restored from, Now now) {
   state_->now = now;
   return state_->restore(std::move(from));
+}
+
+Result<Begun> Engine::reload(const Names& names, const Actor& who) { return restart(names, who); }
+
+Result<Begun> Engine::pause(const std::string&, const Actor&) {
+  return fail(std::errc::invalid_argument, "cannot pause: no update is running");
+}
+Result<Begun> Engine::resume(const std::string&, const Actor&) {
+  return fail(std::errc::invalid_argument, "cannot resume: no update is running");
+}
+Result<Begun> Engine::abort(const std::string&, const Actor&) {
+  return fail(std::errc::invalid_argument, "cannot abort: no update is running");
+}
+
+Result<std::uint32_t> Engine::send(const Names& names, const std::string& json, const Actor&) {
+  SVD_TRY(const auto chosen, select(state_->apps, names, Use::change));
+  std::uint32_t sent = 0;
+  for (const auto& one : chosen)
+    for (const auto index : one.slots) {
+      SVD_CHECK(state_->ports.channels.send(one.app->slots[index]->occupant.start, json));
+      ++sent;
+    }
+  return sent;
 }
 
 void Engine::set_now(Now now) { state_->now = now; }

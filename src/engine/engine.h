@@ -65,6 +65,11 @@ class Engine final : public Control {
   Result<Begun> start(const Names& names, const Actor& who) override;
   Result<Begun> stop(const Names& names, const Actor& who) override;
   Result<Begun> restart(const Names& names, const Actor& who) override;
+  Result<Begun> reload(const Names& names, const Actor& who) override;
+  Result<Begun> pause(const std::string& app, const Actor& who) override;
+  Result<Begun> resume(const std::string& app, const Actor& who) override;
+  Result<Begun> abort(const std::string& app, const Actor& who) override;
+  Result<std::uint32_t> send(const Names& names, const std::string& json, const Actor& who) override;
   Result<Begun> remove(const Names& names, const Actor& who) override;
   Result<Begun> scale(const std::string& app, std::uint32_t instances, const Actor& who) override;
   Result<std::uint32_t> signal(const Names& names, int number, KillTarget whom, const Actor& who) override;

@@ -39,6 +39,25 @@ void add_own(Variables& out, const Launch& launch) {
   out.insert_or_assign("NODE_APP_INSTANCE", slot);
 }
 
+// sd_listen_fds(3), and Node's variables. LISTEN_PID is known only when the process is: whoever starts it
+// fills in what is zeros here.
+void add_descriptors(Variables& out, const Launch& launch, const AppSpec& spec) {
+  constexpr std::size_t first = 3;
+  if (!spec.listen.empty()) {
+    std::string names;
+    for (const auto& listener : spec.listen) names += (names.empty() ? "" : ":") + listener.name.str();
+    out.insert_or_assign("LISTEN_FDS", std::to_string(spec.listen.size()));
+    out.insert_or_assign("LISTEN_FDNAMES", names);
+    out.insert_or_assign("LISTEN_PID", "0000000000");
+  }
+  const auto channel = std::to_string(first + spec.listen.size());
+  if (spec.channel == ChannelKind::json) out.insert_or_assign("SVD_CHANNEL_FD", channel);
+  if (spec.channel != ChannelKind::node) return;
+  out.insert_or_assign("NODE_CHANNEL_FD", channel);
+  out.insert_or_assign("NODE_CHANNEL_SERIALIZATION_MODE", "json");
+  out.insert_or_assign("NODE_UNIQUE_ID", std::to_string(static_cast<std::uint64_t>(launch.id)));
+}
+
 }  // namespace
 
 tl::expected<LaunchPlan, StartFailure> compose(const Launch& launch, const AppSpec& spec,
@@ -51,6 +70,7 @@ tl::expected<LaunchPlan, StartFailure> compose(const Launch& launch, const AppSp
     found->second = std::move(*next);
   }
   add_own(variables, launch);
+  add_descriptors(variables, launch, spec);
 
   LaunchPlan plan;
   plan.id = launch.id;
@@ -72,6 +92,10 @@ tl::expected<LaunchPlan, StartFailure> compose(const Launch& launch, const AppSp
   plan.rlimits = spec.rlimits;
   plan.nice = spec.nice;
   plan.oom_score_adj = spec.oom_score_adj;
+  plan.listen = spec.listen;
+  plan.channel = spec.channel;
+  plan.preload = spec.preload;
+  plan.ready = spec.ready;
   plan.logs = spec.logs;
   if (plan.logs.to == LogPolicy::To::automatic) plan.logs.to = logs.automatic();
   plan.stop = spec.stop;

@@ -27,6 +27,13 @@ struct Exited {  // the main process ended; strays may still be in the cgroup
 struct Gone {  // nothing is left of it: its cgroup was empty and is removed
   StartId id{};
 };
-using Event = std::variant<Spawned, SpawnFailed, Exited, Gone>;
+// Between Spawned and Exited, each at most once a start; none of them is owed.
+struct ToldReady {  // the gate of its ReadyGate is met (never sent for Kind::exec)
+  StartId id{};
+};
+struct Drained {  // no client is left, or it has closed its channel: it may be told to end at once
+  StartId id{};
+};
+using Event = std::variant<Spawned, SpawnFailed, Exited, Gone, ToldReady, Drained>;
 
 }  // namespace svd

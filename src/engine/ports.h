@@ -8,6 +8,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -36,6 +37,40 @@ class ProcessPort {
   virtual void flush() = 0;
   // Absolute path of the start's cgroup, "" when there is none. For display.
   [[nodiscard]] virtual std::string cgroup(StartId id, const SlotId& slot) const = 0;
+};
+
+// The supervisor's sockets. They belong to the app, not to an instance: they outlive crashes, reloads,
+// scaling to 0 and the engine (the keeper holds them).
+class ListenerPort {
+ public:
+  virtual ~ListenerPort() = default;
+  // From now on `app` has these listeners, for `slots` slots (one socket each where the balance is even or
+  // sticky). What is bound already stays bound and gets the new options. Error: the address, why, and who has
+  // it; then nothing has changed.
+  virtual Result<> bind(const AppSpec& spec, const AppId& app, std::uint32_t slots) = 0;
+  // Closes what `app` has bound besides these: called when no instance uses the rest any more. An empty
+  // `keep` and `gone` true: the app is no more, what its instances bound by themselves (Node) goes, too.
+  virtual void retain(const AppId& app, std::span<const Listener> keep, bool gone) = 0;
+  // These starts are to get new connections (balance even, sticky, round-robin); all others of the app are
+  // not.
+  virtual void serve(const AppId& app, std::span<const std::pair<std::uint32_t, StartId>> ready) = 0;
+  // "tcp 0.0.0.0:8080 (http, shared)" for display.
+  [[nodiscard]] virtual std::vector<std::string> describe(const AppId& app) const = 0;
+};
+
+// The channels to instances, and what they say about themselves (sd_notify, Node's cluster protocol, probes).
+// Readiness comes back as ToldReady.
+class ChannelPort {
+ public:
+  virtual ~ChannelPort() = default;
+  // It still serves, but asks its clients to leave (Node: answers carry `Connection: close`). → Drained when
+  // no client is left, if that can be told.
+  virtual void drain(StartId id) = 0;
+  // First `message`, if not empty, then Node's `disconnect` or {"svd":"stop"}: it ends its servers, and then
+  // the channel. → Drained.
+  virtual void disconnect(StartId id, const std::string& message) = 0;
+  // One message for the program, a JSON value. Error: no channel, or its queue is full (no_buffer_space).
+  virtual Result<> send(StartId id, const std::string& json) = 0;
 };
 
 class LogPort {
@@ -89,6 +124,8 @@ using Decoder = std::function<Result<Ecosystem>(Source& source)>;
 
 struct Ports {
   ProcessPort& processes;
+  ListenerPort& listeners;
+  ChannelPort& channels;
   LogPort& logs;
   StatePort& state;
   Observer& observer;

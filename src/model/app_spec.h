@@ -43,8 +43,9 @@ enum class KillTarget { group, main };
 
 struct StopPolicy {
   int signal = SIGTERM;
-  Millis timeout{10'000};  // from the signal to SIGKILL
+  Millis timeout{10'000};  // from the first word of it (channel or signal) to SIGKILL
   KillTarget kill = KillTarget::group;
+  std::string message{};  // sent on the channel first: a JSON value; empty: none
   bool operator==(const StopPolicy&) const = default;
 };
 
@@ -73,6 +74,89 @@ struct Rlimit {
   bool operator==(const Rlimit&) const = default;
 };
 
+// A socket that the supervisor binds and keeps; instances only borrow it (DESIGN: LISTEN_FDS, or Node's
+// cluster protocol). `name` and what bind(2) takes are its identity: everything else is set on the socket as
+// it is, without binding it anew.
+struct Listener {
+  enum class Kind : std::uint8_t { tcp, udp, unix_stream, unix_datagram, unix_seqpacket };
+  // shared: one accept queue, whoever is free takes the next. even: one SO_REUSEPORT socket a slot, the
+  // kernel picks a ready slot at random. sticky: the same, picked by the peer's address. round_robin: the
+  // supervisor accepts and passes the connection over the channel.
+  enum class Balance : std::uint8_t { shared, even, round_robin, sticky };
+  Name name;
+  Kind kind = Kind::tcp;
+  std::string
+      address;  // tcp, udp: a numeric IPv4 or IPv6 address, or "" for both; unix: an absolute path, or
+                // '@' and an abstract name
+  std::uint16_t port = 0;  // tcp, udp
+  Balance balance = Balance::shared;
+  std::uint32_t backlog = 4096;
+  std::uint32_t mode = 0666;    // unix, of a path
+  std::string user, group;      // unix, of a path; empty: the app's own
+  bool reuse_port = false;      // so that programs of other supervisors, or the app itself, may bind it too
+  Millis defer_accept{0};       // tcp: wake up when data came, at most this late; 0: off
+  bool keepalive = false;       // tcp
+  bool nodelay = false;         // tcp
+  std::uint32_t fast_open = 0;  // tcp: length of the queue; 0: off
+  bool freebind = false;        // an address that this host has not got yet
+  bool v6only = false;
+  bool operator==(const Listener&) const = default;
+};
+// Same identity: the socket of one serves the other.
+[[nodiscard]] inline bool is_same_socket(const Listener& a, const Listener& b) {
+  return a.name == b.name && a.kind == b.kind && a.address == b.address && a.port == b.port &&
+         a.v6only == b.v6only &&
+         (a.balance == Listener::Balance::even || a.balance == Listener::Balance::sticky) ==
+             (b.balance == Listener::Balance::even || b.balance == Listener::Balance::sticky);
+}
+
+// node: Node's IPC and cluster protocol, of which the supervisor is the primary. json: a JSON value a line on
+// $SVD_CHANNEL_FD.
+enum class ChannelKind : std::uint8_t { none, node, json };
+
+// When an instance counts as ready.
+struct ReadyGate {
+  enum class Kind : std::uint8_t {
+    exec,     // execve succeeded
+    notify,   // READY=1 on $NOTIFY_SOCKET (sd_notify(3))
+    channel,  // a `ready` message, or (node) its servers listen
+    tcp,      // a connection to `address`:`port` is accepted
+  };
+  Kind kind = Kind::exec;
+  std::string address;     // tcp: numeric
+  std::uint16_t port = 0;  // tcp; the slot is added where increment_env counts it up: see `increment`
+  bool increment = false;
+  Millis timeout{30'000};  // from execve; then the start has failed
+  bool operator==(const ReadyGate&) const = default;
+};
+
+// A number of instances, or a share of them.
+struct Portion {
+  std::uint32_t value = 0;
+  bool percent = false;
+  bool operator==(const Portion&) const = default;
+};
+
+// How a new generation replaces the old one. Bounds as in Kubernetes' Deployment: ready ≥ instances −
+// max_unavailable (percent rounded down), live ≤ instances + max_surge (percent rounded up).
+struct UpdatePolicy {
+  enum class Order : std::uint8_t { start_first, stop_first };
+  enum class OnFailure : std::uint8_t { rollback, pause };
+  Order order = Order::start_first;
+  std::optional<Millis> drain;  // how long an old one still serves but asks its clients to leave; by default
+                                // 6 s with channel node (keepAliveTimeout + 1 s), else 0
+  Portion max_surge{1, false};
+  Portion max_unavailable{0, false};
+  Millis min_ready{0};       // must stay ready for this long to count
+  Millis deadline{120'000};  // without progress for this long the update has failed
+  OnFailure on_failure = OnFailure::rollback;
+  bool operator==(const UpdatePolicy&) const = default;
+};
+
+// What an app waits for before its first start: every wanted instance of the other app was executed, is
+// ready, or has completed.
+enum class Dependency : std::uint8_t { started, ready, completed };
+
 struct AppSpec {
   Name name;
   std::vector<std::string> exec;           // argv, at least one
@@ -88,8 +172,14 @@ struct AppSpec {
   std::string group;                // empty: the user's primary group
   std::vector<std::string> groups;  // supplementary, besides those of the user database
   std::optional<std::uint32_t> umask;
+  std::vector<Listener> listen;  // in the order of the file: their descriptors are 3, 4, …
+  ChannelKind channel = ChannelKind::none;
+  bool preload = true;  // channel node: a tiny module is added through NODE_OPTIONS, for drain
+  ReadyGate ready;
   RestartPolicy restart;
   StopPolicy stop;
+  UpdatePolicy update;
+  std::map<Name, Dependency> depends_on;
   LogPolicy logs;
   std::map<int, Rlimit> rlimits;     // key: RLIMIT_… of <sys/resource.h>
   std::optional<int> nice;           // -20..19

@@ -28,6 +28,10 @@ struct LaunchPlan {
   std::map<int, Rlimit> rlimits;
   std::optional<int> nice;
   std::optional<int> oom_score_adj;
+  std::vector<Listener> listen;  // descriptors 3, 4, … of the process; envp names them already (LISTEN_FDS)
+  ChannelKind channel = ChannelKind::none;  // its descriptor follows the listeners'
+  bool preload = false;
+  ReadyGate ready;  // what the adapters watch for: → ToldReady
   LogPolicy logs;   // `to` is never automatic here
   StopPolicy stop;  // what the keeper does with it when there is no engine
 };

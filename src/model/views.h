@@ -27,8 +27,12 @@ struct InstanceView {
   WallTime started;            // start of the present process; 0: none
   WallTime next_start;         // backoff: when; else 0
   ExitStatus last_exit;
-  std::string cgroup;  // absolute path; empty: none
-  std::string log;     // file path, "journal:IDENTIFIER", "console" or "none"
+  // "": the one its slot is known by. While it is replaced start-first there are more of a slot at a time:
+  // "replacement" until it has taken over, "leaving" from then on until it is gone.
+  std::string role;
+  std::string directory;  // its working directory with symbolic links resolved, as it was at its start
+  std::string cgroup;     // absolute path; empty: none
+  std::string log;        // file path, "journal:IDENTIFIER", "console" or "none"
 };
 
 struct AppView {
@@ -43,10 +47,12 @@ struct AppView {
   std::uint64_t generation = 0;
   std::vector<std::string> exec;
   std::string cwd, user;
-  std::vector<std::string> env;       // "NAME=value"; env_file's values read "NAME=(secret)"
-  std::string log;                    // driver: "journal", "file", "console", "none"
-  std::vector<std::string> settings;  // effective policy and limits as "restart.delay=100ms", set or default
-  std::vector<std::string> degraded;  // guarantees that cannot be had here, for this app
+  std::vector<std::string> env;        // "NAME=value"; env_file's values read "NAME=(secret)"
+  std::string log;                     // driver: "journal", "file", "console", "none"
+  std::vector<std::string> settings;   // effective policy and limits as "restart.delay=100ms", set or default
+  std::vector<std::string> listeners;  // "http: tcp 0.0.0.0:8080, shared"
+  std::string update;                  // of a rollout: "2 of 4 replaced", "2 of 4 replaced, paused"; else ""
+  std::vector<std::string> degraded;   // guarantees that cannot be had here, for this app
 };
 
 struct RevisionView {

@@ -67,6 +67,21 @@ class FakeControl final : public Control {
   Result<Begun> restart(const Names& names, const Actor& who) override {
     return begin("restart", names, who);
   }
+  Result<Begun> reload(const Names& names, const Actor& who) override { return begin("reload", names, who); }
+  Result<Begun> pause(const std::string& app, const Actor& who) override {
+    return begin("pause", {app}, who);
+  }
+  Result<Begun> resume(const std::string& app, const Actor& who) override {
+    return begin("resume", {app}, who);
+  }
+  Result<Begun> abort(const std::string& app, const Actor& who) override {
+    return begin("abort", {app}, who);
+  }
+  Result<std::uint32_t> send(const Names& names, const std::string& json, const Actor& who) override {
+    const auto begun = begin("send " + json, names, who);
+    if (!begun) return tl::make_unexpected(begun.error());
+    return static_cast<std::uint32_t>(names.size());
+  }
   Result<Begun> remove(const Names& names, const Actor& who) override { return begin("delete", names, who); }
   Result<Begun> scale(const std::string& app, std::uint32_t instances, const Actor& who) override {
     return begin("scale " + std::to_string(instances), {app}, who);

@@ -94,6 +94,8 @@ class StubEngine {
   }
   void tell(const Exited& event) { say("exited " + text(event.id) + " " + text(event.status)); }
   void tell(const Gone& event) { say("gone " + text(event.id)); }
+  void tell(const ToldReady& event) { say("ready " + text(event.id)); }
+  void tell(const Drained& event) { say("drained " + text(event.id)); }
 
   void read() {
     char part[4096];

@@ -44,7 +44,12 @@ struct Operation {
   int number = 0;
 };
 
-class FakeWorld final : public ProcessPort, public LogPort, public StatePort, public Observer {
+class FakeWorld final : public ProcessPort,
+                        public ListenerPort,
+                        public ChannelPort,
+                        public LogPort,
+                        public StatePort,
+                        public Observer {
  public:
   // How the world behaves; a test changes it at will. All answer "well" by default.
   std::function<std::optional<StartFailure>(const LaunchPlan&)> refuse = [](const LaunchPlan&) {
@@ -108,6 +113,17 @@ class FakeWorld final : public ProcessPort, public LogPort, public StatePort, pu
   [[nodiscard]] std::string cgroup(StartId id, const SlotId& slot) const override {
     return "/cgroup/" + slot.str() + "." + std::to_string(static_cast<std::uint64_t>(id));
   }
+
+  // ListenerPort
+  Result<> bind(const AppSpec&, const AppId&, std::uint32_t) override { return {}; }
+  void retain(const AppId&, std::span<const Listener>, bool) override {}
+  void serve(const AppId&, std::span<const std::pair<std::uint32_t, StartId>>) override {}
+  [[nodiscard]] std::vector<std::string> describe(const AppId&) const override { return {}; }
+
+  // ChannelPort
+  void drain(StartId) override {}
+  void disconnect(StartId, const std::string&) override {}
+  Result<> send(StartId, const std::string&) override { return {}; }
 
   // LogPort
   void attach(const SlotId& slot, const LogPolicy& policy) override { logs[slot] = policy; }
@@ -413,7 +429,7 @@ inline Result<Ecosystem> decode_simple(Source& source) {
   return out;
 }
 
-inline Ports ports_of(FakeWorld& world) { return {world, world, world, world, decode_simple}; }
+inline Ports ports_of(FakeWorld& world) { return {world, world, world, world, world, world, decode_simple}; }
 
 inline Source file(std::string text) {
   Source source;

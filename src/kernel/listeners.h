@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// ListenerPort for Linux: binds, keeps, passes.
+#pragma once
+
+#include "engine/ports.h"
+
+namespace svd {
+
+class Listeners final : public ListenerPort {
+ public:
+  Result<> bind(const AppSpec& spec, const AppId& app, std::uint32_t slots) override;
+  void retain(const AppId& app, std::span<const Listener> keep, bool gone) override;
+  void serve(const AppId& app, std::span<const std::pair<std::uint32_t, StartId>> ready) override;
+  [[nodiscard]] std::vector<std::string> describe(const AppId& app) const override;
+};
+
+}  // namespace svd
