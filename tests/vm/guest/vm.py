@@ -10,6 +10,8 @@ import subprocess
 
 from harness import Daemon, equal, say
 
+CONTROLLERS = {"cpu", "cpuset", "io", "memory", "pids"}
+
 
 class SystemDaemon(Daemon):
     """Not ours to stop: what a test applied is deleted at its end, and the daemon stays."""
