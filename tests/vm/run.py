@@ -4,7 +4,8 @@
 
     run.py FLAVOUR BUILD [CASE…]     exit status 1 when a case failed, the machine hung or ended as it should not
 
-What the machine said is left in BUILD/vm/FLAVOUR: console.log, errors.log, and a log and perhaps files of each case. How a
+What the machine said is left in BUILD/vm/FLAVOUR: the console, the journal's errors (errors.log), what is written to its third
+serial line (last.log: for what happens after the last case), and a log and perhaps files of each case. How a
 case is written is told in README.md.
 """
 import base64
@@ -45,6 +46,7 @@ class Machine:
                    "-cpu", "max", "-m", "2048", "-smp", "2",
                    "-kernel", work / "vmlinuz", "-initrd", work / "initrd", "-append", " ".join(words),
                    "-serial", f"file:{results}/console.log", "-serial", f"file:{results}/errors.log",
+                   "-serial", f"file:{results}/last.log",
                    "-drive", f"file={work}/disk,format=raw,if=none,id=disk", "-device", "virtio-blk-pci,drive=disk",
                    "-chardev", f"socket,id=results,fd={theirs.fileno()}", "-device", "virtio-serial-pci",
                    "-device", "virtserialport,chardev=results,name=svd.results"]
@@ -145,8 +147,18 @@ def check_end(flavour, machine):
     want = "Attempted to kill init! exitcode=0x00000000" if flavour == "bare" else "reboot: Power down"
     if want not in console:
         raise Broken(f"the kernel did not say '{want}'")
-    if flavour == "poweroff" and machine.text("errors.log").strip():
-        raise Broken("errors in the journal:\n" + machine.text("errors.log"))
+    if flavour == "poweroff":
+        check_poweroff(machine)
+
+
+def check_poweroff(machine):
+    """What only shows after the last case: cases/poweroff/apply.py left three instances running."""
+    if errors := machine.text("errors.log").strip():
+        raise Broken(f"errors in the journal:\n{errors}")
+    if (stopped := sorted(machine.text("last.log").splitlines())) != [f"stopped web/{slot}" for slot in range(3)]:
+        raise Broken(f"the instances were not asked to stop, or not all: {stopped}")
+    if "Sending SIGKILL to PID" in machine.text("console.log"):
+        raise Broken("processes were left for systemd-shutdown to kill")
 
 
 def run(flavour, build, cases):

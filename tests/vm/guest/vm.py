@@ -41,3 +41,26 @@ def output(*command, ok=True, **more):
         say(done.stdout + done.stderr)
         equal(done.returncode, 0, f"exit status of {' '.join(map(str, command))}")
     return done.stdout
+
+
+class Service(SystemDaemon):
+    """svd.service, started for one test and stopped after it; its state is thrown away."""
+
+    def __enter__(self):
+        self.systemctl("start")
+        self.wait_until(lambda: self.svctl("daemon", "status", ok=False).returncode == 0, "the service answers")
+        return self
+
+    def clean_up(self):
+        super().clean_up()
+        self.systemctl("stop")
+
+    def systemctl(self, verb):
+        output("systemctl", "reset-failed", "svd.service", ok=False)  # many starts are what we want; none, when it is not loaded
+        output("systemctl", verb, "svd.service")
+
+    def property(self, name):
+        return output("systemctl", "show", "--value", "--property", name, "svd.service").strip()
+
+    def main_pid(self):
+        return int(self.property("MainPID"))
