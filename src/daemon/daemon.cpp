@@ -90,6 +90,7 @@ Result<> Daemon::connect() {
                                      .changed = {}}));
   const ProcessesOptions options{.socket = settings_.keeper_socket,
                                  .state_directory = settings_.directories.state,
+                                 .use_cgroups = settings_.use_cgroups,
                                  .keeper_program = settings_.programs + "/../../bin/svd",
                                  .arguments = settings_.arguments};
   SVD_TRY(processes_, LinuxProcesses::connect(*loop_, options, *logs_, handlers()));

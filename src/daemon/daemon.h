@@ -36,6 +36,7 @@ struct DaemonSettings {
   Directories directories;
   std::string programs;  // the directory of this program, absolute
   int keeper_socket = 3;
+  bool use_cgroups = true;
 };
 
 class Daemon final : public bus::Host {

@@ -91,6 +91,7 @@ int main(int argc, char** argv) {
                       .arguments = {arguments.begin(), arguments.end()},
                       .directories = *directories,
                       .programs = own_directory(),
-                      .keeper_socket = svd::keeper::engine_fd}};
+                      .keeper_socket = svd::keeper::engine_fd,
+                      .use_cgroups = environment("SVD_CGROUPS") != "off"}};
   return daemon.run();
 }

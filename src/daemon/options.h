@@ -30,6 +30,7 @@ The engine of svd. The keeper `svd` starts it; it cannot run alone.
   --version      show the version
 
 SVD_HOME names a directory that holds run, state and log of a daemon of its own.
+SVD_CGROUPS=off makes it work as on a host without cgroups; `svctl daemon status` says what that costs.
 )";
 
 }  // namespace svd

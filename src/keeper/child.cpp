@@ -7,12 +7,14 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 namespace svd::keeper {
@@ -23,6 +25,13 @@ namespace {
   birth.err = err;
   birth.detail = detail;
   ::_exit(127);
+}
+
+// Until it runs its program a child goes with the keeper: who comes after would not know of it. A change of
+// identity takes the wish back.
+void die_with_the_keeper(const Birth& birth) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != birth.keeper) ::_exit(127);  // it was dead before
 }
 
 // First of all, and before anything is opened or closed: a table of descriptors of its own that has 0 to 3
@@ -107,12 +116,14 @@ void set_identity(Birth& birth) {
     give_up(birth, Stage::group, errno);
   if ((spawn.given & given_user) != 0 && ::syscall(SYS_setresuid, spawn.uid, spawn.uid, spawn.uid) < 0)
     give_up(birth, Stage::identity, errno);
+  if ((spawn.given & (given_group | given_user)) != 0) die_with_the_keeper(birth);
 }
 
 // As execvp(3): what cannot be found or looked at is passed over, and "permission denied" is told rather than
 // "not found".
 [[noreturn]] void execute(Birth& birth) {
   const Launch& launch = *birth.launch;
+  ::prctl(PR_SET_PDEATHSIG, 0);
   int err = ENOENT;
   for (std::uint32_t i = 0; i < launch.spawn->execc; ++i) {
     ::execve(launch.exec[i], launch.argv, launch.envp);
@@ -133,6 +144,7 @@ void set_identity(Birth& birth) {
 int run_child(void* argument) {
   Birth& birth = *static_cast<Birth*>(argument);
   birth.ran = true;
+  die_with_the_keeper(birth);
   join_cgroup(birth);
   leave_descriptors(birth);
   if ((birth.launch->spawn->given & given_session) != 0 && ::setsid() < 0)

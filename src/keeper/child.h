@@ -12,6 +12,7 @@ struct Birth {
   const Launch* launch = nullptr;
   const Nursery* nursery = nullptr;
   bool shares_files = false;  // the table of descriptors is the keeper's until the child has made its own
+  std::int32_t keeper = 0;    // its pid
   int procs_fd = -1;  // cgroup.procs to move into, where the child was not born in its cgroup; -1: none
   // Written by the child; volatile, since the compiler cannot see that another process writes it.
   volatile bool ran = false;  // false after the call returned: the kernel killed it at birth

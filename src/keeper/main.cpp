@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <ctime>
 #include <initializer_list>
 
@@ -111,6 +112,7 @@ bool set_up() {
   if (!set_up_descriptors()) return false;
   if (keeper.options.daemonize || keeper.options.adopt) go_to_background();
   ::umask(022);
+  ::unsetenv("SVD_START");  // where an instance has started us, its mark is not for ours (kernel/strays.h)
   set_up_signals();
   raise_limit();
   find_out_what_works();

@@ -143,6 +143,7 @@ Born spawn(const Launch& launch, int stdio_fd, Nursery& nursery) {
   birth.launch = &launch;
   birth.nursery = &nursery;
   birth.shares_files = nursery.share_files;
+  birth.keeper = ::getpid();
   if (stdio_fd >= 0 && ::dup3(stdio_fd, stdio_slot, O_CLOEXEC) < 0) return failed(Stage::stdio, errno);
   const Born born = give_birth(birth, leaf.fd, nursery);
   // Given back at once: a reader of that pipe waits for its last writer.

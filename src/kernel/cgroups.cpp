@@ -95,14 +95,17 @@ std::size_t kill_pass(int at, const std::string& path, int depth) {
 
 Cgroups Cgroups::find(std::string_view state_directory) {
   Cgroups cgroups;
-  if (const auto found = cgroups.find_base(state_directory); !found) {
-    cgroups.base_.clear();
-    cgroups.base_fd_.reset();
-    cgroups.degraded_.push_back("no cgroups (" + found.error().text +
-                                "): stray children that leave their process group are not found");
-  } else {
-    cgroups.probe();
-  }
+  if (const auto found = cgroups.find_base(state_directory); !found) return none(found.error().text);
+  cgroups.probe();
+  return cgroups;
+}
+
+Cgroups Cgroups::none(std::string_view why) {
+  Cgroups cgroups;
+  cgroups.degraded_.push_back(
+      "no cgroups (" + std::string{why} +
+      "): stray children are found by their session, parent or environment; those that "
+      "leave all three are not");
   return cgroups;
 }
 

@@ -26,6 +26,8 @@ class Cgroups {
   // Finds the hierarchy through /proc/self/mountinfo and our place in it through /proc/self/cgroup, makes
   // BASE. `state_directory` only names BASE. Never fails.
   static Cgroups find(std::string_view state_directory);
+  // As where there is no hierarchy, for this reason.
+  static Cgroups none(std::string_view why);
 
   [[nodiscard]] bool available() const noexcept { return static_cast<bool>(base_fd_); }
   // Absolute path of BASE; "" when not available.

@@ -6,6 +6,7 @@
 #include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -198,6 +199,7 @@ Result<KeeperClient::Listing> KeeperClient::list() {
 
 Result<KeeperClient::Listing> KeeperClient::greet(UniqueFd socket) {
   watch_.disarm();
+  end_.disarm();
   queue_.clear();
   before_.clear();
   socket_ = std::move(socket);
@@ -207,6 +209,7 @@ Result<KeeperClient::Listing> KeeperClient::greet(UniqueFd socket) {
   if (!listing) return listing;
   SVD_CHECK(watch_.arm(loop_, socket_.get(), queue_.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT, Priority::exit,
                        [this](std::uint32_t revents) { on_ready(revents); }));
+  SVD_CHECK(watch_process());
   if (before_.empty()) return listing;
   SVD_CHECK(early_.arm(loop_, Priority::exit, [this] {
     for (const auto messages = std::move(before_); const auto& message : messages) hand_out(message);
@@ -214,6 +217,15 @@ Result<KeeperClient::Listing> KeeperClient::greet(UniqueFd socket) {
   }));
   early_.request();
   return listing;
+}
+
+Result<> KeeperClient::watch_process() {
+  process_.reset(static_cast<int>(::syscall(SYS_pidfd_open, hello_.pid, 0)));
+  if (!process_) return {};  // it is dead already, or descriptors are short: the socket tells
+  return end_.arm(loop_, process_.get(), EPOLLIN, Priority::exit, [this](std::uint32_t) {
+    on_ready(0);  // what it had still sent
+    if (socket_) hung_up();
+  });
 }
 
 Result<> KeeperClient::replace_keeper(const std::string& program, const std::vector<std::string>& arguments) {
@@ -280,14 +292,17 @@ void KeeperClient::on_ready(std::uint32_t revents) {
       continue;
     }
     handlers_.settled();
-    if (received == Received::lost) {
-      watch_.disarm();
-      socket_.reset();
-      queue_.clear();
-      handlers_.lost();
-    }
+    if (received == Received::lost) hung_up();
     return;
   }
+}
+
+void KeeperClient::hung_up() {
+  watch_.disarm();
+  end_.disarm();
+  socket_.reset();
+  queue_.clear();
+  handlers_.lost();
 }
 
 void KeeperClient::hand_out(const Incoming& message) {

@@ -72,7 +72,9 @@ class KeeperClient {
   Result<Incoming> await(keeper::Type type, TimePoint deadline);
   Result<Listing> list();
   bool send_now(std::string_view bytes, std::span<const int> fds);
+  Result<> watch_process();
   void on_ready(std::uint32_t revents);
+  void hung_up();
   void hand_out(const Incoming& message);
   void send_queued();
 
@@ -80,6 +82,8 @@ class KeeperClient {
   Handlers handlers_;
   UniqueFd socket_;
   IoWatch watch_;
+  UniqueFd process_;  // a child that is being born may hold the socket open beyond the keeper's death
+  IoWatch end_;
   Idle early_;                   // hands out what came before the listing
   std::deque<Incoming> before_;  // that
   std::deque<Outgoing> queue_;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/proc.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
 #include <charconv>
-#include <ctime>
+#include <memory>
 
 #include "base/unique_fd.h"
 
@@ -55,10 +56,28 @@ Number number(std::string_view text) {
   return value;
 }
 
-std::int64_t read_clock_us(clockid_t clock) {
-  timespec time{};
-  ::clock_gettime(clock, &time);
-  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000 + time.tv_nsec / 1000;
+// The entries of a directory that are numbers; nullopt: it cannot be opened.
+std::optional<std::vector<std::int64_t>> numbers_in(const std::string& path) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir{::opendir(path.c_str()), ::closedir};
+  if (!dir) return std::nullopt;
+  std::vector<std::int64_t> found;
+  while (const dirent* const entry = ::readdir(dir.get()))
+    if (const auto value = number<std::int64_t>(entry->d_name); value > 0) found.push_back(value);
+  return found;
+}
+
+// A child belongs to the thread that made it.
+std::optional<std::vector<std::int64_t>> children_of(std::int64_t pid) {
+  const auto tasks = "/proc/" + std::to_string(pid) + "/task";
+  const auto threads = numbers_in(tasks);
+  if (!threads) return std::nullopt;
+  std::vector<std::int64_t> found;
+  for (const auto thread : *threads) {
+    const auto text = read_file(tasks + "/" + std::to_string(thread) + "/children");
+    for (std::string_view left = text; !left.empty();)
+      if (const auto child = number<std::int64_t>(word(left)); child > 0) found.push_back(child);
+  }
+  return found;
 }
 
 }  // namespace
@@ -129,6 +148,7 @@ std::optional<ProcessStat> parse_stat(std::string_view text) {
   for (int field = 4; field <= 22; ++field) {
     const auto value = word(text);
     if (value.empty()) return std::nullopt;
+    if (field == 4) stat.parent = number<std::int64_t>(value);
     if (field == 6) stat.session = number<std::int64_t>(value);
     if (field == 22) stat.start_ticks = number<std::uint64_t>(value);
   }
@@ -139,9 +159,35 @@ std::optional<ProcessStat> read_stat(std::int64_t pid) {
   return parse_stat(read_file("/proc/" + std::to_string(pid) + "/stat"));
 }
 
-std::int64_t start_wall_us(const ProcessStat& stat) {
-  const auto since_boot = static_cast<std::int64_t>(stat.start_ticks) * (1'000'000 / ::sysconf(_SC_CLK_TCK));
-  return read_clock_us(CLOCK_REALTIME) - read_clock_us(CLOCK_BOOTTIME) + since_boot;
+std::optional<std::vector<Process>> all_processes(const Skip& skip) {
+  const auto pids = numbers_in("/proc");
+  if (!pids) return std::nullopt;
+  std::vector<Process> found;
+  for (const auto pid : *pids)
+    if (const auto stat = skip(pid) ? std::nullopt : read_stat(pid)) found.push_back({pid, *stat});
+  return found;
+}
+
+std::optional<std::vector<Process>> descendants(std::int64_t root, const Skip& skip) {
+  if (::access("/proc/thread-self/children", F_OK) < 0) return all_processes(skip);
+  auto next = children_of(root);
+  if (!next) return std::nullopt;
+  std::vector<Process> found;
+  while (!next->empty()) {
+    const auto pid = next->back();
+    next->pop_back();
+    if (skip(pid)) continue;
+    if (const auto stat = read_stat(pid)) found.push_back({pid, *stat});
+    const auto own = children_of(pid).value_or(std::vector<std::int64_t>{});
+    next->insert(next->end(), own.begin(), own.end());
+  }
+  return found;
+}
+
+std::string boot_id() {
+  auto text = read_file("/proc/sys/kernel/random/boot_id");
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
 }
 
 }  // namespace svd

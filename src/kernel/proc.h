@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,12 +32,24 @@ struct Cgroup2Mount {
 // From /proc/PID/stat (proc(5)).
 struct ProcessStat {
   char state = '?';
+  std::int64_t parent = 0;
   std::int64_t session = 0;
   std::uint64_t start_ticks = 0;  // since boot, in 1/sysconf(_SC_CLK_TCK) s
 };
 [[nodiscard]] std::optional<ProcessStat> parse_stat(std::string_view text);
 [[nodiscard]] std::optional<ProcessStat> read_stat(std::int64_t pid);
-// When it started: microseconds since 1970, good to some 10 ms.
-[[nodiscard]] std::int64_t start_wall_us(const ProcessStat& stat);
+struct Process {
+  std::int64_t pid = 0;
+  ProcessStat stat;
+};
+using Skip = std::function<bool(std::int64_t pid)>;
+// Everybody whom /proc shows but those. nullopt: it cannot be read, for want of a descriptor say.
+[[nodiscard]] std::optional<std::vector<Process>> all_processes(const Skip& skip);
+// All that descend from `root`, without it, and without those that `skip` names and what descends from them.
+// Where the kernel does not list children (CONFIG_PROC_CHILDREN): as all_processes().
+[[nodiscard]] std::optional<std::vector<Process>> descendants(std::int64_t root, const Skip& skip);
+
+// Of this boot of the machine, as text; "" where /proc does not tell.
+[[nodiscard]] std::string boot_id();
 
 }  // namespace svd

@@ -76,7 +76,9 @@ LinuxProcesses::State::State(const Loop& loop_in, ProcessesOptions options_in, S
       options{std::move(options_in)},
       stdio{stdio_in},
       handlers{std::move(handlers_in)},
-      cgroups{Cgroups::find(options.state_directory)},
+      cgroups{options.use_cgroups ? Cgroups::find(options.state_directory)
+                                  : Cgroups::none("switched off with SVD_CGROUPS=off")},
+      journal{options.state_directory + "/children"},
       client{loop_in,
              {.reports = [this](std::span<const keeper::Report> reports) { on_reports(reports); },
               .notice = [this](std::uint32_t bits) { missing |= bits; },
@@ -111,6 +113,13 @@ void LinuxProcesses::State::complete_environment(LaunchPlan& plan, const Identit
   add("SHELL", who->shell);
 }
 
+// See kernel/strays.h. At the end: a program that writes its title over its environment comes there last.
+void LinuxProcesses::State::mark_environment(LaunchPlan& plan) const {
+  if (mark.empty()) return;
+  std::erase_if(plan.envp, [](const std::string& variable) { return names(variable, start_variable); });
+  plan.envp.push_back(std::string{start_variable} + "=" + start_value(mark, plan.id));
+}
+
 tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::prepare(LaunchPlan& plan, Child& child,
                                                                          UniqueFd& log) {
   if (!client.connected()) return tl::make_unexpected(failure(StartStage::keeper, ENOTCONN));
@@ -130,6 +139,7 @@ tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::prepare(LaunchP
           failure(StartStage::cgroup, errno_of(made.error()), cgroups.base() + "/" + leaf));
     child.has_cgroup = true;
   }
+  if (!child.has_cgroup) mark_environment(plan);
   return LaunchDetails{.identity = std::move(*identity),
                        .cgroup = child.leaf(),
                        .cookie = encode_cookie(child.known),
@@ -251,13 +261,13 @@ void LinuxProcesses::kill(StartId id) {
   // Else as soon as it is born.
 }
 
-// Without a cgroup the keeper has killed the process group with its leader's end: there is nothing to wait
-// for.
+// Without a cgroup the keeper has killed the process group with its leader's end: who is waited for has left
+// it.
 void LinuxProcesses::await(StartId id) {
   auto* const child = state_->find(id);
   if (child == nullptr || child->life != State::Child::Life::exited) return;
-  if (!child->has_cgroup || state_->cgroups.vacate(child->leaf()) ||
-      !state_->cgroups.populated(child->leaf()))
+  if (!child->has_cgroup) return state_->leave(id);
+  if (state_->cgroups.vacate(child->leaf()) || !state_->cgroups.populated(child->leaf()))
     return state_->gone(*child);
   state_->watch_until_empty(child->leaf(), id);
 }
@@ -331,6 +341,7 @@ void LinuxProcesses::quit(int code, std::string_view sentence) {
   for (const auto& leaf : state_->leftover_leaves) state_->cgroups.remove(leaf);
   state_->leftover_leaves.clear();
   state_->cgroups.remove_base();
+  state_->journal.remove_if_empty();
 }
 
 std::int64_t LinuxProcesses::keeper_pid() const { return state_->client.hello().pid; }

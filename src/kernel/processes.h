@@ -33,7 +33,8 @@ namespace svd {
 
 struct ProcessesOptions {
   int socket = 3;               // of the keeper (keeper::engine_fd); ownership is taken
-  std::string state_directory;  // names the cgroup base
+  std::string state_directory;  // names the cgroup base; remembers what runs where there are no cgroups
+  bool use_cgroups = true;      // false: as on a host that has none
   std::string keeper_program;  // absolute path of bin/svd, for the day the keeper dies; empty: then its death
                                // ends the loop
   std::vector<std::string>
@@ -50,8 +51,8 @@ struct ProcessesHandlers {
 class LinuxProcesses final : public ProcessPort {
  public:
   // Greets the keeper, takes over its children and descriptors, and adopts instances found alive in our
-  // cgroups that it does not know (both keeper and engine died). Waits at most 10 s for the keeper. Handlers
-  // run from the loop only.
+  // cgroups, or noted in our journal of children, that it does not know (both keeper and engine died). Waits
+  // at most 10 s for the keeper. Handlers run from the loop only.
   static Result<std::unique_ptr<LinuxProcesses>> connect(const Loop& loop, ProcessesOptions options,
                                                          StdioSource& stdio, ProcessesHandlers handlers);
   ~LinuxProcesses() override;
@@ -59,10 +60,6 @@ class LinuxProcesses final : public ProcessPort {
   // What was taken over in connect(), for Restored::children; exits among them are not reported again as
   // events.
   [[nodiscard]] std::vector<KnownChild> children() const;
-  // For hosts without cgroups, before Engine::restore(): a child that the runtime state remembers and
-  // children() does not have. True when /proc shows that `pid` is still that process (session leader, started
-  // when `known.started` says); it is supervised from then on and in children().
-  bool adopt(const KnownChild& known);
   // Whether this engine was started after another one had served under the same keeper.
   [[nodiscard]] bool taken_over() const;
 

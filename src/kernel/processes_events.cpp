@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::size_t tidy_at_once = 64;   // then others have their turn
 constexpr std::size_t tidy_anyway = 1024;  // even while starts are on their way
-constexpr Millis recheck_delay{100};
 
 struct LimitName {
   int resource;
@@ -146,10 +145,19 @@ void LinuxProcesses::State::on_spawned(Child& child, const keeper::Report& repor
   child.pending.reset();
   if (child.has_cgroup)
     unlabelled.push_back(child.known.id);
-  else if (const auto stat = read_stat(report.pid))
-    child.start_ticks = stat->start_ticks;
+  else
+    remember(child);
   emit(Spawned{child.known.id, report.pid});
   if (child.kill_wanted) kill_now(child);
+}
+
+void LinuxProcesses::State::remember(Child& child) {
+  const auto stat = read_stat(child.known.pid);
+  // It may have ended and been reaped meanwhile: then the pid is nobody's, or a stranger's.
+  if (!stat || (!child.adopted && stat->parent != client.hello().pid)) return;
+  child.start_ticks = stat->start_ticks;
+  if (const auto noted = journal.put({child.known, child.start_ticks, stop_rule(child.stop)}); !noted)
+    note(noted.error().text + ": what runs is known to keeper and engine only, and ended if both die");
 }
 
 void LinuxProcesses::State::on_failed(Child& child, const keeper::Report& report) {
@@ -179,8 +187,8 @@ void LinuxProcesses::State::fail_start(StartId id, StartFailure why) {
 }
 
 void LinuxProcesses::State::end_if_empty(Child& child) {
-  if (!child.has_cgroup || cgroups.vacate(child.leaf()) || !cgroups.populated(child.leaf()))
-    return gone(child);
+  if (!child.has_cgroup) return leave(child.known.id);
+  if (cgroups.vacate(child.leaf()) || !cgroups.populated(child.leaf())) return gone(child);
   kill_now(child);
   watch_until_empty(child.leaf(), child.known.id);
 }
@@ -231,7 +239,12 @@ void LinuxProcesses::State::on_cgroup_event(const std::string& leaf, StartId id)
 
 void LinuxProcesses::State::gone(Child& child) {
   const auto id = child.known.id;
-  if (child.has_cgroup) leftover_leaves.push_back(child.leaf());
+  if (child.has_cgroup) {
+    leftover_leaves.push_back(child.leaf());
+  } else {
+    journal.erase(id);
+    remaining.erase(static_cast<std::uint64_t>(id));
+  }
   children.erase(static_cast<std::uint64_t>(id));
   emit(Gone{id});
 }

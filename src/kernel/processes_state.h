@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inside of LinuxProcesses, shared by its three source files:
+// The inside of LinuxProcesses, shared by its four source files:
 //   processes.cpp           the port: starts, signals, kills, descriptors
 //   processes_events.cpp    what the keeper and the cgroups report, and the order it is told in
 //   processes_takeover.cpp  what a former engine or a dead keeper left
+//   processes_strays.cpp    what a start left, where there are no cgroups
 #pragma once
 
 #include <array>
@@ -14,12 +15,16 @@
 #include <vector>
 
 #include "kernel/cgroups.h"
+#include "kernel/child_journal.h"
 #include "kernel/keeper_client.h"
 #include "kernel/launch_record.h"
 #include "kernel/processes.h"
+#include "kernel/strays.h"
 #include "kernel/users.h"
 
 namespace svd {
+
+constexpr Millis recheck_delay{100};
 
 struct LinuxProcesses::State {
   // One start, from spawn() to Gone.
@@ -29,6 +34,7 @@ struct LinuxProcesses::State {
     StopPolicy stop;
     Life life = Life::spawning;
     bool has_cgroup = false;
+    bool adopted = false;  // not the present keeper's child
     bool kill_wanted = false;
     std::uint64_t start_ticks = 0;  // without cgroups: what tells the process from a later one of its pid
     std::unique_ptr<LaunchPlan> pending;  // until the keeper answered: for the words of a failure
@@ -47,6 +53,11 @@ struct LinuxProcesses::State {
     UniqueFd events;
     IoWatch watch;
   };
+  // A stray that is watched until it ends.
+  struct Remains {
+    UniqueFd process;
+    IoWatch watch;
+  };
   using Children = std::unordered_map<std::uint64_t, Child>;
 
   State(const Loop& loop_in, ProcessesOptions options_in, StdioSource& stdio_in,
@@ -56,6 +67,7 @@ struct LinuxProcesses::State {
   void start(LaunchPlan plan);
   tl::expected<LaunchDetails, StartFailure> prepare(LaunchPlan& plan, Child& child, UniqueFd& log);
   void complete_environment(LaunchPlan& plan, const Identity& identity);
+  void mark_environment(LaunchPlan& plan) const;
   void queue_record(StartId id, std::string record, UniqueFd log);
   void send_in_file(StartId id, const std::string& record, UniqueFd log);
   void send_batch();
@@ -75,18 +87,32 @@ struct LinuxProcesses::State {
   void on_cgroup_event(const std::string& leaf, StartId id);
   void recheck_unwatched();
   void gone(Child& child);
+  void remember(Child& child);      // in the journal: there is no cgroup that would
   void note(std::string sentence);  // for degraded(); once
   void tidy();                      // what nobody waits for: labels, empty cgroups
+
+  // processes_strays.cpp
+  void leave(StartId id);  // its main process has ended; Gone when a look finds nothing of it
+  void look_for_strays();
+  bool attend_to(Child& child, const std::vector<Stray>& strays);
+  void stray_ended(StartId id, Remains& one);
+  void look_later(StartId id);
+  void end_unknown_starts();
+  [[nodiscard]] std::map<StartId, Stray> find_born(const std::set<StartId>& ids) const;
+  [[nodiscard]] std::optional<std::vector<Process>> relatives(bool everywhere) const;
 
   // processes_takeover.cpp
   Result<> connect();
   void configure();
+  void read_mark();
   void take_over(const KeeperClient::Child& child);
   void take_stock_of_cgroups();
   bool adopt_from_cgroup(const Cgroups::Leaf& leaf, const std::string& path);
-  bool adopt_child(Child child);     // offers it, and knows it from then on
-  bool offer(const Child& child);    // a process that is still ours goes to the keeper, with a pidfd
-  void recover_start(Child& child);  // it was asked for, and the answer died with the keeper
+  void take_stock_of_journal(const std::vector<ChildJournal::Entry>& noted);
+  bool adopt_child(Child child);   // offers it, and knows it from then on
+  bool offer(const Child& child);  // a process that is still ours goes to the keeper, with a pidfd
+  void recover_starts();           // they were asked for, and the answers died with the keeper
+  void recover_start(Child& child);
   void keeper_lost();
   void replace_keeper();
   void hand_over();
@@ -102,6 +128,7 @@ struct LinuxProcesses::State {
   StdioSource& stdio;
   ProcessesHandlers handlers;
   Cgroups cgroups;
+  ChildJournal journal;
   Users users;
   std::optional<Identity> own_identity;  // looked up when first needed
   KeeperClient client;
@@ -119,8 +146,14 @@ struct LinuxProcesses::State {
   std::vector<std::unique_ptr<Emptying>> emptied;  // their handlers may still be running
   std::vector<std::string> leftover_leaves;        // to remove
   std::vector<StartId> unlabelled;
-  Timer recheck;  // of cgroups that could not be watched
+  Timer recheck;  // of what could not be watched
   std::vector<StartId> unwatched;
+
+  std::string mark;              // of our starts, in their environment
+  std::vector<StartId> leaving;  // to be looked for
+  Idle looking;
+  std::unordered_map<std::uint64_t, std::vector<std::unique_ptr<Remains>>> remaining;  // of start ids
+  Timer last_look;  // for a birth that went on while its keeper died
 
   Timer retry;  // of starting a keeper
   Millis retry_delay{0};

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "files/io.h"
 #include "kernel/proc.h"
 #include "kernel/processes_state.h"
 
@@ -16,8 +17,9 @@ namespace {
 // After every other source, reconcile included.
 constexpr auto after_idle = static_cast<Priority>(static_cast<std::int64_t>(Priority::idle) + 1);
 constexpr Millis first_retry{100}, longest_retry{5'000};
-// Between the engine's decision to start a process and its birth, and of the clock of /proc.
-constexpr std::int64_t earliest_us = -100'000, latest_us = 10'000'000;
+
+// A birth that was in the middle of execve(2) when the keeper died shows its mark when that is done.
+constexpr Millis last_look_delay{2'000};
 
 UniqueFd open_pidfd(std::int64_t pid) {
   return UniqueFd{static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0))};
@@ -25,6 +27,19 @@ UniqueFd open_pidfd(std::int64_t pid) {
 
 ExitStatus status_of(const keeper::Child& child) {
   return {static_cast<ExitStatus::Kind>(child.ended), child.number, child.core_dumped != 0};
+}
+
+// Of those that lead a session, the one that was born first; 0: none does.
+std::int64_t first_leader(const std::vector<std::int64_t>& pids) {
+  std::int64_t leader = 0;
+  std::uint64_t first = ~0ULL;
+  for (const auto pid : pids) {
+    const auto stat = read_stat(pid);
+    if (!stat || stat->session != pid || stat->start_ticks >= first) continue;
+    first = stat->start_ticks;
+    leader = pid;
+  }
+  return leader;
 }
 
 StopPolicy policy_of(const keeper::StopRule& rule) {
@@ -49,29 +64,24 @@ std::vector<KnownChild> LinuxProcesses::children() const {
   return known;
 }
 
-bool LinuxProcesses::adopt(const KnownChild& known) {
-  if (known.pid <= 1 || known.exited || state_->find(known.id) != nullptr) return false;
-  const auto stat = read_stat(known.pid);
-  if (!stat || stat->session != known.pid || stat->state == 'Z') return false;
-  const auto after = start_wall_us(*stat) - known.started.micros;
-  if (after < earliest_us || after > latest_us) return false;
-  State::Child child;
-  child.known = known;
-  child.start_ticks = stat->start_ticks;
-  return state_->adopt_child(std::move(child));
-}
-
 Result<> LinuxProcesses::State::connect() {
   SVD_CHECK(deferred.arm(loop, Priority::exit, [this] { tell(); }));
   SVD_CHECK(tidying.arm(loop, after_idle, [this] { tidy(); }));
   SVD_CHECK(recheck.arm(loop, Priority::cgroup, [this] { recheck_unwatched(); }));
   SVD_CHECK(retry.arm(loop, Priority::exit, [this] { replace_keeper(); }));
+  SVD_CHECK(looking.arm(loop, Priority::cgroup, [this] { look_for_strays(); }));
+  SVD_CHECK(last_look.arm(loop, Priority::cgroup, [this] { end_unknown_starts(); }));
   SVD_TRY(auto listing, client.greet(UniqueFd{std::exchange(options.socket, -1)}));
   missing = client.hello().missing;
   configure();
+  // Also where there are cgroups now: the last daemon may have had none.
+  const auto noted = journal.load();
+  if (!cgroups.available() || !noted.empty()) read_mark();
   for (const auto& child : listing.children) take_over(child);
   for (auto& [name, fd] : listing.held) held.insert_or_assign(name, std::move(fd));
   if (cgroups.available()) take_stock_of_cgroups();
+  take_stock_of_journal(noted);
+  if (client.hello().engines == 0) end_unknown_starts();
   return {};
 }
 
@@ -100,8 +110,7 @@ void LinuxProcesses::State::take_over(const KeeperClient::Child& from) {
   child.stop = policy_of(facts.stop);
   child.life = child.known.exited ? Child::Life::exited : Child::Life::running;
   child.has_cgroup = !from.cgroup.empty() && cgroups.available();
-  if (!child.has_cgroup && !child.known.exited)
-    if (const auto stat = read_stat(facts.pid)) child.start_ticks = stat->start_ticks;
+  child.adopted = facts.adopted != 0;
   if (child.has_cgroup) unlabelled.push_back(child.known.id);  // the former engine may not have come to it
   children.insert_or_assign(facts.id, std::move(child));
 }
@@ -129,6 +138,30 @@ bool LinuxProcesses::State::adopt_from_cgroup(const Cgroups::Leaf& leaf, const s
   child.known = std::move(*known);
   child.has_cgroup = true;
   return adopt_child(std::move(child));
+}
+
+// A state directory that cannot be made is the state's complaint.
+void LinuxProcesses::State::read_mark() {
+  (void)make_directories(options.state_directory, 0700);
+  mark = mark_of(options.state_directory);
+}
+
+// What a keeper and an engine that both died had running without cgroups.
+void LinuxProcesses::State::take_stock_of_journal(const std::vector<ChildJournal::Entry>& noted) {
+  for (const auto& entry : noted) {
+    if (Child* const known = find(entry.child.id)) {
+      known->start_ticks = entry.start_ticks;
+      continue;
+    }
+    Child child;
+    child.known = entry.child;
+    child.stop = policy_of(entry.stop);
+    child.start_ticks = entry.start_ticks;
+    if (!adopt_child(std::move(child))) journal.erase(entry.child.id);
+  }
+  for (auto& [id, child] : children)
+    if (!child.has_cgroup && child.life == Child::Life::running && !journal.contains(child.known.id))
+      remember(child);
 }
 
 bool LinuxProcesses::State::is_still_ours(const Child& child) const {
@@ -162,27 +195,52 @@ bool LinuxProcesses::State::offer(const Child& child) {
 
 bool LinuxProcesses::State::adopt_child(Child child) {
   child.life = Child::Life::running;
+  child.adopted = true;
   if (!offer(child)) return false;
   const auto id = static_cast<std::uint64_t>(child.known.id);
   children.insert_or_assign(id, std::move(child));
   return true;
 }
 
-// The keeper may have come to it before it died. Then the first process of the fresh cgroup, leader of a
-// session, is it.
-void LinuxProcesses::State::recover_start(Child& child) {
-  std::uint64_t first = ~0ULL;
-  for (const auto pid : child.has_cgroup ? cgroups.members(child.leaf()) : std::vector<std::int64_t>{}) {
-    const auto stat = read_stat(pid);
-    if (!stat || stat->session != pid || stat->start_ticks >= first) continue;
-    first = stat->start_ticks;
-    child.known.pid = pid;
+// The keeper may have come to them before it died. Of a cgroup, fresh as it is, and of those that bear a
+// start's mark, the first leader of a session is the main process. Who has not come that far dies with the
+// keeper.
+void LinuxProcesses::State::recover_starts() {
+  std::set<StartId> unmarked;
+  std::vector<Child*> starts;
+  for (auto& [id, child] : children) {
+    if (child.life != Child::Life::spawning) continue;
+    starts.push_back(&child);
+    if (!child.has_cgroup) unmarked.insert(child.known.id);
   }
-  if (child.known.pid == 0 || !offer(child))
+  const auto born = find_born(unmarked);
+  for (Child* const child : starts) {
+    if (const auto found = born.find(child->known.id); found != born.end()) {
+      child->known.pid = found->second.pid;
+      child->start_ticks = found->second.start_ticks;
+    } else if (child->has_cgroup) {
+      child->known.pid = first_leader(cgroups.members(child->leaf()));
+    }
+    recover_start(*child);
+  }
+}
+
+void LinuxProcesses::State::recover_start(Child& child) {
+  child.adopted = true;
+  if (child.known.pid == 0 || !offer(child)) {
+    if (child.has_cgroup && cgroups.populated(child.leaf())) {
+      cgroups.kill(child.leaf());
+      watch_until_empty(child.leaf(), child.known.id);  // and removed then
+      child.has_cgroup = false;
+    }
     return fail_start(child.known.id, {StartStage::keeper, ECONNRESET, {}});
+  }
   child.life = Child::Life::running;
   child.pending.reset();
-  unlabelled.push_back(child.known.id);
+  if (child.has_cgroup)
+    unlabelled.push_back(child.known.id);
+  else
+    remember(child);
   emit(Spawned{child.known.id, child.known.pid});
   if (child.kill_wanted) kill_now(child);
 }
@@ -220,11 +278,14 @@ void LinuxProcesses::State::hand_over() {
   for (auto& [id, child] : children) taken.push_back(&child);
   for (Child* const child : taken) {
     if (child->life == Child::Life::exited) continue;
-    if (child->life == Child::Life::spawning) {
-      recover_start(*child);
-    } else if (!offer(*child)) {
-      on_exited(*child, {ExitStatus::Kind::unknown, 0, false});
-    }
+    if (child->life == Child::Life::spawning) continue;
+    child->adopted = true;
+    if (!offer(*child)) on_exited(*child, {ExitStatus::Kind::unknown, 0, false});
+  }
+  recover_starts();
+  if (!mark.empty()) {
+    end_unknown_starts();
+    (void)last_look.set(Loop::now().mono + last_look_delay);
   }
   if (is_ready) client.send(keeper::Type::ready, 0, {});
   tidying.request();

@@ -68,6 +68,7 @@ only a shell would understand (`|`, `&&`, `>`, `$HOME`, `~/`, `NAME=value` in fr
 
 From weakest to strongest: `PATH`, `SVD_ECOSYSTEM`, `SVD_APP`, `SVD_INSTANCE` (its slot), `SVD_INSTANCES`, `SVD_REVISION`, `NODE_APP_INSTANCE`; `HOME`, `USER`,
 `LOGNAME` and `SHELL` of its user; `pass_env`; `env_file`; `env`. Then the slot is added to what `increment_env` names. Nothing else is inherited.
+Where there are no cgroups, `SVD_START` comes along: by it the daemon knows a process that has left its instance's session.
 
 An env file has lines `NAME=value`, optionally after `export`; blank lines and `#` comments are skipped, also behind a value. `'…'` is taken as it
 stands, `"…"` knows `\n`, `\r`, `\t`, `\"`, `\\` and `\$`, and both may span lines. `$NAME` is not expanded. Files are read at apply, not later: a

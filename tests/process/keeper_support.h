@@ -148,6 +148,14 @@ class Prefix {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }
 
+  // Stopped first, so that neither can start the other anew.
+  void kill_both() {
+    REQUIRE(::kill(child, SIGSTOP) == 0);
+    REQUIRE(::kill(engine_pid, SIGKILL) == 0);
+    REQUIRE(::kill(child, SIGKILL) == 0);
+    exit_code();
+  }
+
   TempDir home;
   pid_t child = 0;          // the keeper that we started
   std::int64_t keeper = 0;  // the one that the engine talks to

@@ -240,10 +240,7 @@ TEST_CASE("after both keeper and engine were killed, the cgroups tell who is who
   prefix.expect("exited 3 ");
   prefix.wait_for_label(1);
 
-  REQUIRE(::kill(prefix.child, SIGSTOP) == 0);
-  REQUIRE(::kill(prefix.engine_pid, SIGKILL) == 0);
-  REQUIRE(::kill(prefix.child, SIGKILL) == 0);
-  prefix.exit_code();
+  prefix.kill_both();
   prefix.start();
   prefix.meet_engine();
   CHECK_FALSE(prefix.taken_over);
@@ -253,6 +250,70 @@ TEST_CASE("after both keeper and engine were killed, the cgroups tell who is who
   CHECK(is_alive(pid));
   prefix.say("signal 1 15");
   prefix.expect("exited 1 3 0");
+}
+
+TEST_CASE("after both keeper and engine were killed without cgroups, the journal tells who is who",
+          "[keeper]") {
+  Prefix prefix;
+  const auto begin = [&] {
+    prefix.start({"--without-cgroups"});
+    prefix.meet_engine();
+  };
+  begin();
+  prefix.say("ready");
+  const auto pid = prefix.spawn(1, "/bin/sleep 1000");
+  const auto dead = prefix.spawn(2, "/bin/sleep 1000");
+  prefix.spawn(3, "/bin/true");
+  prefix.expect("exited 3 1 0");
+  prefix.say("kill 3");
+  prefix.expect("gone 3");
+
+  const bool is_noted = GENERATE(true, false);
+  prefix.kill_both();
+  REQUIRE(::kill(static_cast<pid_t>(dead), SIGKILL) == 0);
+  prefix.wait_for_end_of(dead);
+  if (!is_noted) std::filesystem::remove(prefix.home / "state/children");
+  begin();
+  CHECK_FALSE(prefix.taken_over);
+  CHECK_FALSE(prefix.has_found("child 2 "));
+  CHECK_FALSE(prefix.has_found("child 3 "));
+  if (!is_noted) {  // nobody knows what it was: it does not run on unsupervised
+    CHECK(prefix.found.size() == 2);
+    CHECK(prefix.has_found("note processes of start 1 were left over"));
+    CHECK_FALSE(is_alive(pid));
+    return;
+  }
+  CHECK(prefix.has_found("child " + id_and(1, std::to_string(pid) + " 0 0 0 shop:web/1 5 6")));
+  CHECK(is_alive(pid));
+  // A second time, with the same children.
+  prefix.kill_both();
+  begin();
+  CHECK(prefix.has_found("child " + id_and(1, std::to_string(pid) + " 0 0 0 shop:web/1 5 6")));
+  prefix.say("signal 1 15");
+  prefix.expect("exited 1 3 0");
+}
+
+TEST_CASE("a child that was being born when the keeper was killed does not outlive it", "[keeper][cgroups]") {
+  Prefix prefix;
+  prefix.start();
+  prefix.meet_engine();
+  if (prefix.has_found("note no cgroups")) return;
+  prefix.say("ready");
+  // Frozen before its first instruction; the keeper waits for it.
+  const Cgroups cgroups = Cgroups::find(prefix.home / "state");
+  REQUIRE(prefix.spawn(1, "/bin/sleep 1000") > 0);
+  std::ofstream{cgroups.base() + "/shop:web/cgroup.freeze"} << "1";
+  prefix.say("spawn 2 /bin/sleep 1000");
+  while (cgroups.members("shop:web/2.2").empty()) ::sched_yield();
+  const auto half_born = cgroups.members("shop:web/2.2").front();
+  prefix.pids[2] = half_born;
+  REQUIRE(::kill(prefix.child, SIGKILL) == 0);
+  CHECK(prefix.exit_code() == -SIGKILL);
+  std::istringstream replaced{prefix.expect("replaced ")};
+  std::string verb;
+  replaced >> verb >> prefix.keeper;
+  prefix.expect("failed 2 14 " + std::to_string(ECONNRESET));
+  prefix.wait_for_end_of(half_born);
 }
 
 TEST_CASE("SIGTERM is the engine's to handle, a second one is forced, SIGHUP is passed along", "[keeper]") {

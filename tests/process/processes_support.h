@@ -101,7 +101,7 @@ class FixedStdio : public StdioSource {
 // Where instances of one test live; their cgroup base is named after `home`.
 class Lab {
  public:
-  Lab() { connect(start_keeper()); }
+  explicit Lab(bool use_cgroups = true) : use_cgroups_{use_cgroups} { connect(start_keeper()); }
   Lab(const Lab&) = delete;
   Lab& operator=(const Lab&) = delete;
   ~Lab() { end(); }
@@ -111,6 +111,7 @@ class Lab {
         LinuxProcesses::connect(loop,
                                 {.socket = socket.release(),
                                  .state_directory = home.path(),
+                                 .use_cgroups = use_cgroups_,
                                  .keeper_program = SVD_KEEPER,
                                  .arguments = {}},
                                 stdio,
@@ -231,6 +232,9 @@ class Lab {
   std::uint64_t last = 0;
   std::int64_t keeper = 0;
   std::unique_ptr<LinuxProcesses> processes;
+
+ private:
+  bool use_cgroups_;
 };
 
 }  // namespace svd::test

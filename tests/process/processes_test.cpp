@@ -174,31 +174,6 @@ TEST_CASE("an app's limit of descriptors is the daemon's own unless it asks for 
   CHECK(lab.output(lab.plan({"/bin/sh", "-c", "ulimit -Sn"})) == std::to_string(own.rlim_cur) + "\n");
 }
 
-TEST_CASE("stray children go with their instance", "[processes]") {
-  Lab lab;
-  if (lab.processes->cgroup(StartId{1}, {}).empty())
-    return;  // said in degraded(): not promised without cgroups
-  lab.make_fifo("up");
-  auto plan = lab.plan(
-      {"/bin/sh", "-c",
-       "setsid sleep 1000 & (setsid sh -c 'sleep 1000 & echo > up; exec sleep 1000' &); exec sleep 1000"});
-  const auto id = plan.id;
-  const auto slot = plan.slot;
-  const auto pid = lab.start(std::move(plan));
-  const auto members = lab.processes->cgroup(id, slot) + "/cgroup.procs";
-  const auto strays = [&] {
-    const auto text = slurp(members);
-    return std::ranges::count(text, '\n');
-  };
-  lab.read_fifo("up");
-  CHECK(strays() == 4);
-  REQUIRE(::kill(static_cast<pid_t>(pid), SIGKILL) == 0);
-  CHECK(lab.exit_of(id) == ExitStatus{ExitStatus::Kind::signal, SIGKILL, false});
-  CHECK(strays() == 3);
-  lab.kill_and_wait(id);
-  CHECK(slurp(members).empty());
-}
-
 TEST_CASE("killing a living instance ends with its exit, then with nothing left", "[processes]") {
   Lab lab;
   auto plan = lab.plan({"/bin/sh", "-c", "trap '' TERM; sleep 1000 & while :; do sleep 1000; done"});

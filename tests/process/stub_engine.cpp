@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An engine without policy, for tests of what outlives an engine: LinuxProcesses driven by lines over a
 // socket of the test's.
-//   stub_engine --control PATH --state DIRECTORY [anything]
+//   stub_engine --control PATH --state DIRECTORY [--without-cgroups] [anything]
 // Commands: spawn ID WORDS… | spawn_many FIRST COUNT WORDS… | signal ID NUMBER | kill ID | forget ID | hold
 // NAME PATH | quit CODE | ready Answers: hello PID KEEPER TAKEN_OVER, child ID PID EXITED KIND NUMBER SLOT
 // REVISION GENERATION, held NAME, note TEXT, listed; then events: spawned ID PID, failed ID STAGE ERRNO,
@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -46,7 +47,12 @@ class StubEngine {
     auto keeper =
         std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path().parent_path() / "bin/svd";
     auto connected = LinuxProcesses::connect(
-        loop_, {.socket = 3, .state_directory = state_, .keeper_program = keeper, .arguments = arguments_},
+        loop_,
+        {.socket = 3,
+         .state_directory = state_,
+         .use_cgroups = std::ranges::find(arguments_, "--without-cgroups") == arguments_.end(),
+         .keeper_program = keeper,
+         .arguments = arguments_},
         stdio_,
         {.event = [this](const Event& event) { std::visit([this](const auto& one) { tell(one); }, event); },
          .shutdown = [this](bool force) { say("shutdown " + std::to_string(force)); },

@@ -4,6 +4,7 @@
 //
 //   report PATH   "PID SLOT MONOTONIC_NS" and a newline; the time was taken first of all
 //   ignore        SIGTERM and SIGINT are ignored from here on
+//   overwrite     its environment, where /proc shows it, with zeros
 //   strays PATH   leaves two behind: one in a session of its own, one forked twice; each reports its pid, and "stray"
 //   line BYTES    one line of 'x' of that many bytes, the newline included
 //   binary BYTES  every byte value in turn
@@ -30,6 +31,11 @@ static void report(const char* path, const char* what) {
   const int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
   if (fd < 0 || write(fd, line, (size_t)length) != length) _exit(99);
   close(fd);
+}
+
+extern char** environ;
+static void overwrite(void) {
+  for (char** variable = environ; *variable; ++variable) memset(*variable, 0, strlen(*variable));
 }
 
 static void wait_for_ever(void) {
@@ -82,6 +88,11 @@ int main(int argc, char** argv) {
     if (strcmp(verb, "ignore") == 0) {
       signal(SIGTERM, SIG_IGN);
       signal(SIGINT, SIG_IGN);
+      continue;
+    }
+    if (strcmp(verb, "overwrite") == 0) {
+      slot = slot ? strdup(slot) : NULL;
+      overwrite();
       continue;
     }
     const char* value = ++i < argc ? argv[i] : "";

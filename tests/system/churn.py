@@ -7,59 +7,11 @@ import signal
 import subprocess
 import time
 
-from harness import APP, Daemon, Failed, SVCTL, alive, check, equal, run, say, spread, wait_gone
+from harness import APP, Daemon, Failed, SVCTL, alive, check, descendants, equal, run, say, spread, wait_gone
+from herd import Herd, ecosystem
 
 COUNT, ENGINE_KILLS, KEEPER_KILLS = 100, 50, 10
 PACE = 0.1  # seconds from one instance's death to the next
-
-
-def ecosystem(reports):
-    # Each instance ends in a way of its own, so that a mixed-up exit status would show.
-    return ("version: 1\nname: t\napps:\n  web:\n"
-            f"    exec: [{APP}, report, {reports.path}, wait]\n    instances: {COUNT}\n"
-            "    logs: { to: none }\n    restart: { delay: 0ms, max_restarts: 1000000 }\n")
-
-
-class Herd:
-    """What must be true of the instances: who lives under which pid, and how often each was killed."""
-
-    def __init__(self, reports):
-        self.reports = reports
-        self.pids = {slot: pid for pid, slot, _ in reports.next(COUNT)}
-        self.kills = {slot: 0 for slot in self.pids}
-        self.last = {}
-        self.out = set()  # killed, and not back yet
-
-    def kill_one(self):
-        slot = random.choice(sorted(set(self.pids) - self.out))
-        number = random.choice([signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGUSR1, signal.SIGALRM])
-        self.kills[slot] += 1
-        self.last[slot] = number
-        self.out.add(slot)
-        os.kill(self.pids[slot], number)
-
-    def take_in(self, found):
-        for pid, slot, _ in found:
-            check(slot in self.out, f"slot {slot} was started again although nobody had killed it")
-            self.out.remove(slot)
-            self.pids[slot] = pid
-
-    def settle(self):
-        self.take_in(self.reports.next(len(self.out)))
-
-    def verify(self, svd, unknown_allowed=False):
-        """The herd as svd sees it and as it is."""
-        self.take_in(self.reports.pending())
-        svd.wait_ready("t:web", COUNT)
-        for name, one in svd.instances().items():
-            slot = name.split("/")[1]
-            equal(one["pid"], self.pids[slot], f"{name}'s pid")
-            check(alive(one["pid"]), f"{name} lives")
-            equal(one["restarts"], self.kills[slot], f"{name}'s restarts")
-            if slot in self.last:
-                want = f"signal {signal.Signals(self.last[slot]).name}"
-                known = one["last_exit"].removesuffix(" (core dumped)")
-                check(known == want or (unknown_allowed and "unknown" in known), f"{name}'s last exit: have {known!r}, want {want!r}")
 
 
 def until_it_answers(svd, begun):
@@ -85,8 +37,8 @@ def engine_killed_under_churn():
     """100 instances, one dies every 100 ms, the engine is killed 50 times: exactly the dead are restarted, once each"""
     with Daemon() as svd:
         reports = svd.reports()
-        svd.apply(ecosystem(reports))
-        herd, answers = Herd(reports), []
+        svd.apply(ecosystem(reports, COUNT))
+        herd, answers = Herd(reports, COUNT), []
         keeper = svd.daemon()["pid"]
         for _ in range(ENGINE_KILLS):
             churn_for(herd, random.uniform(0, 3 * PACE))
@@ -111,8 +63,8 @@ def keeper_killed():
     """the keeper killed 10 times: no instance is restarted, none is left unsupervised"""
     with Daemon() as svd:
         reports = svd.reports()
-        svd.apply(ecosystem(reports))
-        herd, answers = Herd(reports), []
+        svd.apply(ecosystem(reports, COUNT))
+        herd, answers = Herd(reports, COUNT), []
         for _ in range(KEEPER_KILLS):
             keeper = svd.daemon()["pid"]
             begun = time.monotonic()
@@ -134,13 +86,10 @@ def both_killed():
     """keeper and engine killed together: the next daemon takes over what still runs, and nothing runs twice"""
     with Daemon() as svd:
         reports = svd.reports()
-        svd.apply(ecosystem(reports))
-        herd = Herd(reports)
-        daemon = svd.daemon()
-        os.kill(daemon["pid"], signal.SIGKILL)
-        os.kill(daemon["engine_pid"], signal.SIGKILL)
-        wait_gone([daemon["pid"], daemon["engine_pid"]], what="the old daemon")
-        svd.apply(ecosystem(reports))
+        svd.apply(ecosystem(reports, COUNT))
+        herd = Herd(reports, COUNT)
+        svd.kill_both()
+        svd.apply(ecosystem(reports, COUNT))
         svd.wait_ready("t:web", COUNT)
         running = svd.pids()
         equal(len(running), COUNT, "instances")
@@ -148,4 +97,48 @@ def both_killed():
         equal(left, [], "processes of the first life that nobody supervises")
 
 
-run(engine_killed_under_churn, keeper_killed, both_killed)
+def killed_while_starting(kill, **environment):
+    """Ten times 200 instances are started, and somebody of svd is killed in the middle of it."""
+    with Daemon(**environment) as svd:
+        reports = svd.reports()
+        svd.apply(ecosystem(reports, 0))
+        for round_ in range(10):
+            svd.apply(ecosystem(reports, 0))
+            svd.apply(ecosystem(reports, 200), "--no-wait")
+            reports.next(random.randrange(1, 150))
+            kill(svd)
+            svd.apply(ecosystem(reports, 200), ok=False)  # starts that the keeper took along are failures of that change
+            svd.wait_ready("t:web", 200)
+            ours = {pid for pid in descendants() if alive(pid) and os.readlink(f"/proc/{pid}/exe") == os.path.realpath(APP)}
+            equal(ours, set(svd.pids().values()), f"who runs, after round {round_}")
+            reports.pending()
+
+
+def kill_the_keeper(svd):
+    keeper = svd.daemon()["pid"]
+    os.kill(keeper, signal.SIGKILL)
+    wait_gone([keeper], what="the old keeper")
+
+
+def keeper_killed_while_starting():
+    """the keeper killed in the middle of many starts: afterwards each instance runs once, and no other process"""
+    killed_while_starting(kill_the_keeper)
+
+
+def both_killed_while_starting():
+    """the same with keeper and engine killed together"""
+    killed_while_starting(Daemon.kill_both)
+
+
+def keeper_killed_while_starting_without_cgroups():
+    """the keeper killed in the middle of many starts, without cgroups"""
+    killed_while_starting(kill_the_keeper, SVD_CGROUPS="off")
+
+
+def both_killed_while_starting_without_cgroups():
+    """keeper and engine killed together in the middle of many starts, without cgroups"""
+    killed_while_starting(Daemon.kill_both, SVD_CGROUPS="off")
+
+
+run(engine_killed_under_churn, keeper_killed, both_killed, keeper_killed_while_starting, both_killed_while_starting,
+    keeper_killed_while_starting_without_cgroups, both_killed_while_starting_without_cgroups)

@@ -215,6 +215,14 @@ class Daemon:
     def daemon(self):
         return self.json("daemon", "status")
 
+    def kill_both(self):
+        """Keeper and engine at once, so that neither can start the other anew."""
+        daemon = self.daemon()
+        os.kill(daemon["pid"], signal.SIGSTOP)
+        os.kill(daemon["engine_pid"], signal.SIGKILL)
+        os.kill(daemon["pid"], signal.SIGKILL)
+        wait_gone([daemon["pid"], daemon["engine_pid"]], what="the old daemon")
+
     # --- waiting -----------------------------------------------------------------------------------------------------
 
     def wait_until(self, condition, what, timeout=TIMEOUT):

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/strays.h"
+
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <unordered_map>
+
+namespace svd {
+namespace {
+
+std::string hex(std::uint64_t value) {
+  std::string out(16, '0');
+  for (std::size_t i = 16; i-- > 0; value >>= 4U) out[i] = "0123456789abcdef"[value & 15U];
+  return out;
+}
+
+class Search {
+ public:
+  Search(const std::vector<Process>& processes, const StraySearch& search) : search_{search} {
+    for (const auto& process : processes) known_.emplace(process.pid, Member{&process, {}, false});
+  }
+
+  // Its own words first; then its session; then its parent's, whose own come first in turn.
+  std::optional<StartId> owner(std::int64_t pid) {
+    std::optional<StartId> answer;
+    std::vector<Member*> asked;
+    for (auto found = known_.find(pid); found != known_.end();
+         found = known_.find(found->second.process->stat.parent)) {
+      auto& member = found->second;
+      if (member.decided) {  // or being asked: a recycled pid could make a circle
+        answer = member.owner;
+        break;
+      }
+      member.decided = true;
+      asked.push_back(&member);
+      if (const auto told = start_of(search_.environment(member.process->pid), search_.mark)) {
+        if (search_.is_wanted(*told)) answer = told;
+        break;
+      }
+      if ((answer = search_.leads(member.process->stat.session))) break;
+    }
+    for (Member* const member : asked) member->owner = answer;
+    return answer;
+  }
+
+ private:
+  struct Member {
+    const Process* process;
+    std::optional<StartId> owner;
+    bool decided;
+  };
+  const StraySearch& search_;
+  std::unordered_map<std::int64_t, Member> known_;
+};
+
+}  // namespace
+
+std::string mark_of(const std::string& state_directory) {
+  struct stat about {};
+  if (::stat(state_directory.c_str(), &about) < 0) return {};
+  return hex(about.st_dev) + hex(about.st_ino);
+}
+
+std::string start_value(std::string_view mark, StartId id) {
+  return std::string{mark} + "." + std::to_string(static_cast<std::uint64_t>(id));
+}
+
+std::optional<StartId> start_of(std::string_view environment, std::string_view mark) {
+  const auto wanted = std::string{start_variable} + "=" + std::string{mark} + ".";
+  while (!environment.empty()) {
+    const auto end = environment.find('\0');
+    auto variable = environment.substr(0, end);
+    environment.remove_prefix(end == std::string_view::npos ? environment.size() : end + 1);
+    if (!variable.starts_with(wanted)) continue;
+    variable.remove_prefix(wanted.size());
+    std::uint64_t id = 0;
+    const auto read = std::from_chars(variable.data(), variable.data() + variable.size(), id);
+    if (read.ec == std::errc{} && read.ptr == variable.data() + variable.size() && id != 0)
+      return StartId{id};
+  }
+  return std::nullopt;
+}
+
+std::vector<Stray> find_strays(const std::vector<Process>& processes, const StraySearch& search) {
+  std::vector<Stray> found;
+  Search owners{processes, search};
+  for (const auto& process : processes) {
+    if (process.stat.state == 'Z' || process.stat.state == 'X') continue;
+    if (const auto id = owners.owner(process.pid))
+      found.push_back({*id, process.pid, process.stat.start_ticks, process.stat.session == process.pid});
+  }
+  return found;
+}
+
+UniqueFd open_stray(const Stray& stray) {
+  // First the pidfd, then the question whose it is: in this order a recycled pid cannot slip in.
+  UniqueFd process{static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(stray.pid), 0))};
+  if (!process) return process;
+  const auto stat = read_stat(stray.pid);
+  if (!stat || stat->start_ticks != stray.start_ticks) process.reset();
+  return process;
+}
+
+}  // namespace svd
