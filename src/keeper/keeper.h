@@ -3,6 +3,7 @@
 // its own header and take the object as their argument.
 //
 //   main.cpp    options, set-up, the loop
+//               (`svd -- COMMAND…` is a program of its own: command.h)
 //   engine.cpp  starts the engine, and again when it dies
 //   serve.cpp   carries out what the engine asks for
 //   outbox.cpp  tells the engine what happened; the tables are its queue

@@ -195,6 +195,7 @@ void run() {
 
 int main(int argc, char** argv) {
   if (const int code = read_options(argc, argv, keeper.options); code >= 0) return code;
+  if (keeper.options.command.argv != nullptr) return run_command(keeper.options.command);
   if (!set_up()) {
     note("cannot start", errno);
     return 1;

@@ -12,15 +12,28 @@ namespace svd::keeper {
 namespace {
 
 constexpr char usage[] =
-    "usage: svd [--foreground | --daemonize] [--ready-fd N] [engine options]\n"
+    "usage: svd [--foreground | --daemonize] [--ready-fd N]    a daemon that svctl talks to\n"
+    "       svd [--profile PROFILE] FILE                       the same with FILE applied: a container's "
+    "init\n"
+    "       svd [OPTION...] -- COMMAND [ARGUMENT...]           the init of one command\n"
     "\n"
-    "The keeper: starts the engine (../libexec/svd/engine), spawns and reaps for it, and starts it again\n"
-    "when it dies. Usually started by svctl, systemd or a container's entry point.\n"
+    "Daemon:\n"
+    "  --foreground        stay in the foreground and log to stderr (the default)\n"
+    "  --daemonize         go to the background and log to svd.log in the log directory\n"
+    "  --ready-fd N        write \"ready\" or one line saying what went wrong to descriptor N, then close "
+    "it\n"
     "\n"
-    "  --foreground   stay in the foreground and log to stderr (the default)\n"
-    "  --daemonize    go to the background\n"
-    "  --ready-fd N   write \"ready\" or one line saying what went wrong to descriptor N, then close it\n"
-    "  --version      print the version\n";
+    "Command (all signals are passed on to it; svd ends with its exit code, or 128 + signal):\n"
+    "  -g, --group              pass signals on to the process group of the command\n"
+    "  -e, --success-exit CODE  end with 0 instead of CODE; may be given again\n"
+    "  -p, --parent-death SIG   take the death of svd's parent for this signal\n"
+    "  -r, --rewrite SIG:SIG    pass on the second signal for the first one, 0 for none; may be given again\n"
+    "  -s, --subreaper          accepted for tini's sake: svd always reaps orphans\n"
+    "  -w, --warn               say which orphans were reaped\n"
+    "  -v, --verbose            say that, and which signals are passed on\n"
+    "\n"
+    "  -h, --help          print this text\n"
+    "  --version           print the version\n";
 
 int print(const char* text) { return ::write(STDOUT_FILENO, text, std::strlen(text)) < 0 ? 1 : 0; }
 
@@ -47,16 +60,13 @@ bool find_engine(char* out, std::size_t size) {
   return true;
 }
 
-}  // namespace
-
-int read_options(int argc, char** argv, Options& out) {
+// What the keeper takes for itself goes; the rest is for the engine, whose argv is left behind.
+bool take_options(int argc, char** argv, Options& out) {
   static char name[] = "engine";
   int kept = 1;
   bool usable = true;
   for (int i = 1; i < argc; ++i) {
     const char* const option = argv[i];
-    if (std::strcmp(option, "--version") == 0) return print("svd " SVD_VERSION "\n");
-    if (std::strcmp(option, "--help") == 0) return print(usage);
     if (std::strcmp(option, "--adopt") == 0) {
       out.adopt = true;
       continue;
@@ -72,7 +82,19 @@ int read_options(int argc, char** argv, Options& out) {
   argv[kept] = nullptr;
   argv[0] = name;
   out.engine_argv = argv;
-  if (!usable) {
+  return usable;
+}
+
+}  // namespace
+
+int read_options(int argc, char** argv, Options& out) {
+  const int separator = find_command(argc, argv);
+  for (int i = 1; i < (separator > 0 ? separator : argc); ++i) {
+    if (std::strcmp(argv[i], "--version") == 0) return print("svd " SVD_VERSION "\n");
+    if (std::strcmp(argv[i], "--help") == 0 || std::strcmp(argv[i], "-h") == 0) return print(usage);
+  }
+  if (separator > 0) return read_command_options(separator, argv, out.command);
+  if (!take_options(argc, argv, out)) {
     note("cannot understand --ready-fd: want a descriptor number, 3 or more");
     return 2;
   }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "keeper/command.h"
+
 namespace svd::keeper {
 
 struct Options {
+  CommandOptions command;  // its argv is nullptr unless one was given
   bool daemonize = false;
   bool adopt = false;  // an engine started us: the socket is at engine_fd
   int ready_fd = -1;
