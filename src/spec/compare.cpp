@@ -90,11 +90,17 @@ void compare_env_files(const AppSpec& have, const AppSpec& want, std::vector<Fie
 }
 
 std::uint64_t generation_of(const AppSpec& app) {
+  static const AppSpec initial;
+  const auto identity_of = [](const Field& field, const AppSpec& of) {
+    return field.identity ? field.identity(of) : field.show(of);
+  };
   Fnv hash;
   for (const auto& field : fields()) {
     if (field.effect != Effect::replace) continue;
+    const auto identity = identity_of(field, app);
+    if (identity == identity_of(field, initial)) continue;
     hash.add(field.key);
-    hash.add(field.identity ? field.identity(app) : field.show(app));
+    hash.add(identity);
   }
   return hash.value() == 0 ? 1 : hash.value();
 }

@@ -22,8 +22,8 @@ void compare_environment(const AppSpec& have, const AppSpec& want, std::vector<F
 // The list of files alone touches nothing: what is in them was compared as variables.
 void compare_env_files(const AppSpec& have, const AppSpec& want, std::vector<FieldChange>& out);
 
-// AppSpec::generation: FNV-1a over every field with Effect::replace. The same on every build and machine;
-// never 0.
+// AppSpec::generation: FNV-1a over every field with Effect::replace that is not at its default, so that a
+// field which a later version adds changes no generation. The same on every build and machine; never 0.
 [[nodiscard]] std::uint64_t generation_of(const AppSpec& app);
 
 }  // namespace svd::spec

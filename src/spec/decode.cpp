@@ -9,6 +9,7 @@
 #include "spec/gate.h"
 #include "spec/rules.h"
 #include "spec/spec.h"
+#include "spec/together.h"
 
 namespace svd::spec {
 namespace {
@@ -36,6 +37,7 @@ class Decoder {
     find_profile(root);
     if (const auto* apps = value_of(root, "apps")) {
       if (want_map(*apps, Place{nullptr, "apps"}, "a map of names to apps")) read_apps(*apps, ecosystem);
+      together_.check(complaints_);
     } else {
       const auto* entry = root.find("apps");
       const std::string what = entry == nullptr ? "the key 'apps' is missing" : "no apps below it";
@@ -216,6 +218,7 @@ class Decoder {
   void finish_app(const AppInFile& file, AppSpec app, Ecosystem& ecosystem) {
     outside_.add_secrets(file, app, complaints_);
     check_app(file, app, complaints_);
+    together_.add(file, app);
     const bool fitted = instances_ <= max_instances;
     instances_ += app.instances;
     if (fitted && instances_ > max_instances)
@@ -232,6 +235,7 @@ class Decoder {
   Complaints& complaints_;
   Reading reading_;
   Outside outside_;
+  Together together_;
   const Node* defaults_ = nullptr;
   const Node* profile_apps_ = nullptr;
   std::size_t merged_ = 0;

@@ -24,9 +24,9 @@ std::string join(std::span<const std::string_view> parts) {
   return text;
 }
 
-std::string explain_field(const Field& field) {
-  return std::string{field.key} + "\n  " + std::string{field.doc} + "\n\n  value:    " + field.words +
-         "\n  default:  " + field.initial + "\n  a change: " + std::string{to_words(field.effect)} + "\n";
+std::string explain_key(std::string_view path, const Key& key) {
+  return std::string{path} + "\n  " + std::string{key.doc} + "\n\n  value:    " + key.words +
+         "\n  default:  " + key.initial + "\n  a change: " + std::string{to_words(key.effect)} + "\n";
 }
 
 std::string line(std::string_view key, std::string_view doc) {
@@ -49,6 +49,26 @@ std::string list_keys(std::string_view section) {
     text += line(key, doc);
   }
   return text;
+}
+
+std::string explain_field(const Field& field) {
+  auto text = explain_key(field.key, field);
+  if (!field.entry.empty()) text += "\nThe keys of each:\n";
+  for (const auto& key : field.entry) text += line(key.key, key.doc);
+  return text;
+}
+
+// What is below a map of names, "listen": a name, a key of it, or that key without a name in front.
+// nullopt: no such key.
+std::optional<std::string> explain_below(const std::vector<std::string_view>& parts) {
+  const auto* field = find_field(parts[0]);
+  if (field == nullptr) return std::nullopt;
+  if (parts[0] == "env" || parts[0] == "depends_on")  // apps.web.env.PORT
+    return parts.size() == 2 ? std::optional{explain_field(*field)} : std::nullopt;
+  if (field->entry.empty() || parts.size() > 3) return std::nullopt;
+  if (const auto* key = field->find_entry(parts.back()))
+    return explain_key(std::string{field->key} + ".*." + std::string{key->key}, *key);
+  return parts.size() == 2 ? std::optional{explain_field(*field)} : std::nullopt;
 }
 
 std::string explain_top(const TopKey& top) {
@@ -81,9 +101,16 @@ std::string unknown(std::string_view path, std::string_view key) {
   std::vector<std::string> all;
   for (const auto& top : top_keys()) all.emplace_back(top.key);
   for (const auto& section : sections()) all.emplace_back(section.key);
-  for (const auto& field : fields()) all.emplace_back(field.key);
-  const auto near = nearest(key, all);
+  for (const auto& field : fields()) {
+    all.emplace_back(field.key);
+    for (const auto& below : field.entry)
+      all.push_back(std::string{field.key} + "." + std::string{below.key});
+  }
   const auto last = key.substr(key.rfind('.') == std::string_view::npos ? 0 : key.rfind('.') + 1);
+  const auto* field = find_field(key.substr(0, key.find('.')));
+  const bool is_named = field != nullptr && !field->entry.empty();  // without the name: all of them are alike
+  const auto near =
+      nearest(is_named ? std::string{field->key} + "." + std::string{last} : std::string{key}, all);
   const auto hint = near ? ", did you mean '" + *near + "'?" : suggest_key("", last);
   return "cannot explain " + in_quotes(path) + ": no such key" + hint;
 }
@@ -104,8 +131,7 @@ Result<std::string> explain(std::string_view path) {
     return key + "\n  " + std::string{section->doc} + "\n\n" + list_keys(key);
   const auto top = std::ranges::find(top_keys(), path, &TopKey::key);
   if (top != top_keys().end()) return explain_top(*top);
-  if (below->size() == 2 && below->front() == "env")
-    return explain_field(*find_field("env"));  // apps.web.env.PORT
+  if (auto text = explain_below(*below)) return std::move(*text);
   return fail(std::errc::invalid_argument, unknown(path, key));
 }
 

@@ -10,15 +10,14 @@
 
 #include "base/text.h"
 #include "spec/compare.h"
+#include "spec/listener_fields.h"
 
 namespace svd::spec {
 namespace {
 
 using namespace std::chrono_literals;
 
-// Where a field lives: works on const and on mutable specs.
-#define AT(member) \
-  [](auto& app) -> auto& { return app.member; }
+#define AT SVD_SPEC_AT
 
 constexpr auto live = Effect::live;
 constexpr auto replace = Effect::replace;
@@ -26,32 +25,41 @@ constexpr auto replace = Effect::replace;
 template <class At, class T>
 Field field(std::string_view key, At at, const Form<T>& form, Effect effect, std::string_view doc,
             std::string_view initial = "") {
-  Field row{key, form.words, form.schema, std::string{initial}, effect, doc, {}, {}, {}, {}};
-  row.read = [at, read = form.read](const Node& node, const Place& place, Reading& reading, AppSpec& app) {
-    if (auto value = read(node, place, reading)) at(app) = std::move(*value);
-  };
-  row.show = [at, show = form.show](const AppSpec& app) -> std::string {
-    const auto& value = at(app);
-    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(value)>, std::optional<T>>)
-      return value ? show(*value) : "";
-    else
-      return show(value);
-  };
-  if (initial.empty()) row.initial = row.show(AppSpec{});
-  return row;
+  return {member_row<AppSpec>(key, at, form, effect, doc, initial)};
 }
 
 Field rlimit(std::string_view key, int resource, const Form<Rlimit>& form, std::string_view doc) {
-  Field row{key, form.words, form.schema, "the daemon's own", replace, doc, {}, {}, {}, {}};
-  row.read = [resource, read = form.read](const Node& node, const Place& place, Reading& reading,
-                                          AppSpec& app) {
-    if (const auto value = read(node, place, reading)) app.rlimits[resource] = *value;
-  };
-  row.show = [resource, show = form.show](const AppSpec& app) -> std::string {
-    const auto found = app.rlimits.find(resource);
-    return found == app.rlimits.end() ? "" : show(found->second);
-  };
-  return row;
+  const Access<AppSpec, Rlimit> at{[resource](AppSpec& app, Rlimit value) { app.rlimits[resource] = value; },
+                                   [resource](const AppSpec& app) -> std::optional<Rlimit> {
+                                     const auto found = app.rlimits.find(resource);
+                                     return found == app.rlimits.end() ? std::nullopt
+                                                                       : std::optional{found->second};
+                                   }};
+  return {row(key, at, form, replace, doc, "the daemon's own")};
+}
+
+// `ready.KIND: true`.
+Field gate(std::string_view key, ReadyGate::Kind kind, std::string_view doc, std::string_view initial) {
+  const Access<AppSpec, bool> at{
+      [kind](AppSpec& app, bool wanted) {
+        if (wanted) app.ready.kind = kind;
+      },
+      [kind](const AppSpec& app) { return app.ready.kind == kind ? std::optional{true} : std::nullopt; }};
+  return {row(key, at, boolean(), replace, doc, initial)};
+}
+
+Field tcp_gate(std::string_view key, std::string_view doc) {
+  const Access<AppSpec, Endpoint> at{[](AppSpec& app, Endpoint to) {
+                                       app.ready.kind = ReadyGate::Kind::tcp;
+                                       app.ready.address = std::move(to.address);
+                                       app.ready.port = to.port;
+                                     },
+                                     [](const AppSpec& app) {
+                                       return app.ready.kind == ReadyGate::Kind::tcp
+                                                  ? std::optional{Endpoint{app.ready.address, app.ready.port}}
+                                                  : std::nullopt;
+                                     }};
+  return {row(key, at, endpoint(EndpointUse::connect), replace, doc, "none")};
 }
 
 Field with(Field row, decltype(Field::identity) identity, decltype(Field::compare) compare) {
@@ -74,6 +82,12 @@ std::vector<Field> make_fields() {
                                              {"file", LogPolicy::To::file},
                                              {"console", LogPolicy::To::console},
                                              {"none", LogPolicy::To::none}});
+  const auto order = choice<UpdatePolicy::Order>(
+      {{"start-first", UpdatePolicy::Order::start_first}, {"stop-first", UpdatePolicy::Order::stop_first}});
+  const auto on_failure = choice<UpdatePolicy::OnFailure>(
+      {{"rollback", UpdatePolicy::OnFailure::rollback}, {"pause", UpdatePolicy::OnFailure::pause}});
+  const auto channel_kind = choice<ChannelKind>(
+      {{"none", ChannelKind::none}, {"node", ChannelKind::node}, {"json", ChannelKind::json}});
   const auto names = list(variable_name(), "variable names");
   constexpr std::string_view inherited = "the daemon's own";
 
@@ -101,6 +115,38 @@ std::vector<Field> make_fields() {
           "Supplementary groups, besides those of the user.", "none"),
     field("umask", AT(umask), octal(), replace, "The file mode creation mask.", inherited),
 
+    listeners_field(),
+    field("channel", AT(channel), channel_kind, replace,
+          "A two-way pipe for messages. `node`: Node's IPC and cluster protocol, so that an unmodified server shares its port; "
+          "`json`: a JSON value a line on the descriptor $SVD_CHANNEL_FD, for any language."),
+    field("preload", AT(preload), boolean(), replace,
+          "With `channel: node`, load a tiny module through NODE_OPTIONS that answers `Connection: close` while an instance drains."),
+    field("depends_on", AT(depends_on), dependencies(), live,
+          "Apps that must be started, ready or completed before an instance of this one is started; they are stopped after it.", "none"),
+
+    gate("ready.notify", ReadyGate::Kind::notify, "Ready when it says `READY=1` on $NOTIFY_SOCKET, as sd_notify(3) does.", "false"),
+    gate("ready.channel", ReadyGate::Kind::channel,
+         "Ready when it says so on its channel: the message `ready`, or, with `channel: node`, when its servers listen.",
+         "true with `channel: node` and no other kind"),
+    tcp_gate("ready.tcp", "Ready when a connection to this address is accepted."),
+    field("ready.increment", AT(ready.increment), boolean(), replace, "Whether each instance's slot is added to the port of `tcp`."),
+    field("ready.timeout", AT(ready.timeout), duration(1ms, 24h), live,
+          "The time from the start of the process to that moment; after it the start has failed."),
+
+    field("update.order", AT(update.order), order, live,
+          "Whether a replacement is started before the old instance is stopped, or after."),
+    field("update.drain", AT(update.drain), duration(0ms, 24h), live,
+          "How long an old instance still serves and asks its clients to leave, before it is told to stop. Ends early when it has none.",
+          "6s with `channel: node`, else 0"),
+    field("update.max_surge", AT(update.max_surge), portion(), live,
+          "How many instances there may be above `instances` meanwhile; a share is rounded up."),
+    field("update.max_unavailable", AT(update.max_unavailable), portion(), live,
+          "How many of `instances` may be not ready meanwhile; a share is rounded down.", "0, and 1 with `order: stop-first`"),
+    field("update.min_ready", AT(update.min_ready), duration(0ms, 24h), live, "A replacement counts when it has stayed ready for this long."),
+    field("update.deadline", AT(update.deadline), duration(1s, 24h * 7), live, "Without progress for this long, the update has failed."),
+    field("update.on_failure", AT(update.on_failure), on_failure, live,
+          "What follows a failed update: go back to the last version that was stable, or leave it as it is until a person decides."),
+
     field("restart.policy", AT(restart.policy), when, live,
           "Whether an instance that ended is started again: always, only when it did not end as `success_exit` says, or never."),
     field("restart.delay", AT(restart.delay), duration(0ms, 24h), live, "The wait before the first restart of a series."),
@@ -121,6 +167,8 @@ std::vector<Field> make_fields() {
           "The time from that signal to SIGKILL, which goes to all that is left of the instance."),
     field("stop.kill", AT(stop.kill), target, live,
           "Who gets the first signal: every process of the instance, or its main process only."),
+    field("stop.message", AT(stop.message), json_value(), live,
+          "Sent on the channel before the signal, as a JSON value.", "none"),
 
     field("logs.to", AT(logs.to), driver, replace,
           "Where output goes. `auto` is the journal where journald runs, else a file; with `path`, it is a file."),
@@ -156,6 +204,11 @@ std::vector<Field> make_fields() {
 }
 
 constexpr std::array app_sections{
+    Section{"ready",
+            "When an instance counts as ready: one of `notify`, `channel` and `tcp`. Without any it is ready "
+            "when "
+            "its program was executed."},
+    Section{"update", "How a new version, or `svctl reload`, replaces the instances."},
     Section{"restart", "Whether and when an instance that ended is started again."},
     Section{"stop", "How an instance is stopped."},
     Section{"logs", "Where the output of instances goes."},
@@ -180,7 +233,7 @@ constexpr std::array file_keys{
 };
 
 // What people who come from elsewhere will write first.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 19> foreign_words{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 32> foreign_words{{
     {"command", "exec"},
     {"cmd", "exec"},
     {"script", "exec"},
@@ -200,6 +253,19 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 19> foreign_
     {"rlimits", "limits"},
     {"uid", "user"},
     {"gid", "group"},
+    {"tcp", "listen"},
+    {"port", "listen"},
+    {"ports", "listen"},
+    {"sockets", "listen"},
+    {"listeners", "listen"},
+    {"exec_mode", "channel"},
+    {"ipc", "channel"},
+    {"wait_ready", "ready.channel"},
+    {"listen_timeout", "ready.timeout"},
+    {"shutdown_with_message", "stop.message"},
+    {"rollout", "update"},
+    {"deploy", "update"},
+    {"requires", "depends_on"},
 }};
 
 std::string_view last_part(std::string_view key) {
@@ -216,6 +282,11 @@ std::span<const Field> fields() {
 
 std::span<const Section> sections() { return app_sections; }
 std::span<const TopKey> top_keys() { return file_keys; }
+
+const Key* Field::find_entry(std::string_view below) const {
+  const auto found = std::ranges::find(entry, below, &Key::key);
+  return found == entry.end() ? nullptr : &*found;
+}
 
 const Field* find_field(std::string_view key) {
   static const auto index = [] {
@@ -259,6 +330,8 @@ std::string suggest_key(std::string_view section, std::string_view key) {
   if (const auto near = nearest(key, keys_below(section))) return mean(*near);
   for (const auto& row : fields())  // the right key in the wrong place
     if (last_part(row.key) == key) return mean(row.key);
+  for (const auto& row : fields())
+    if (row.find_entry(key) != nullptr) return mean(std::string{row.key} + ".NAME." + std::string{key});
   const auto near = section.empty() ? nearest(key, words) : std::nullopt;
   return near ? suggest_key(section, *near) : "";
 }
@@ -272,7 +345,7 @@ std::string_view to_words(Effect effect) {
     case Effect::scale:
       return "starts or stops instances; the others are not touched";
     case Effect::replace:
-      return "replaces the instances, one at a time";
+      return "replaces the instances, as `update` says";
   }
   return "";
 }

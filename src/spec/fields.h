@@ -12,23 +12,19 @@
 
 #include "model/app_spec.h"
 #include "model/plan_step.h"
-#include "spec/forms.h"
+#include "spec/row.h"
 
 namespace svd::spec {
 
-struct Field {
-  std::string_view key;  // "restart.delay": as in the file, below the app
-  std::string words;     // how its value is written
-  Json schema;
-  std::string initial;   // the default, in words
-  Effect effect;         // what a change of it does to running instances
-  std::string_view doc;  // one sentence
-  std::function<void(const Node&, const Place&, Reading&, AppSpec&)> read;
-  std::function<std::string(const AppSpec&)> show;  // empty: unset
+struct Field : Row<AppSpec> {
   // What the generation hash sees; `show` where it is empty.
-  std::function<std::string(const AppSpec&)> identity;
+  std::function<std::string(const AppSpec&)> identity{};
   // What compare() reports; where it is empty, a change of what `show` says.
-  std::function<void(const AppSpec& have, const AppSpec& want, std::vector<FieldChange>&)> compare;
+  std::function<void(const AppSpec& have, const AppSpec& want, std::vector<FieldChange>&)> compare{};
+  // Where the value is a map of named things: the keys of each of them.
+  std::vector<Key> entry{};
+
+  [[nodiscard]] const Key* find_entry(std::string_view below) const;
 };
 
 // A map of fields under an app: "restart".

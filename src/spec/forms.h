@@ -38,6 +38,9 @@ struct Form {
   std::function<std::string(const T&)> show;  // as it could be written; empty: unset
 };
 
+// Name::parse, for the schema.
+inline constexpr const char* name_pattern = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$";
+
 // ": remove the quotes" for a quoted number.
 [[nodiscard]] std::string_view quote_hint(const Node& node);
 
@@ -97,6 +100,24 @@ Form<E> choice(std::vector<std::pair<std::string_view, E>> names) {
 [[nodiscard]] Form<std::map<std::string, std::string>> variables();
 // A list, or one text that is split into words (exec.cpp).
 [[nodiscard]] Form<std::vector<std::string>> command();
+
+// A number of instances, or a share of them: "25%".
+[[nodiscard]] Form<Portion> portion();
+// NAME: started, ready or completed.
+[[nodiscard]] Form<std::map<Name, Dependency>> dependencies();
+// Any value; what is kept is JSON on one line.
+[[nodiscard]] Form<std::string> json_value();
+
+// An address and a port of this host.
+struct Endpoint {
+  std::string address;  // numeric; empty: every address, IPv4 and IPv6
+  std::uint16_t port = 0;
+  bool operator==(const Endpoint&) const = default;
+};
+enum class EndpointUse { bind, connect };  // connect: `address` is not empty, nor one that means all
+[[nodiscard]] Form<Endpoint> endpoint(EndpointUse use);
+// The address of a unix socket: a path, or '@' and an abstract name.
+[[nodiscard]] Form<std::string> socket_address();
 
 // What a resource limit counts.
 enum class LimitUnit { count, bytes, seconds, microseconds };

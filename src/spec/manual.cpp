@@ -89,7 +89,8 @@ std::string bounds() {
   return line("bytes of the file", max_text) +
          line("values in it, aliases expanded, defaults and profile merged", max_nodes) +
          line("levels of nesting", max_depth) + line("aliases", max_aliases) + line("apps", max_apps) +
-         line("instances of all apps", max_instances) + line("bytes of one env file", max_env_file);
+         line("instances of all apps", max_instances) + line("listeners of one app", max_listeners) +
+         line("bytes of one env file", max_env_file);
 }
 
 std::string cell(std::string_view text) {
@@ -112,7 +113,7 @@ std::string_view effect_cell(Effect effect) {
   return "";
 }
 
-void append_row(std::string& out, const Field& field, std::string_view key) {
+void append_row(std::string& out, const Key& field, std::string_view key) {
   out += "| `" + std::string{key} + "` | " + cell(field.words) + " | " + cell(field.initial) + " | " +
          std::string{effect_cell(field.effect)} + " | " + cell(field.doc) + " |\n";
 }
@@ -140,6 +141,11 @@ std::string manual() {
     for (const auto& field : fields())
       if (field.key.starts_with(std::string{section.key} + "."))
         append_row(out, field, field.key.substr(section.key.size() + 1));
+  }
+  for (const auto& field : fields()) {
+    if (field.entry.empty()) continue;
+    out += "\n### " + std::string{field.key} + ".NAME\n\n" + std::string{table_head};
+    for (const auto& key : field.entry) append_row(out, key, key.key);
   }
   return out + std::string{rules} + bounds();
 }

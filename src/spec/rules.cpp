@@ -13,13 +13,6 @@ namespace {
 // Linux: one argument or one NAME=value of execve(2), with its final NUL (MAX_ARG_STRLEN).
 constexpr std::size_t longest_string = 128U << 10;
 
-// A complaint at `path` if it is written in the file, else at the app's name.
-void complain(const AppInFile& file, std::string_view path, std::string text, Complaints& out) {
-  const auto* node = file.find(path);
-  out.add(node == nullptr ? file.key.mark : node->mark, file.place.str() + "." + std::string{path},
-          std::move(text));
-}
-
 void check_exec(const AppInFile& file, const AppSpec& app, Complaints& out) {
   if (file.find("exec") == nullptr)
     out.add(file.key.mark, file.place, "the key 'exec' is missing: what should run?");
@@ -95,12 +88,20 @@ const Node* AppInFile::find(std::string_view path) const {
   return node;
 }
 
+void complain(const AppInFile& file, std::string_view path, std::string text, Complaints& out) {
+  const auto* node = file.find(path);
+  out.add(node == nullptr ? file.key.mark : node->mark, file.place.str() + "." + std::string{path},
+          std::move(text));
+}
+
 void check_app(const AppInFile& file, AppSpec& app, Complaints& complaints) {
   check_exec(file, app, complaints);
   check_restart(file, app, complaints);
   check_logs(file, app, complaints);
   check_increments(file, app, complaints);
   check_environment(file, app, complaints);
+  check_listeners(file, app, complaints);
+  check_cluster(file, app, complaints);
 }
 
 const EnvFile& Outside::env_file(const std::string& path) {

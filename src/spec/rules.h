@@ -44,6 +44,13 @@ class Outside {
   std::size_t secret_bytes_ = 0;
 };
 
+// A complaint at `path` if it is written in the file, else at the app's name.
+void complain(const AppInFile& file, std::string_view path, std::string text, Complaints& out);
+
+// Parts of check_app.
+void check_listeners(const AppInFile& file, const AppSpec& app, Complaints& complaints);
+void check_cluster(const AppInFile& file, AppSpec& app, Complaints& complaints);
+
 // Complains about contradictions and settles what one setting implies for another.
 void check_app(const AppInFile& file, AppSpec& app, Complaints& complaints);
 

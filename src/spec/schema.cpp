@@ -7,8 +7,6 @@
 namespace svd::spec {
 namespace {
 
-constexpr const char* name_pattern = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$";
-
 // Every key may be null: as if it were not written.
 Json nullable(Json schema) {
   if (auto* type = schema.find("type")) {
@@ -39,13 +37,23 @@ Json closed_object(Json properties) {
       {{"type", "object"}, {"additionalProperties", false}, {"properties", std::move(properties)}});
 }
 
-Json property(const Field& field) {
-  auto schema = Json::object(
-      {{"description", std::string{field.doc} + " (" + field.words + "; default: " + field.initial + ")"}});
-  auto type = field.key == "exec" ? field.schema
-                                  : nullable(field.schema);  // exec: null says nothing that anyone means
-  type.set("description", *schema.find("description"));
+Json property(const Key& key) {
+  const auto text = std::string{key.doc} + " (" + key.words + "; default: " + key.initial + ")";
+  auto type =
+      key.key == "exec" ? key.schema : nullable(key.schema);  // exec: null says nothing that anyone means
+  type.set("description", text);
   return type;
+}
+
+// A key whose value may be a map of named things with keys of their own.
+Json property(const Field& field) {
+  if (field.entry.empty()) return property(static_cast<const Key&>(field));
+  auto below = Json::object({});
+  for (const auto& key : field.entry) below.set(key.key, property(key));
+  auto named = property(static_cast<const Key&>(field));
+  named.set("propertyNames", Json::object({{"pattern", name_pattern}}));
+  named.set("additionalProperties", nullable(closed_object(std::move(below))));
+  return named;
 }
 
 Json settings_schema() {

@@ -54,6 +54,7 @@ inline constexpr std::size_t max_nodes = 400'000;  // after aliases and merge ke
 inline constexpr std::size_t max_depth = 32;
 inline constexpr std::size_t max_aliases = 10'000;
 inline constexpr std::size_t max_apps = 10'000;
+inline constexpr std::size_t max_listeners = 32;       // of one app: all of them go to each of its processes
 inline constexpr std::size_t max_env_file = 1U << 20;  // bytes
 inline constexpr std::size_t max_diagnostics = 100;    // the rest is counted in a last line
 

