@@ -23,7 +23,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 QEMU = "qemu-system-x86_64"
-BOOT = 300.0            # seconds until the machine's first word
+BOOT = 600.0            # seconds until the machine's first word
 GRACE = 60.0            # beyond what a case may take, until the machine counts as hung
 END = 180.0             # from the last case until the machine is off
 SKIPPED = 77

@@ -19,7 +19,7 @@ TESTS = pathlib.Path(__file__).resolve().parents[2]
 TOP = TESTS.parent
 RUN = pathlib.Path("/run/svd-cases")
 CGROUP2 = pathlib.Path("/sys/fs/cgroup")
-DEFAULT_TIMEOUT = 120
+DEFAULT_TIMEOUT = 300   # seconds, for a machine that is ten times slower than it could be
 LARGEST = 1 << 20       # of what is sent of one log or file
 
 

@@ -36,7 +36,8 @@ def files():
 
 def output(*command, ok=True, **more):
     """What a program says on standard output; with ok, it has to succeed."""
-    done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+    more = more if "input" in more else {"stdin": subprocess.DEVNULL, **more}
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
     if ok and done.returncode != 0:
         say(done.stdout + done.stderr)
         equal(done.returncode, 0, f"exit status of {' '.join(map(str, command))}")
