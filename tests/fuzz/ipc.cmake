@@ -1,0 +1,1 @@
+svd_fuzz(ipc FILES ipc_fuzz.cpp LIBS svd_ipc CORPUS corpus/ipc RUNS 50000)
