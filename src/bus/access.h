@@ -14,6 +14,7 @@ namespace svd::bus {
 
 enum class Access : std::uint8_t {
   none,    // nothing
+  reader,  // on the system bus only: what changes nothing
   member,  // everything but Shutdown and Reexecute
   full,
 };

@@ -3,6 +3,9 @@
 
 #include <systemd/sd-id128.h>
 
+#include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
 
 #include "bus/facade.h"
@@ -18,12 +21,22 @@ Result<> check(int r) {
   return {};
 }
 
+// What changes nothing. Plan is not among it: it reads the env files that a text names, as we can.
+bool is_reading(std::string_view interface, std::string_view member) {
+  if (interface.starts_with("org.freedesktop.DBus")) return true;  // Properties: none can be set
+  constexpr std::array members{"ListApps", "ListInstances", "History", "ListEvents"};
+  return std::ranges::find(members, member) != members.end();
+}
+
+std::string_view view_of(const char* text) { return text == nullptr ? "" : text; }
+
 }  // namespace
 
 Connection::Connection(Hub& hub, Client client)
     : hub_{hub},
       peer_{std::move(client.peer)},
       access_{client.access},
+      local_{client.local},
       name_{":1." + std::to_string(client.number)},
       accepted_{Loop::now().mono} {}
 
@@ -91,8 +104,11 @@ int Connection::route(sd_bus_message* message) {
     return 1;
   }
   charge(512);  // the least a reply takes; long ones are counted where they are written
+  if (access_ == Access::reader && !is_reading(view_of(sd_bus_message_get_interface(message)),
+                                               view_of(sd_bus_message_get_member(message))))
+    return refuse_change(message);
   const char* destination = sd_bus_message_get_destination(message);
-  const std::string_view to = destination == nullptr ? "" : destination;
+  const auto to = view_of(destination);
   if (to == "org.freedesktop.DBus") return answer_as_bus(*this, message);
   if (to.empty() || to == "org.svd1" || to == ":1.0") return 0;
   sd_bus_reply_method_errorf(message, SD_BUS_ERROR_SERVICE_UNKNOWN, "no '%s' here: this is svd's own socket",
@@ -105,6 +121,13 @@ int Connection::refuse(sd_bus_message* message) {
                              "cannot use this daemon as uid %u: want root, its own user, or the group '%s'",
                              peer_.uid, hub_.rules().group.c_str());
   hub_.drop(*this, "");
+  return 1;
+}
+
+int Connection::refuse_change(sd_bus_message* message) {
+  sd_bus_reply_method_errorf(message, SD_BUS_ERROR_ACCESS_DENIED,
+                             "cannot call %s as uid %u: want root or the group '%s'",
+                             sd_bus_message_get_member(message), peer_.uid, hub_.rules().group.c_str());
   return 1;
 }
 

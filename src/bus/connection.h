@@ -27,6 +27,7 @@ class Connection {
     Peer peer;
     Access access = Access::none;
     std::uint64_t number = 0;  // its unique name is ":1.<number>"
+    bool local = true;         // it connected to our own socket; false: the system bus brings it
   };
   // Starts the handshake and exports all objects.
   static Result<std::unique_ptr<Connection>> make(const Loop& loop, Hub& hub, Client client);
@@ -38,6 +39,7 @@ class Connection {
   [[nodiscard]] Hub& hub() const noexcept { return hub_; }
   [[nodiscard]] const Peer& peer() const noexcept { return peer_; }
   [[nodiscard]] Access access() const noexcept { return access_; }
+  [[nodiscard]] bool local() const noexcept { return local_; }
   [[nodiscard]] const std::string& unique_name() const noexcept { return name_; }
   [[nodiscard]] Actor actor() const;
   [[nodiscard]] MatchSet& rules() noexcept { return rules_; }
@@ -70,10 +72,12 @@ class Connection {
   static int on_connected(sd_bus_message* message, void* self, sd_bus_error* error) noexcept;
   int route(sd_bus_message* message);
   int refuse(sd_bus_message* message);
+  int refuse_change(sd_bus_message* message);
 
   Hub& hub_;
   Peer peer_;
   Access access_;
+  bool local_;
   std::string name_;
   MatchSet rules_;
   TimePoint accepted_;

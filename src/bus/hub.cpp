@@ -46,6 +46,7 @@ void Hub::shut() {
   if (control_ == nullptr) return;
   end_turn();
   watch_.disarm();
+  system_bus_.reset();
   connections_.clear();
 }
 
@@ -102,10 +103,27 @@ void Hub::accept_one(UniqueFd socket) {
   check_authentication();
 }
 
+Result<> Hub::adopt(UniqueFd socket, Peer peer, Access access, bool hears_signals) {
+  SVD_TRY(auto made, Connection::make(loop_, *this,
+                                      {std::move(socket), std::move(peer), access, ++last_number_, false}));
+  if (hears_signals) SVD_CHECK(made->rules().add(MatchRule{"signal", "", "", "", "", "", ""}));
+  connections_.push_back(std::move(made));
+  if (hears_signals) interest_changed();
+  check_authentication();
+  return {};
+}
+
+Result<> Hub::join(const std::string& address) {
+  system_bus_ = std::make_unique<SystemBus>(loop_, *this, address);
+  auto joined = system_bus_->start();
+  if (!joined) system_bus_.reset();
+  return joined;
+}
+
 bool Hub::has_room(Access access) const {
   const auto count = [&](auto&& counts) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(connections_, [&](const auto& c) { return counts(c->access()); }));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        connections_, [&](const auto& c) { return c->local() && counts(c->access()); }));
   };
   switch (access) {
     case Access::none:
@@ -113,6 +131,7 @@ bool Hub::has_room(Access access) const {
     case Access::member:
       if (count([](Access a) { return a == Access::member; }) >= limits_.member_connections) return false;
       break;
+    case Access::reader:
     case Access::full:
       break;
   }
@@ -177,6 +196,8 @@ BusServer::BusServer(const Loop& loop, Host& host, AccessRules rules, Limits lim
 BusServer::~BusServer() = default;
 
 Result<> BusServer::serve(int listening, Control& control) { return hub_->serve(listening, control); }
+Result<> BusServer::join(const std::string& address) { return hub_->join(address); }
+std::string BusServer::bus_problem() const { return hub_->bus_problem(); }
 void BusServer::shut() { hub_->shut(); }
 
 void BusServer::instance_changed(const SlotId& id) {

@@ -11,6 +11,7 @@
 #include "bus/connection.h"
 #include "bus/server.h"
 #include "bus/signals.h"
+#include "bus/system_bus.h"
 #include "loop/loop.h"
 
 namespace svd::bus {
@@ -31,6 +32,13 @@ class Hub {
   [[nodiscard]] const std::vector<std::unique_ptr<Connection>>& connections() const noexcept {
     return connections_;
   }
+
+  // Serves the far end of a socket pair like a client that was accepted, under credentials that somebody else
+  // vouches for. `hears_signals`: it gets all of them without asking.
+  Result<> adopt(UniqueFd socket, Peer peer, Access access, bool hears_signals);
+  // Puts org.svd1 on a message bus as well; after serve(). Error: there is none.
+  Result<> join(const std::string& address);
+  [[nodiscard]] std::string bus_problem() const { return system_bus_ ? system_bus_->problem() : ""; }
 
   // A connection got a message; called before anything is done with it.
   void received();
@@ -72,6 +80,7 @@ class Hub {
   Idle handshakes_;
   std::vector<std::unique_ptr<Connection>> connections_;
   SignalQueue signals_;
+  std::unique_ptr<SystemBus> system_bus_;
 };
 
 }  // namespace svd::bus

@@ -68,6 +68,11 @@ class BusServer final : public Observer {
 
   // Serves the listening socket (borrowed; nonblocking). Once.
   Result<> serve(int listening, Control& control);
+  // Puts org.svd1 on a message bus as well (bus/system_bus.h); after serve(). Never waits for it. Error:
+  // there is no bus at `address`.
+  Result<> join(const std::string& address);
+  // Why org.svd1 is not to be found there; empty: it is, or nobody asked for that.
+  [[nodiscard]] std::string bus_problem() const;
   // Sends what is pending, as far as it can be sent without waiting, and closes all connections.
   void shut();
 

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// org.svd1 on a message bus: a dbus-daemon of the test's own, with clients of several users.
+#include <grp.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+
+#include "bus/harness.h"
+#include "support/catch.h"
+
+using namespace svd;
+using namespace svd::test;
+
+namespace {
+
+constexpr std::uint32_t nobody = 65534;
+constexpr std::uint32_t svd_group = 54321;
+constexpr std::uint32_t listed_user = 5;  // dbus-daemon refuses a uid that the host does not know
+
+// A dbus-daemon with a policy as a host has it: only root may own the name, everybody may call.
+class MessageBus {
+ public:
+  explicit MessageBus(const std::string& directory) : directory_{directory} {
+    std::ofstream{config()}
+        << R"(<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>custom</type><listen>unix:path=)"
+        << directory << R"(/system</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow user="*"/><allow send_destination="*" eavesdrop="false"/>
+<allow receive_sender="*"/></policy><policy user="root"><allow own="org.svd1"/></policy></busconfig>)";
+    start();
+  }
+  ~MessageBus() {
+    stop();
+    ::unlink(config().c_str());
+    ::unlink((directory_ + "/system").c_str());
+  }
+  MessageBus(const MessageBus&) = delete;
+  MessageBus& operator=(const MessageBus&) = delete;
+
+  void start() {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::close(ends[0]);
+      const auto file = "--config-file=" + config();
+      const auto fd = "--print-address=" + std::to_string(ends[1]);
+      ::execlp("dbus-daemon", "dbus-daemon", "--nofork", "--nopidfile", file.c_str(), fd.c_str(), nullptr);
+      ::_exit(127);
+    }
+    ::close(ends[1]);
+    char text[256];
+    REQUIRE(::read(ends[0], text, sizeof text) > 0);  // it listens
+    ::close(ends[0]);
+  }
+  void stop() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGTERM);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+  }
+  [[nodiscard]] std::string address() const { return "unix:path=" + directory_ + "/system"; }
+
+ private:
+  [[nodiscard]] std::string config() const { return directory_ + "/bus.conf"; }
+  std::string directory_;
+  pid_t pid_ = -1;
+};
+
+struct Files {
+  std::string group, user;
+  explicit Files(const std::string& directory) : group{directory + "/group"}, user{directory + "/passwd"} {
+    std::ofstream{group} << "root:x:0:\nsvd:x:54321:ann\n";
+    std::ofstream{user} << "root:x:0:0::/:/bin/sh\nann:x:5:60::/:/bin/sh\n";
+  }
+};
+
+struct Directory {
+  std::string path;
+  Directory() {
+    char name[] = "/tmp/svd-sysbus-XXXXXX";
+    path = ::mkdtemp(name);
+    ::chmod(name, 0755);
+  }
+  ~Directory() {
+    for (const char* file : {"/group", "/passwd"}) ::unlink((path + file).c_str());
+    ::rmdir(path.c_str());
+  }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+};
+
+struct Bench {
+  Directory directory;
+  Files files{directory.path};
+  MessageBus bus{directory.path};
+  Harness harness{
+      {}, bus::AccessRules{.own_uid = 0, .group = "svd", .group_file = files.group, .user_file = files.user}};
+
+  Bench() {
+    REQUIRE(harness.server->join(bus.address()));
+    wait_for_name();
+  }
+  void wait_for_name() {
+    const auto seen =
+        harness.run({"busctl", "--address=" + bus.address(), "--timeout=15", "call", "org.freedesktop.DBus",
+                     "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameHasOwner", "s", "org.svd1"});
+    if (seen.output == "b true\n") return;
+    harness.settle();
+    wait_for_name();
+  }
+  [[nodiscard]] Ended as(std::uint32_t uid, std::vector<gid_t> groups, std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"busctl", "--address=" + bus.address(), "--timeout=15"});
+    return harness.in_child([&]() -> int {
+      if (::setgroups(groups.size(), groups.data()) != 0 || ::setgid(uid) != 0 || ::setuid(uid) != 0)
+        return 99;
+      std::vector<char*> argv;
+      for (auto& argument : arguments) argv.push_back(argument.data());
+      argv.push_back(nullptr);
+      ::execvp(argv[0], argv.data());
+      return 127;
+    });
+  }
+  [[nodiscard]] Ended call(std::uint32_t uid, std::vector<gid_t> groups, std::vector<std::string> method) {
+    method.insert(method.begin(), {"call", "org.svd1", "/org/svd1", "org.svd1.Manager"});
+    return as(uid, std::move(groups), std::move(method));
+  }
+};
+
+bool may_test() {
+  if (::geteuid() == 0) return true;
+  WARN("skipped: changing users needs root");
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("on the system bus root does everything, the group all but ending the daemon, others read",
+          "[bus][system]") {
+  if (!may_test()) return;
+  Bench bench;
+  auto& calls = bench.harness.control.calls;
+  bench.harness.control.add_app({*Name::parse("shop"), *Name::parse("web")}, 2);
+
+  CHECK(bench.call(0, {}, {"Stop", "as", "1", "web"}).status == 0);
+  CHECK(bench.call(0, {}, {"Shutdown", "b", "false"}).status == 0);
+  CHECK(bench.call(nobody, {svd_group}, {"Restart", "as", "1", "web"}).status == 0);
+  CHECK(bench.call(listed_user, {}, {"Start", "as", "1", "web"}).status == 0);
+  CHECK(calls == std::vector<std::string>{"stop web by root", "shutdown by root", "restart web by 65534",
+                                          "start web by ann"});
+  CHECK_THAT(bench.call(nobody, {svd_group}, {"Shutdown", "b", "false"}).output, ContainsSubstring("denied"));
+
+  const auto listed = bench.call(nobody, {}, {"ListInstances", "as", "0"});
+  CHECK(listed.status == 0);
+  CHECK_THAT(listed.output, ContainsSubstring("web"));
+  CHECK_THAT(
+      bench.as(nobody, {}, {"get-property", "org.svd1", "/org/svd1", "org.svd1.Manager", "Version"}).output,
+      ContainsSubstring("1.2.3"));
+  for (const auto& method : std::vector<std::vector<std::string>>{{"Stop", "as", "1", "web"},
+                                                                  {"Plan", "ssa{sv}", "apps: {}", "x", "0"},
+                                                                  {"Shutdown", "b", "true"},
+                                                                  {"Reexecute"}}) {
+    const auto refused = bench.call(nobody, {}, method);
+    CAPTURE(method.front());
+    CHECK(refused.status == 1);
+    CHECK_THAT(refused.output, ContainsSubstring("denied"));
+  }
+  CHECK(calls.size() == 4);
+}
+
+TEST_CASE("busctl tree and introspect work over the system bus", "[bus][system]") {
+  if (!may_test()) return;
+  Bench bench;
+  bench.harness.control.add_app({*Name::parse("shop"), *Name::parse("web")}, 1);
+  CHECK_THAT(bench.as(nobody, {}, {"tree", "org.svd1"}).output, ContainsSubstring("/org/svd1/app"));
+  CHECK_THAT(bench.as(nobody, {}, {"introspect", "org.svd1", "/org/svd1"}).output,
+             ContainsSubstring("ListApps"));
+}
+
+TEST_CASE("an error keeps its name on its way over the system bus", "[bus][system]") {
+  if (!may_test()) return;
+  Bench bench;
+  bench.harness.control.answer = fail(std::errc::no_such_process, "cannot find 'wbe': did you mean 'web'?");
+  const auto told = bench.call(0, {}, {"Stop", "as", "1", "wbe"});
+  CHECK(told.status == 1);
+  CHECK_THAT(told.output, ContainsSubstring("did you mean 'web'"));
+}
+
+TEST_CASE("a client that has called us hears the signals, and is forgotten when it leaves", "[bus][system]") {
+  if (!may_test()) return;
+  Bench bench;
+  sd_bus* raw = nullptr;
+  sd_bus_new(&raw);
+  Bus client{raw};
+  sd_bus_set_address(raw, bench.bus.address().c_str());
+  sd_bus_set_bus_client(raw, 1);
+  REQUIRE(sd_bus_start(raw) >= 0);
+  REQUIRE(sd_bus_attach_event(raw, bench.harness.loop.get(), 0) >= 0);
+  unsigned heard = 0;
+  sd_bus_match_signal_async(
+      raw, nullptr, "org.svd1", "/org/svd1", "org.svd1.Manager", "ChangeFinished",
+      [](sd_bus_message*, void* count, sd_bus_error*) {
+        ++*static_cast<unsigned*>(count);
+        return 0;
+      },
+      nullptr, &heard);
+  const auto reply = bench.harness.call_manager(raw, "ListApps",
+                                                [](sd_bus_message* m) { sd_bus_message_append(m, "as", 0); });
+  CHECK(error_name(reply).empty());
+  ChangeView change;
+  change.id = ChangeId{7};
+  change.state = "succeeded";
+  bench.harness.control.change_views[change.id] = change;
+  bench.harness.server->change_finished(change.id);
+  bench.harness.until([&] { return heard == 1; });
+}
+
+TEST_CASE("when the message bus is started anew, the name comes back", "[bus][system]") {
+  if (!may_test()) return;
+  Bench bench;
+  bench.bus.stop();
+  bench.harness.until([&] { return !bench.harness.server->bus_problem().empty(); });
+  bench.bus.start();
+  bench.harness.until([&] { return bench.harness.server->bus_problem().empty(); });
+  CHECK(bench.call(0, {}, {"ListApps", "as", "0"}).status == 0);
+}
+
+TEST_CASE("without a message bus joining is an error that says so", "[bus][system]") {
+  Harness harness;
+  const auto joined = harness.server->join("unix:path=/nonexistent/bus");
+  REQUIRE_FALSE(joined);
+  CHECK_THAT(joined.error().text, ContainsSubstring("cannot connect to the system bus"));
+}
