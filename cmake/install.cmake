@@ -24,11 +24,16 @@ if(EXISTS ${PROJECT_SOURCE_DIR}/contrib/manual)
 endif()
 
 # The units name the place they are installed to, which is known only now.
-foreach(manager system user)
+foreach(unit system/svd.service system/svd.socket user/svd.service)
   install(CODE "
-    configure_file(\"${PROJECT_SOURCE_DIR}/units/${manager}/svd.service.in\"
-                   \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/systemd/${manager}/svd.service\" @ONLY)")
+    configure_file(\"${PROJECT_SOURCE_DIR}/units/${unit}.in\"
+                   \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/systemd/${unit}\" @ONLY)")
 endforeach()
+install(PROGRAMS units/free-cgroup DESTINATION libexec/svd)
+install(FILES units/dbus/org.svd1.conf DESTINATION share/dbus-1/system.d)
+install(FILES units/dbus/org.svd1.service DESTINATION share/dbus-1/system-services)
+install(FILES units/sysusers/svd.conf DESTINATION lib/sysusers.d)
+install(FILES units/tmpfiles/svd.conf DESTINATION lib/tmpfiles.d)
 
 # Shell completion comes from the program itself.
 if(TARGET svctl AND NOT CMAKE_CROSSCOMPILING)
@@ -52,6 +57,8 @@ set(CPACK_DEBIAN_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
+    "${PROJECT_SOURCE_DIR}/units/deb/postinst;${PROJECT_SOURCE_DIR}/units/deb/prerm;${PROJECT_SOURCE_DIR}/units/deb/postrm")
 set(CPACK_STRIP_FILES ON)
 # With DESTDIR the installed files know their real prefix (the units need it).
 set(CPACK_SET_DESTDIR ON)

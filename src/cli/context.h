@@ -47,6 +47,7 @@ struct System {
   std::uint32_t uid = 0;
   std::uint32_t cpus = 1;  // that this process may use: what "max" means to `check`
   std::string directory;   // current, absolute
+  std::string prefix;      // where svctl is installed: the directory above its bin/
   std::function<void(std::string_view)> out, err;
   std::function<WallTime()> now;
   std::function<SteadyTime()> steady;
@@ -62,6 +63,8 @@ struct System {
   // in all ends svctl at once, whatever it is doing.
   std::function<int()> interrupts;
   std::function<Result<>(const std::vector<LogSource>&, const LogQuery&, const LogSink&)> read_logs;
+  // Runs a program with our descriptors and waits for it: its exit code, or 128 and the signal.
+  std::function<Result<int>(const std::vector<std::string>& argv)> run;
   // Runs `body` beside this process, until the descriptor it is given becomes readable.
   std::function<Result<std::unique_ptr<Helper>>(std::function<void(int stop)> body)> in_background;
 };

@@ -85,6 +85,10 @@ struct Launch {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::getppid() != parent) ::_exit(1);  // svctl died before the line above
   }
+  // These are about us, should a service manager have started svctl.
+  for (const char* name :
+       {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"})
+    ::unsetenv(name);
   if (!launch.home.empty()) ::setenv("SVD_HOME", launch.home.c_str(), 1);
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   ::dup2(null, STDIN_FILENO);

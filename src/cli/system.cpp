@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <spawn.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -147,6 +148,27 @@ Result<std::unique_ptr<Helper>> in_background(const std::function<void(int stop)
   return std::unique_ptr<Helper>{std::make_unique<ForkedHelper>(pid, std::move(stop))};
 }
 
+Result<int> run_program(const std::vector<std::string>& argv) {
+  std::vector<char*> words;
+  for (const auto& word : argv) words.push_back(const_cast<char*>(word.c_str()));  // execve(2) does not write
+  words.push_back(nullptr);
+  pid_t pid = 0;
+  if (const int err = ::posix_spawnp(&pid, words[0], nullptr, nullptr, words.data(), environ); err != 0)
+    return fail_errno(err, "cannot run '" + argv.front() + "'");
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+std::string own_prefix() {
+  std::array<char, 4096> path{};
+  const auto size = ::readlink("/proc/self/exe", path.data(), path.size());
+  std::string program{path.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
+  for (int up = 0; up < 2; ++up) program.resize(std::min(program.rfind('/'), program.size()));
+  return program;
+}
+
 std::size_t terminal_columns() {
   winsize size{};
   return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
@@ -172,6 +194,8 @@ System real_system() {
   system.interrupts = &interrupts;
   system.read_logs = &read_logs;
   system.in_background = &in_background;
+  system.prefix = own_prefix();
+  system.run = &run_program;
   return system;
 }
 

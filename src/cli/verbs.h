@@ -25,6 +25,7 @@ void add_signal(CLI::App& root, Context& context);
 void add_history(CLI::App& root, Context& context);
 void add_rollback(CLI::App& root, Context& context);
 void add_daemon(CLI::App& root, Context& context);
+void add_startup(CLI::App& root, Context& context);
 void add_completion(CLI::App& root, Context& context);
 
 }  // namespace svd::cli

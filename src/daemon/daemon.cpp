@@ -84,6 +84,11 @@ Result<> Daemon::take_place() {
 }
 
 Result<> Daemon::connect() {
+  if (!settings_.options.daemonize) {  // else it is the service manager of whoever started us
+    auto manager = ServiceManager::find(*loop_);
+    if (manager) manager_ = std::move(*manager);
+    complain(manager ? Result<>{} : tl::make_unexpected(manager.error()));
+  }
   SVD_TRY(logs_, Logs::make(*loop_, {.directory = settings_.directories.log,
                                      .tool = settings_.programs + "/logtool",
                                      .wall = {},
@@ -92,7 +97,8 @@ Result<> Daemon::connect() {
                                  .state_directory = settings_.directories.state,
                                  .use_cgroups = settings_.use_cgroups,
                                  .keeper_program = settings_.programs + "/../../bin/svd",
-                                 .arguments = settings_.arguments};
+                                 .arguments = settings_.arguments,
+                                 .manager = manager_.get()};
   SVD_TRY(processes_, LinuxProcesses::connect(*loop_, options, *logs_, handlers()));
   return log_.reopen();  // the keeper, too, writes to our log file
 }
@@ -105,6 +111,7 @@ ProcessesHandlers Daemon::handlers() {
               },
           .shutdown =
               [this](bool force) {
+                if (manager_) manager_->tell("STOPPING=1\nSTATUS=stops all apps");
                 engine_->set_now(Loop::now());
                 engine_->shutdown({::geteuid(), "signal"}, force);
                 owe_reconcile();
@@ -184,6 +191,11 @@ Result<> Daemon::serve() {
   }));
   SVD_CHECK(bus_->serve(listening_.get(), *engine_));
   processes_->ready();
+  join_system_bus();
+  if (manager_) {
+    manager_->tell("READY=1\nSTATUS=serves " + settings_.directories.address());
+    complain(manager_->feed_watchdog());
+  }
   log_.write(Severity::info, std::string{"svd " SVD_VERSION " serves "} + settings_.directories.address() +
                                  (processes_->taken_over() ? " again" : ""));
   for (const auto& lacking : info().degraded) log_.write(Severity::warning, lacking);
@@ -223,6 +235,16 @@ void Daemon::finish() {
   loop_->exit(0);
 }
 
+// Only the system's own daemon: whoever runs another one as root, in a container or for a test, says so by
+// its directories.
+void Daemon::join_system_bus() {
+  if (::geteuid() != 0 || settings_.directories.runtime != "/run/svd") return;
+  const char* address = std::getenv("DBUS_SYSTEM_BUS_ADDRESS");
+  if (const auto joined = bus_->join(address != nullptr ? address : "unix:path=/run/dbus/system_bus_socket");
+      !joined)
+    log_.write(Severity::info, joined.error().text + ": org.svd1 is on the private socket alone");
+}
+
 void Daemon::settle() { complain(trim_.set(Loop::now().mono + trim_delay)); }
 
 void Daemon::complain(const Result<>& done) {
@@ -240,6 +262,7 @@ bus::DaemonInfo Daemon::info() const {
                        .address = settings_.directories.address(),
                        .state_directory = settings_.directories.state,
                        .log_directory = settings_.directories.log};
+  if (auto lacking = bus_->bus_problem(); !lacking.empty()) info.degraded.push_back(std::move(lacking));
   for (auto& lacking : logs_->degraded()) info.degraded.push_back(std::move(lacking));
   if (auto lacking = store_->degraded()) info.degraded.push_back(std::move(*lacking));
   return info;

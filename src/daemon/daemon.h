@@ -24,6 +24,7 @@
 #include "kernel/listeners.h"
 #include "kernel/logs.h"
 #include "kernel/processes.h"
+#include "kernel/service_manager.h"
 #include "kernel/state_store.h"
 #include "loop/loop.h"
 #include "model/directories.h"
@@ -67,6 +68,7 @@ class Daemon final : public bus::Host {
   void reconcile();
   void finish();
   void settle();
+  void join_system_bus();
   [[nodiscard]] ProcessesHandlers handlers();
   void complain(const Result<>& done);
 
@@ -77,6 +79,7 @@ class Daemon final : public bus::Host {
   LockOwner owner_;
   bool lock_is_ours_ = false;  // taken by this engine, not by one before it
   UniqueFd listening_;
+  std::unique_ptr<ServiceManager> manager_;
   std::unique_ptr<Logs> logs_;
   std::unique_ptr<LinuxProcesses> processes_;
   Listeners listeners_;

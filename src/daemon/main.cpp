@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine: libexec/svd/engine, started by the keeper `svd`.
 #include <malloc.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,6 +37,15 @@ void leave_signals_to_the_keeper() {
   action.sa_flags = SA_RESTART;
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2})
     ::sigaction(number, &action, nullptr);
+}
+
+// Under a service manager the keeper is the service. When it dies, both are started anew, and find everything
+// where it was left; an engine that went on without it would only be in the way.
+void end_with_the_keeper_of_a_service() {
+  if (std::getenv("NOTIFY_SOCKET") == nullptr) return;
+  const auto keeper = ::getppid();
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != keeper) ::raise(SIGKILL);  // it was faster
 }
 
 // Logs may need a descriptor for each instance.
@@ -85,6 +95,7 @@ int main(int argc, char** argv) {
   tune_memory();
   leave_signals_to_the_keeper();
   raise_descriptor_limit();
+  if (!options->daemonize) end_with_the_keeper_of_a_service();
   const auto directories = svd::find_directories(environment, ::geteuid(), exists);
   if (!directories) return complain(directories.error(), svd::exit_failed);
   svd::Daemon daemon{{.options = *options,

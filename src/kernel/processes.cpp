@@ -298,6 +298,7 @@ Result<> LinuxProcesses::hold(const std::string& name, int fd) {
     return fail(std::errc::no_buffer_space, "cannot hold '" + name + "': the keeper holds as many as it can");
   UniqueFd copy{::fcntl(fd, F_DUPFD_CLOEXEC, 3)};
   if (!copy) return fail_errno(errno, "cannot hold '" + name + "'");
+  if (state_->options.manager != nullptr) state_->options.manager->store(name, fd);
   state_->held.insert_or_assign(name, std::move(copy));
   state_->send_held({&name, 1});
   return {};
@@ -319,6 +320,7 @@ std::vector<std::string> LinuxProcesses::held_names() const {
 
 void LinuxProcesses::release(const std::string& name) {
   if (state_->held.erase(name) == 0) return;
+  if (state_->options.manager != nullptr) state_->options.manager->forget(name);
   state_->client.send(keeper::Type::release, 1, name_records({&name, 1}));
 }
 

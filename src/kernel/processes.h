@@ -26,6 +26,7 @@
 #include "engine/engine.h"
 #include "engine/event.h"
 #include "engine/ports.h"
+#include "kernel/service_manager.h"
 #include "kernel/stdio.h"
 #include "loop/loop.h"
 
@@ -39,6 +40,7 @@ struct ProcessesOptions {
                                // ends the loop
   std::vector<std::string>
       arguments;  // of this engine (argv[1] …): a new keeper passes them to the next engine
+  ServiceManager* manager = nullptr;  // keeps a duplicate of what the keeper holds; null: there is none
 };
 
 struct ProcessesHandlers {

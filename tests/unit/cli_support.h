@@ -9,6 +9,7 @@
 #include <functional>
 #include <iterator>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -220,6 +221,10 @@ struct World {
   bool exits_in_time = true;
   std::map<std::string, std::string> files;
   std::map<std::string, std::string> environment{{"SVD_HOME", "/h"}};
+  std::set<std::string> existing;
+  std::vector<std::string> programs;  // that were run: "systemctl start svd.service"
+  std::string failing_program;        // ends with 1
+  std::uint32_t uid = 1000;
   std::map<std::string, std::vector<std::string>> logs;  // by where
   std::string out, err;
   SteadyTime steady{};
@@ -231,7 +236,8 @@ struct World {
       const auto found = environment.find(name);
       return found == environment.end() ? std::nullopt : std::optional{found->second};
     };
-    system.uid = 1000;
+    system.uid = uid;
+    system.prefix = "/usr";
     system.cpus = 4;
     system.directory = "/srv/shop";
     system.out = [this](std::string_view text) { out += text; };
@@ -243,7 +249,13 @@ struct World {
       if (found == files.end()) return fail_errno(ENOENT, "cannot read '" + path + "'");
       return found->second;
     };
-    system.exists = [](const std::string&) { return false; };
+    system.exists = [this](const std::string& path) { return existing.contains(path); };
+    system.run = [this](const std::vector<std::string>& argv) -> Result<int> {
+      std::string line;
+      for (const auto& word : argv) line += (line.empty() ? "" : " ") + word;
+      programs.push_back(line);
+      return line == failing_program ? 1 : 0;
+    };
     system.connect = [this](const std::string&) -> Result<std::unique_ptr<Client>> {
       if (!daemon_runs) return fail(std::errc::connection_refused, "refused");
       return std::unique_ptr<Client>{std::make_unique<FakeConnection>(daemon)};

@@ -162,6 +162,49 @@ TEST_CASE("without a daemon a verb says how to start one, and exits 3", "[cli]")
   CHECK(world.err.empty());
 }
 
+TEST_CASE("startup hands the daemon to systemd, and exchanges none that runs", "[cli][startup]") {
+  World world;
+  world.environment.erase("SVD_HOME");
+  world.environment["HOME"] = "/home/ann";
+  world.existing = {"/run/systemd/system"};
+  world.daemon_runs = false;
+  SECTION("of a user") {
+    CHECK(world.run({"startup"}) == Exit::ok);
+    CHECK(world.programs == std::vector<std::string>{"loginctl enable-linger",
+                                                     "systemctl --user enable svd.service",
+                                                     "systemctl --user start svd.service"});
+  }
+  SECTION("of the system") {
+    world.uid = 0;
+    CHECK(world.run({"startup"}) == Exit::ok);
+    CHECK(world.programs == std::vector<std::string>{"systemd-sysusers /usr/lib/sysusers.d/svd.conf",
+                                                     "systemd-tmpfiles --create /usr/lib/tmpfiles.d/svd.conf",
+                                                     "systemctl enable svd.service svd.socket",
+                                                     "systemctl start svd.socket svd.service"});
+  }
+  SECTION("that runs already") {
+    world.daemon_runs = true;
+    CHECK(world.run({"startup"}) == Exit::ok);
+    CHECK(world.programs.back() == "systemctl --user enable svd.service");
+    CHECK_THAT(world.out, ContainsSubstring("a daemon runs already and goes on"));
+  }
+  SECTION("and the first step that fails is the last") {
+    world.failing_program = "loginctl enable-linger";
+    CHECK(world.run({"startup"}) == Exit::error);
+    CHECK(world.programs.size() == 1);
+    CHECK_THAT(world.err, ContainsSubstring("'loginctl enable-linger' ended with 1"));
+  }
+  SECTION("and takes it back") {
+    CHECK(world.run({"startup", "--disable"}) == Exit::ok);
+    CHECK(world.programs == std::vector<std::string>{"systemctl --user disable svd.service"});
+  }
+  SECTION("but not where systemd does not run") {
+    world.existing.clear();
+    CHECK(world.run({"startup"}) == Exit::error);
+    CHECK_THAT(world.err, ContainsSubstring("systemd does not run here"));
+  }
+}
+
 TEST_CASE("ls prints the table, JSON, or names for completion", "[cli][ls]") {
   World world;
   world.daemon.instances = {instance("shop:web/0", Phase::ready), instance("shop:web/1", Phase::ready)};

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// startup: the daemon comes with the machine, or with a user who need not log in.
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/command_line.h"
+#include "cli/verbs.h"
+
+namespace svd::cli {
+namespace {
+
+using Words = std::vector<std::string>;
+
+std::string line_of(const Words& argv) {
+  std::string line;
+  for (const auto& word : argv) line += (line.empty() ? "" : " ") + word;
+  return line;
+}
+
+class Startup {
+ public:
+  explicit Startup(const Context& context) : context_{context} {}
+
+  Result<Exit> run(bool disable) {
+    SVD_CHECK(check());
+    auto done = disable ? take_away() : is_system() ? enable_system() : enable_user();
+    SVD_CHECK(std::move(done));
+    return Exit::ok;
+  }
+
+ private:
+  [[nodiscard]] bool is_system() const { return context_.system.uid == 0; }
+
+  Result<> check() const {
+    if (const auto home = context_.system.environment("SVD_HOME"); home && !home->empty())
+      return fail(
+          std::errc::invalid_argument,
+          "cannot install the daemon of $SVD_HOME: startup is for the daemon of the system or of a user; "
+          "unset SVD_HOME");
+    if (!context_.system.exists("/run/systemd/system"))
+      return fail(
+          std::errc::not_supported,
+          "cannot install: systemd does not run here; let whatever starts programs on this machine run "
+          "'svd --foreground'");
+    return {};
+  }
+
+  // Installed below a prefix that systemd does not search, a unit is enabled by its path.
+  [[nodiscard]] std::string unit(const std::string& name) const {
+    const std::string place = is_system() ? "system/" : "user/";
+    for (const char* known : {"/usr", "", "/usr/local"})
+      if (context_.system.prefix == known) return name;
+    return context_.system.prefix + "/lib/systemd/" + place + name;
+  }
+
+  Result<> must(const Words& argv) const {
+    context_.out("+ " + line_of(argv) + "\n");
+    SVD_TRY(const auto status, context_.system.run(argv));
+    if (status == 0) return {};
+    return fail(std::errc::io_error,
+                "cannot go on: '" + line_of(argv) + "' ended with " + std::to_string(status));
+  }
+
+  [[nodiscard]] bool runs_already() const {
+    const auto client = context_.connect();
+    return client.has_value();
+  }
+
+  // What is supervised goes on as it is: the daemon that runs is not exchanged for another one.
+  void leave_running(const std::string& how) const {
+    context_.out(
+        "a daemon runs already and goes on; systemd starts it from the next boot on. To hand over now, which "
+        "restarts all apps: svctl daemon stop && " +
+        how + "\n");
+  }
+
+  Result<> enable_system() const {
+    const auto& prefix = context_.system.prefix;
+    SVD_CHECK(must({"systemd-sysusers", prefix + "/lib/sysusers.d/svd.conf"}));
+    SVD_CHECK(must({"systemd-tmpfiles", "--create", prefix + "/lib/tmpfiles.d/svd.conf"}));
+    SVD_CHECK(must({"systemctl", "enable", unit("svd.service"), unit("svd.socket")}));
+    if (runs_already()) {
+      leave_running("systemctl start svd");
+      return {};
+    }
+    SVD_CHECK(must({"systemctl", "start", "svd.socket", "svd.service"}));
+    context_.out("svd runs, and comes with the machine\n");
+    return {};
+  }
+
+  Result<> enable_user() const {
+    SVD_CHECK(must({"loginctl", "enable-linger"}));
+    SVD_CHECK(must({"systemctl", "--user", "enable", unit("svd.service")}));
+    if (runs_already()) {
+      leave_running("systemctl --user start svd");
+      return {};
+    }
+    SVD_CHECK(must({"systemctl", "--user", "start", "svd.service"}));
+    context_.out("svd runs, and comes with the machine, also when you are not logged in\n");
+    return {};
+  }
+
+  Result<> take_away() const {
+    if (is_system()) return must({"systemctl", "disable", "svd.service", "svd.socket"});
+    return must({"systemctl", "--user", "disable", "svd.service"});
+  }
+
+  const Context& context_;
+};
+
+}  // namespace
+
+void add_startup(CLI::App& root, Context& context) {
+  auto disable = std::make_shared<bool>(false);
+  auto* command =
+      root.add_subcommand("startup", "Have systemd start the daemon: with the machine, or for your user")
+          ->group("Daemon");
+  command->add_flag("--disable", *disable, "Take it back; what runs goes on");
+  command->footer("svctl startup");
+  command->callback([disable, &context] { context.finish(Startup{context}.run(*disable)); });
+}
+
+}  // namespace svd::cli
