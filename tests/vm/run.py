@@ -26,6 +26,7 @@ QEMU = "qemu-system-x86_64"
 BOOT = 600.0            # seconds until the machine's first word
 GRACE = 60.0            # beyond what a case may take, until the machine counts as hung
 END = 180.0             # from the last case until the machine is off
+LAST = "end"            # what the machine's own end is called, after the cases
 SKIPPED = 77
 REQUIRED = os.environ.get("SVD_REQUIRE_ROOTS") == "yes"
 
@@ -40,7 +41,7 @@ class Machine:
         self.socket, theirs = socket.socketpair()
         with open(work / "disk", "wb") as disk:
             disk.truncate(256 << 20)
-        words = ["console=ttyS0", "panic=-1", "systemd.unit=svd-cases.target", "systemd.getty_auto=no", f"svd.flavour={flavour}",
+        words = ["console=ttyS0", "panic=-1", "systemd.unit=svd-cases.target", "systemd.getty_auto=no", "TERM=dumb", f"svd.flavour={flavour}",
                  f"svd.cases={','.join(cases)}"]
         command = [QEMU, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-accel", "tcg,thread=multi",
                    "-cpu", "max", "-m", "2048", "-smp", "2",
@@ -86,15 +87,20 @@ class Report:
     """A line a case, and the log of those that did not pass."""
 
     def __init__(self, results):
-        self.results, self.current, self.counts = results, None, {"pass": 0, "fail": 0, "skip": 0}
+        self.results, self.wanted, self.current = results, [], None
+        self.counts = {"pass": 0, "fail": 0, "skip": 0}
 
     def booted(self, seconds, kernel, cases):
         print(f"Linux {kernel}, booted in {seconds:.1f} s; {len(cases)} cases", flush=True)
-        if not cases:
-            raise Broken("no such case")
+        self.wanted = cases
 
     def begin(self, case, says, timeout):
         self.current = (case, says, time.monotonic())
+
+    def done(self):
+        if not self.wanted or sum(self.counts.values()) != len(self.wanted):
+            raise Broken(f"{sum(self.counts.values())} cases were run of {len(self.wanted)}")
+        self.current = (LAST, "the machine ends as it should", time.monotonic())
 
     def file(self, case, name, content):
         (self.results / case).mkdir(exist_ok=True)
@@ -117,7 +123,7 @@ class Report:
         show(f"{what}\nthe console's last lines:\n" + "\n".join(console.splitlines()[-40:]))
 
     def passed(self):
-        return self.counts["pass"] > 0 and self.counts["fail"] == 0 and not (REQUIRED and self.counts["skip"])
+        return self.counts["fail"] == 0 and not (REQUIRED and self.counts["skip"])
 
 
 def show(text):
@@ -130,11 +136,8 @@ def follow(machine, report):
     while (said := machine.next(patience)) is not None:
         event = said.pop("event")
         patience = END if event in ("end", "done") else said["timeout"] + GRACE if event == "begin" else patience
-        if event == "done":
-            report.current = ("end", "the machine ends as it should", time.monotonic())
-        else:
-            getattr(report, event)(**said)
-    if not report.current or report.current[0] != "end":
+        getattr(report, event)(**said)
+    if not report.current or report.current[0] != LAST:
         raise Broken("the machine went off by itself")
 
 
@@ -164,6 +167,10 @@ def check_poweroff(machine):
 def run(flavour, build, cases):
     if not shutil.which(QEMU):
         return skip(f"no {QEMU} here")
+    known = {path.stem for path in (HERE / "cases" / flavour).glob("*.*")}
+    if not set(cases) <= known:
+        print(f"no such case in {flavour}: {', '.join(sorted(set(cases) - known))}; there are: {', '.join(sorted(known))}")
+        return 2
     results = build / "vm" / flavour
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
@@ -172,15 +179,21 @@ def run(flavour, build, cases):
         image = subprocess.run([HERE / "image", build, work], check=False)
         if image.returncode != 0:
             return image.returncode
-        report, machine = Report(results), Machine(flavour, work, results, cases)
+        machine = Machine(flavour, work, results, cases)
         try:
-            follow(machine, report)
-            check_end(flavour, machine)
-            report.line("pass", "end", time.monotonic() - report.current[2], report.current[1])
-        except Broken as error:
-            report.broken(str(error), machine.text("console.log"))
+            return judge(flavour, machine, Report(results))
         finally:
             machine.kill()
+
+
+def judge(flavour, machine, report):
+    """The exit status."""
+    try:
+        follow(machine, report)
+        check_end(flavour, machine)
+        report.line("pass", LAST, time.monotonic() - report.current[2], report.current[1])
+    except Broken as error:
+        report.broken(str(error), machine.text("console.log"))
     print(", ".join(f"{count} {what}" for what, count in report.counts.items()))
     return 0 if report.passed() else 1
 

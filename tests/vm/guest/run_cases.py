@@ -54,8 +54,8 @@ class Case:
 
 def cases_of(flavour):
     wanted = [name for name in command_line("svd.cases").split(",") if name]
-    found = [Case(path) for path in sorted((TESTS / "vm/cases" / flavour).iterdir()) if os.access(path, os.X_OK)]
-    return [case for case in found if not wanted or case.name in wanted]
+    found = {path.stem: path for path in sorted((TESTS / "vm/cases" / flavour).iterdir()) if os.access(path, os.X_OK)}
+    return [Case(found[name]) for name in wanted or found]
 
 
 def take_cgroup():
@@ -73,7 +73,8 @@ def take_cgroup():
 def environment(work):
     return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root", "USER": "root",
             "PYTHONPATH": f"{TESTS}/vm/guest:{TESTS}/system", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1",
-            "SVD_BUILD_TREE": str(TOP / "build"), "SVD_TEST_PREFIX": "/usr", "SVD_VM_FILES": str(work / "files")}
+            "SVD_BUILD_TREE": str(TOP / "build"), "SVD_TEST_PREFIX": "/usr", "SVD_TEST_TIMEOUT": "200",
+            "SVD_VM_FILES": str(work / "files")}
 
 
 def members(cgroup):
