@@ -150,6 +150,7 @@ Result<> Daemon::start_engine() {
   engine_ = std::make_unique<Engine>(Ports{.processes = *processes_,
                                            .listeners = listeners_,
                                            .channels = channels_,
+                                           .limits = processes_->limits(),
                                            .logs = *logs_,
                                            .state = *store_,
                                            .observer = *events_,

@@ -21,6 +21,15 @@ std::string summary_of(const std::vector<PlanStep>& steps) {
   return text;
 }
 
+// Named once for each app, with its first step.
+void note_limits(std::vector<PlanStep>& steps, const Ecosystem& want, const LimitPort& limits) {
+  std::set<Name> noted;
+  for (auto& step : steps)
+    if (const auto app = want.apps.find(step.app.app);
+        app != want.apps.end() && noted.insert(app->first).second)
+      step.notes = limits.unenforceable(step.app, app->second);
+}
+
 }  // namespace
 
 std::vector<PlanStep> Engine::State::diff_against(const Ecosystem& want) const {
@@ -45,13 +54,27 @@ std::vector<PlanStep> Engine::State::diff_against(const Ecosystem& want) const {
         ++out.stale;
     }
   }
-  return plan::diff(have, want, compare_specs);
+  auto steps = plan::diff(have, want, compare_specs);
+  note_limits(steps, want, ports.limits);
+  return steps;
+}
+
+Result<> Engine::State::check_limits(const Ecosystem& want, const std::string& kind) const {
+  std::string text;
+  for (const auto& [name, spec] : want.apps) {
+    if (!spec.limits_required) continue;
+    for (const auto& lacking : ports.limits.unenforceable({want.name, name}, spec))
+      text += (text.empty() ? "" : "; ") + name.str() + " requires its limits, and " + lacking;
+  }
+  if (text.empty()) return {};
+  return fail(std::errc::operation_not_supported, "cannot " + kind + ": " + text);
 }
 
 Result<Begun> Engine::State::apply(Source source, const Actor& who, const std::string& kind,
                                    const std::string& note) {
   if (shutting) return fail(std::errc::operation_canceled, "cannot " + kind + ": the daemon is stopping");
   SVD_TRY(auto want, ports.decode(source));
+  SVD_CHECK(check_limits(want, kind));
   auto steps = diff_against(want);
   if (steps.empty()) {
     const auto eco = ecosystems.find(want.name);
@@ -127,6 +150,7 @@ Result<Begun> Engine::apply(Source source, const Actor& who) {
 
 Result<std::vector<PlanStep>> Engine::plan(Source source) {
   SVD_TRY(const auto want, state_->ports.decode(source));
+  SVD_CHECK(state_->check_limits(want, "plan"));
   return state_->diff_against(want);
 }
 

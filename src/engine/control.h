@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "model/app_spec.h"
 #include "model/plan_step.h"
+#include "model/usage.h"
 #include "model/views.h"
 
 namespace svd {
@@ -63,6 +64,9 @@ class Control {
   [[nodiscard]] virtual Result<std::vector<InstanceView>> instances(const Names& names) const = 0;
   [[nodiscard]] virtual std::optional<AppView> app(const AppId& id) const = 0;
   [[nodiscard]] virtual std::optional<InstanceView> instance(const SlotId& id) const = 0;
+  // Read from the kernel now; nothing is set for what does not run.
+  [[nodiscard]] virtual Usage usage(const AppId& id, Figures figures) const = 0;
+  [[nodiscard]] virtual Usage usage(const SlotId& id, StartId start, Figures figures) const = 0;
   [[nodiscard]] virtual std::optional<ChangeView> change(
       ChangeId id) const = 0;  // finished ones are kept for a while
   [[nodiscard]] virtual std::vector<ChangeId> changes() const = 0;

@@ -101,7 +101,10 @@ void Engine::State::roll(App& app) {
 }
 
 void Engine::State::set_version(App& app, VersionPtr version) {
-  const bool logs = app.version->spec.logs != version->spec.logs;
+  const auto& former = app.version->spec;
+  const bool logs = former.logs != version->spec.logs;
+  if (former.limits != version->spec.limits || former.app_limits != version->spec.app_limits)
+    limits_changed.insert(app.id);
   app.version = std::move(version);
   app.halted = false;
   app.unreadable = false;

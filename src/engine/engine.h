@@ -79,6 +79,8 @@ class Engine final : public Control {
   [[nodiscard]] Result<std::vector<InstanceView>> instances(const Names& names) const override;
   [[nodiscard]] std::optional<AppView> app(const AppId& id) const override;
   [[nodiscard]] std::optional<InstanceView> instance(const SlotId& id) const override;
+  [[nodiscard]] Usage usage(const AppId& id, Figures figures) const override;
+  [[nodiscard]] Usage usage(const SlotId& id, StartId start, Figures figures) const override;
   [[nodiscard]] std::optional<ChangeView> change(ChangeId id) const override;
   [[nodiscard]] std::vector<ChangeId> changes() const override;
   [[nodiscard]] Result<std::vector<RevisionView>> history(const std::string& ecosystem) const override;

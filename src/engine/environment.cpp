@@ -90,6 +90,9 @@ tl::expected<LaunchPlan, StartFailure> compose(const Launch& launch, const AppSp
   plan.groups = spec.groups;
   plan.umask = spec.umask;
   plan.rlimits = spec.rlimits;
+  plan.limits = spec.limits;
+  plan.app_limits = launch.app_limits;
+  plan.limits_required = spec.limits_required;
   plan.nice = spec.nice;
   plan.oom_score_adj = spec.oom_score_adj;
   plan.listen = spec.listen;

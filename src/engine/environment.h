@@ -16,6 +16,7 @@ struct Launch {
   SlotId slot;
   std::uint32_t instances = 1;
   std::uint64_t revision = 0;
+  const Limits& app_limits;  // as last accepted, whatever the specification of this start has
 };
 
 // The environment is built in this order, later ones win: PATH, env_file and pass_env (AppSpec::secret_env),

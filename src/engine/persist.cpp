@@ -131,6 +131,7 @@ void write_slot(std::string& out, const SavedSlot& slot) {
   line.put("streak", slot.streak).list("recent", slot.recent, as_number);
   line.put("exit", static_cast<std::uint8_t>(slot.last_exit.kind)).put("status", slot.last_exit.number);
   line.put("core", slot.last_exit.core_dumped, false);
+  line.put("oom", static_cast<std::uint8_t>(slot.last_exit.oom)).put("oom_limit", slot.last_exit.oom_limit);
   if (!slot.failure) return;
   line.put("stage", static_cast<int>(slot.failure->stage), -1)
       .put("errno", slot.failure->err)
@@ -310,6 +311,10 @@ SavedSlot read_slot(Fields& fields) {
     slot.last_exit.kind = static_cast<ExitStatus::Kind>(kind);
   fields.take("status", slot.last_exit.number);
   fields.take("core", slot.last_exit.core_dumped);
+  std::uint8_t oom = 0;
+  fields.take("oom", oom);
+  if (oom <= static_cast<std::uint8_t>(Oom::machine)) slot.last_exit.oom = static_cast<Oom>(oom);
+  fields.take("oom_limit", slot.last_exit.oom_limit);
   if (!fields.has("stage")) return slot;
   std::uint8_t stage = 0;
   fields.take("stage", stage);

@@ -15,6 +15,7 @@
 #include "model/app_spec.h"
 #include "model/diagnostic.h"
 #include "model/launch.h"
+#include "model/usage.h"
 #include "model/views.h"
 
 namespace svd {
@@ -73,6 +74,23 @@ class ChannelPort {
   virtual Result<> send(StartId id, const std::string& json) = 0;
 };
 
+// Limits of what runs, and use. What a start needs is in its LaunchPlan; this is for what is asked or changed
+// later.
+class LimitPort {
+ public:
+  virtual ~LimitPort() = default;
+  // From now on these are the limits; what is unset is lifted. Nothing happens where nothing runs. A refusal
+  // is in unenforceable() from then on.
+  virtual void adjust(const AppId& app, const Limits& limits) = 0;
+  virtual void adjust(StartId id, const SlotId& slot, const Limits& limits) = 0;
+  // "limits.memory cannot be enforced here: …", one sentence for each limit of `spec`.
+  [[nodiscard]] virtual std::vector<std::string> unenforceable(const AppId& app,
+                                                               const AppSpec& spec) const = 0;
+  // Read now.
+  [[nodiscard]] virtual Usage usage(const AppId& app, Figures figures) const = 0;
+  [[nodiscard]] virtual Usage usage(StartId id, const SlotId& slot, Figures figures) const = 0;
+};
+
 class LogPort {
  public:
   virtual ~LogPort() = default;
@@ -126,6 +144,7 @@ struct Ports {
   ProcessPort& processes;
   ListenerPort& listeners;
   ChannelPort& channels;
+  LimitPort& limits;
   LogPort& logs;
   StatePort& state;
   Observer& observer;

@@ -124,6 +124,7 @@ std::optional<TimePoint> Engine::State::reconcile() {
     plan_apps();
   }
   tell(*this);
+  adjust_limits();
   finish_changes();
   save_if_due();
   carry_out();
@@ -154,12 +155,29 @@ void Engine::State::perform(const lifecycle::Command& command) {
     const auto found = starts.find(static_cast<std::uint64_t>(id));
     if (found == starts.end()) return;
     const auto& slot = *found->second;
-    const Launch launch{id, {slot.app->id, slot.index}, slot.app->instances(), slot.occupant.revision};
+    const Launch launch{id,
+                        {slot.app->id, slot.index},
+                        slot.app->instances(),
+                        slot.occupant.revision,
+                        slot.app->version->spec.app_limits};
     auto plan = compose(launch, slot.occupant.version->spec, ports.logs);
     if (plan)
       ports.processes.spawn(std::move(*plan));
     else
       refused.emplace_back(id, std::move(plan.error()));
+  }
+}
+
+// Before the state is saved: if the engine dies in between, its revision is newer than the saved state, and
+// the next engine does it again (restore.cpp).
+void Engine::State::adjust_limits() {
+  for (const auto& id : std::exchange(limits_changed, {})) {
+    const auto app = apps.find(id);
+    if (app == apps.end()) continue;
+    ports.limits.adjust(id, app->second.version->spec.app_limits);
+    for (const auto& slot : app->second.slots)
+      if (slot && is_live(slot->phase()) && slot->occupant.version)
+        ports.limits.adjust(slot->occupant.start, {id, slot->index}, slot->occupant.version->spec.limits);
   }
 }
 

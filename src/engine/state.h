@@ -170,6 +170,7 @@ struct Engine::State {
   std::deque<ChangeId> finished;
   std::deque<EventRecord> events;
   std::set<std::string> actors;
+  std::set<AppId> limits_changed;  // what runs of these is to be told its limits
   std::set<std::uint64_t> strays;  // starts that restore() found and gave up: killed, not Gone yet
 
   std::uint64_t next_start = 1, next_change = 1, next_event = 1;
@@ -209,6 +210,7 @@ struct Engine::State {
   void plan_apps();
   void carry_out();
   void perform(const lifecycle::Command& command);
+  void adjust_limits();
   void save_if_due();
   void forget_saved();
 
@@ -243,6 +245,7 @@ struct Engine::State {
   // apply.cpp, revisions.cpp
   Result<Begun> apply(Source source, const Actor& who, const std::string& kind, const std::string& note);
   [[nodiscard]] std::vector<PlanStep> diff_against(const Ecosystem& want) const;
+  [[nodiscard]] Result<> check_limits(const Ecosystem& want, const std::string& kind) const;
   void accept(Ecosystem want, Change& change, const std::string* by);
   void accept_app(App& app, VersionPtr version, bool touched, Change& change, const std::string* by);
   std::uint64_t record_revision(const Name& ecosystem, Source source, const Actor& who,

@@ -114,6 +114,7 @@ AppView Engine::State::view(const App& app) const {
   const auto to = spec.logs.to == LogPolicy::To::automatic ? ports.logs.automatic() : spec.logs.to;
   out.log = std::string{to_text(to)};
   out.settings = settings_of(spec);
+  out.degraded = ports.limits.unenforceable(app.id, spec);
   if (app.unreadable)
     out.degraded.emplace_back("its revision cannot be read: what runs is kept, nothing is started");
   return out;
@@ -173,6 +174,15 @@ std::optional<InstanceView> Engine::instance(const SlotId& id) const {
   const auto& slots = found->second.slots;
   if (id.slot >= slots.size() || !slots[id.slot]) return std::nullopt;
   return state_->view(*slots[id.slot]);
+}
+
+Usage Engine::usage(const AppId& id, Figures figures) const {
+  return state_->apps.contains(id) ? state_->ports.limits.usage(id, figures) : Usage{};
+}
+
+Usage Engine::usage(const SlotId& id, StartId start, Figures figures) const {
+  const bool exists = state_->starts.contains(static_cast<std::uint64_t>(start));
+  return exists ? state_->ports.limits.usage(start, id, figures) : Usage{};
 }
 
 std::optional<ChangeView> Engine::change(ChangeId id) const {

@@ -108,6 +108,7 @@ enum class Stage : std::uint8_t {
   directory,
   exec,
   keeper,
+  limits,
 };
 
 enum class Ended : std::uint8_t { no, code, signal, unknown };  // unknown: not our child when it ended

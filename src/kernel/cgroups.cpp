@@ -91,6 +91,14 @@ std::size_t kill_pass(int at, const std::string& path, int depth) {
   return met;
 }
 
+// Where this process was before its engine moved it to BASE/supervisor.
+std::string home_of(std::string_view own, std::string_view base_name) {
+  auto tail = std::string{base_name} + "/";
+  tail += supervisor_name;
+  if (own.ends_with(tail)) own.remove_suffix(tail.size());
+  return own.empty() ? "/" : std::string{own};
+}
+
 }  // namespace
 
 Cgroups Cgroups::find(std::string_view state_directory) {
@@ -102,6 +110,7 @@ Cgroups Cgroups::find(std::string_view state_directory) {
 
 Cgroups Cgroups::none(std::string_view why) {
   Cgroups cgroups;
+  cgroups.why_not_ = "there are no cgroups (" + std::string{why} + ")";
   cgroups.degraded_.push_back(
       "no cgroups (" + std::string{why} +
       "): stray children are found by their session, parent or environment; those that "
@@ -115,15 +124,18 @@ Result<> Cgroups::find_base(std::string_view state_directory) {
   if (!mount || !own) return fail(std::errc::no_such_device, "no cgroup v2 hierarchy is mounted");
   const auto below = path_below(mount->root, *own);
   if (!below) return fail(std::errc::no_such_device, "our own cgroup " + *own + " is not visible here");
-  base_ = mount->point + *below + "/svd-" + hash8(state_directory);
+  const auto name = "/svd-" + hash8(state_directory);
+  const Home home{mount->point, home_of(*below, name), ::access("/run/systemd/system", F_OK) == 0};
+  base_ = home.path() + name;
   if (::mkdir(base_.c_str(), 0755) < 0 && errno != EEXIST) return fail_errno(errno, "cannot make " + base_);
   base_fd_ = open_at(AT_FDCWD, base_, O_PATH | O_DIRECTORY);
   if (!base_fd_) return fail_errno(errno, "cannot open " + base_);
   if (::faccessat(base_fd_.get(), "cgroup.procs", W_OK, AT_EACCESS) < 0)
     return fail_errno(errno, "cannot write below " + base_);
+  controllers_ = prepare_controllers(home, base_);
   for (const auto& app : directories(base_fd_.get(), "."))
-    for (const auto& name : directories(base_fd_.get(), app))
-      if (parse_leaf(joined(app, name))) ++apps_[app];
+    for (const auto& leaf : directories(base_fd_.get(), app))
+      if (parse_leaf(joined(app, leaf))) ++apps_[app];
   return {};
 }
 
@@ -131,6 +143,7 @@ void Cgroups::probe() {
   if (::faccessat(base_fd_.get(), "cgroup.kill", F_OK, 0) < 0)
     degraded_.emplace_back(
         "no cgroup.kill (Linux 5.14): processes that fork fast may outrun a kill for a while");
+  for (auto& sentence : controllers_.degraded()) degraded_.push_back(std::move(sentence));
 }
 
 std::string Cgroups::leaf(const SlotId& slot, StartId id) {
@@ -157,17 +170,18 @@ std::optional<Cgroups::Leaf> Cgroups::parse_leaf(std::string_view path) {
   return leaf;
 }
 
-Result<> Cgroups::make(const std::string& leaf) {
+Result<bool> Cgroups::make(const std::string& leaf) {
   const auto app = leaf.substr(0, leaf.find('/'));
   int made = ::mkdirat(base_fd_.get(), leaf.c_str(), 0755);
+  bool is_first = false;
   if (made < 0 && errno == ENOENT) {
-    if (::mkdirat(base_fd_.get(), app.c_str(), 0755) < 0 && errno != EEXIST)
-      return fail_errno(errno, "cannot make " + base_ + "/" + app);
+    is_first = ::mkdirat(base_fd_.get(), app.c_str(), 0755) == 0;
+    if (!is_first && errno != EEXIST) return fail_errno(errno, "cannot make " + base_ + "/" + app);
     made = ::mkdirat(base_fd_.get(), leaf.c_str(), 0755);
   }
   if (made < 0) return fail_errno(errno, "cannot make " + base_ + "/" + leaf);
   ++apps_[app];
-  return {};
+  return is_first;
 }
 
 bool Cgroups::populated(const std::string& leaf) const {

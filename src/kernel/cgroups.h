@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The cgroup v2 tree that instances live in: BASE/<ecosystem>:<app>/<slot>.<start id>, a fresh leaf for every
 // start. BASE is our own cgroup's directory plus "/svd-" and 8 hex digits of a hash of the state directory,
-// so that two daemons never meet. Without a writable v2 hierarchy nothing here fails: available() is false
-// and degraded() says what that costs.
+// so that two daemons never meet; our own processes may have gone to BASE/supervisor (kernel/controllers.h).
+// Without a writable v2 hierarchy nothing here fails: available() is false and degraded() says what that
+// costs.
 //
 // Why a fresh leaf: on some kernels (seen on 6.18) a cgroup whose cgroup.kill was once written kills every
 // process that clone3(CLONE_INTO_CGROUP) later puts there, at birth.
@@ -17,6 +18,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "kernel/controllers.h"
 #include "model/names.h"
 
 namespace svd {
@@ -32,6 +34,11 @@ class Cgroups {
   [[nodiscard]] bool available() const noexcept { return static_cast<bool>(base_fd_); }
   // Absolute path of BASE; "" when not available.
   [[nodiscard]] const std::string& base() const noexcept { return base_; }
+  // Why it is not available.
+  [[nodiscard]] const std::string& why_not() const noexcept { return why_not_; }
+  // BASE, open as O_PATH; -1 when not available.
+  [[nodiscard]] int directory() const noexcept { return base_fd_.get(); }
+  [[nodiscard]] const Controllers& controllers() const noexcept { return controllers_; }
   // What is missing here, as sentences for `status`.
   [[nodiscard]] const std::vector<std::string>& degraded() const noexcept { return degraded_; }
 
@@ -44,8 +51,9 @@ class Cgroups {
   };
   [[nodiscard]] static std::optional<Leaf> parse_leaf(std::string_view path);
 
-  // Makes a leaf, and its app's directory when it is the first. Error: errno of mkdir(2).
-  Result<> make(const std::string& leaf);
+  // Makes a leaf, and its app's directory when it is the first: then the result is true. Error: errno of
+  // mkdir(2).
+  Result<bool> make(const std::string& leaf);
   // Whether a process is in the leaf or below. False also when the leaf is gone. Zombies do not count.
   [[nodiscard]] bool populated(const std::string& leaf) const;
   // SIGKILL to all in the leaf and below, atomically with cgroup.kill (Linux 5.14), else by going over
@@ -79,6 +87,8 @@ class Cgroups {
   void probe();
 
   std::string base_;
+  std::string why_not_;
+  Controllers controllers_;
   UniqueFd base_fd_;
   std::map<std::string, std::uint32_t, std::less<>> apps_;  // directory → leaves in it
   std::vector<std::string> degraded_;

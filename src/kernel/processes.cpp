@@ -132,14 +132,19 @@ tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::prepare(LaunchP
   if (!opened) return tl::make_unexpected(failure(StartStage::log, errno_of(opened.error()), plan.logs.path));
   log = std::move(opened->fd);
 
+  bool is_first = false;
   if (cgroups.available()) {
     auto leaf = Cgroups::leaf(plan.slot, plan.id);
-    if (const auto made = cgroups.make(leaf); !made)
+    const auto made = cgroups.make(leaf);
+    if (!made)
       return tl::make_unexpected(
           failure(StartStage::cgroup, errno_of(made.error()), cgroups.base() + "/" + leaf));
     child.has_cgroup = true;
+    is_first = *made;
   }
   if (!child.has_cgroup) mark_environment(plan);
+  if (const auto set = limits.start(plan, child.leaf(), is_first); !set)
+    return tl::make_unexpected(failure(StartStage::limits, 0, set.error().text));
   return LaunchDetails{.identity = std::move(*identity),
                        .cgroup = child.leaf(),
                        .cookie = encode_cookie(child.known),
@@ -289,6 +294,8 @@ std::string LinuxProcesses::cgroup(StartId id, const SlotId& slot) const {
   if (child != nullptr && !child->has_cgroup) return {};
   return state_->cgroups.base() + "/" + Cgroups::leaf(slot, id);
 }
+
+LimitPort& LinuxProcesses::limits() { return state_->limits; }
 
 Result<> LinuxProcesses::hold(const std::string& name, int fd) {
   if (name.empty() || name.size() > keeper::max_name)

@@ -73,6 +73,9 @@ class LinuxProcesses final : public ProcessPort {
   void flush() override;
   [[nodiscard]] std::string cgroup(StartId id, const SlotId& slot) const override;
 
+  // What is written to and read from the cgroups of these processes.
+  [[nodiscard]] LimitPort& limits();
+
   // The keeper keeps a duplicate of `fd` (borrowed) under `name` (1 to 255 bytes) until release(), over any
   // number of engines. A name that is in use is replaced.
   Result<> hold(const std::string& name, int fd);

@@ -55,7 +55,7 @@ static_assert(
     same(keeper::Stage::stdio, StartStage::stdio) && same(keeper::Stage::groups, StartStage::groups) &&
     same(keeper::Stage::group, StartStage::group) && same(keeper::Stage::identity, StartStage::identity) &&
     same(keeper::Stage::directory, StartStage::directory) && same(keeper::Stage::exec, StartStage::exec) &&
-    same(keeper::Stage::keeper, StartStage::keeper));
+    same(keeper::Stage::keeper, StartStage::keeper) && same(keeper::Stage::limits, StartStage::limits));
 constexpr bool same(keeper::Ended wire, ExitStatus::Kind ours) {
   return static_cast<int>(wire) == static_cast<int>(ours);
 }
@@ -89,6 +89,7 @@ std::string object_of(StartStage stage, int detail, const LaunchPlan& plan) {
     case StartStage::session:
     case StartStage::stdio:
     case StartStage::keeper:
+    case StartStage::limits:
       return {};
   }
   return {};
@@ -173,6 +174,7 @@ void LinuxProcesses::State::on_exited(Child& child, ExitStatus status) {
   if (child.life == Child::Life::exited) return;
   child.life = Child::Life::exited;
   child.known.exited = true;
+  if (child.has_cgroup) limits.explain(child.leaf(), status);  // while the leaf is there
   child.known.status = status;
   emit(Exited{child.known.id, status});
   if (child.kill_wanted) end_if_empty(child);

@@ -18,6 +18,7 @@
 #include "kernel/child_journal.h"
 #include "kernel/keeper_client.h"
 #include "kernel/launch_record.h"
+#include "kernel/limits.h"
 #include "kernel/processes.h"
 #include "kernel/strays.h"
 #include "kernel/users.h"
@@ -128,6 +129,7 @@ struct LinuxProcesses::State {
   StdioSource& stdio;
   ProcessesHandlers handlers;
   Cgroups cgroups;
+  LinuxLimits limits{cgroups};
   ChildJournal journal;
   Users users;
   std::optional<Identity> own_identity;  // looked up when first needed

@@ -111,6 +111,7 @@ void LinuxProcesses::State::take_over(const KeeperClient::Child& from) {
   child.life = child.known.exited ? Child::Life::exited : Child::Life::running;
   child.has_cgroup = !from.cgroup.empty() && cgroups.available();
   child.adopted = facts.adopted != 0;
+  if (child.has_cgroup && child.known.exited) limits.explain(child.leaf(), child.known.status);
   if (child.has_cgroup) unlabelled.push_back(child.known.id);  // the former engine may not have come to it
   children.insert_or_assign(facts.id, std::move(child));
 }

@@ -8,6 +8,7 @@
 namespace svd::lifecycle {
 
 bool is_clean(const ExitStatus& status, const RestartPolicy& policy) {
+  if (status.oom != Oom::no) return false;  // also where SIGKILL from a person is
   const auto matches = [&](const ExitMatch& match) {
     switch (status.kind) {
       case ExitStatus::Kind::code:

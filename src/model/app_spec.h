@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "model/limits.h"
 #include "model/names.h"
 
 namespace svd {
@@ -182,6 +183,9 @@ struct AppSpec {
   std::map<Name, Dependency> depends_on;
   LogPolicy logs;
   std::map<int, Rlimit> rlimits;     // key: RLIMIT_… of <sys/resource.h>
+  Limits limits;                     // of each instance
+  Limits app_limits;                 // of all instances together
+  bool limits_required = false;      // where one of these cannot be enforced, nothing is started
   std::optional<int> nice;           // -20..19
   std::optional<int> oom_score_adj;  // -1000..1000
 

@@ -26,6 +26,9 @@ struct LaunchPlan {
   std::vector<std::string> groups;
   std::optional<std::uint32_t> umask;
   std::map<int, Rlimit> rlimits;
+  Limits limits;                 // of its cgroup
+  Limits app_limits;             // of its app's; as last accepted, whatever the start's own version has
+  bool limits_required = false;  // else what cannot be enforced is told, and no more
   std::optional<int> nice;
   std::optional<int> oom_score_adj;
   std::vector<Listener> listen;  // descriptors 3, 4, … of the process; envp names them already (LISTEN_FDS)

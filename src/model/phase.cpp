@@ -3,11 +3,12 @@
 
 #include "base/result.h"
 #include "base/text.h"
+#include "base/units.h"
 
 namespace svd {
 namespace {
 
-constexpr std::array<std::string_view, 15> stage_texts{
+constexpr std::array<std::string_view, 16> stage_texts{
     "starting",
     "setting the user",
     "entering its cgroup",
@@ -23,12 +24,30 @@ constexpr std::array<std::string_view, 15> stage_texts{
     "changing to the working directory",
     "executing the program",
     "handing it to the keeper",
+    "setting its limits",
 };
-static_assert(stage_texts.size() == static_cast<std::size_t>(StartStage::keeper) + 1);
+static_assert(stage_texts.size() == static_cast<std::size_t>(StartStage::limits) + 1);
+
+std::string limit_text(std::uint64_t limit) { return limit == 0 ? "" : " " + format_bytes(limit); }
+
+std::string oom_text(const ExitStatus& status) {
+  switch (status.oom) {
+    case Oom::no:
+      return "";
+    case Oom::limit:
+      return "killed: out of memory (limit" + limit_text(status.oom_limit) + ")";
+    case Oom::app_limit:
+      return "killed: out of memory (app limit" + limit_text(status.oom_limit) + ")";
+    case Oom::machine:
+      return "killed: out of memory (of the machine or container)";
+  }
+  return "";
+}
 
 }  // namespace
 
 std::string to_text(const ExitStatus& status) {
+  if (status.oom != Oom::no) return oom_text(status);
   switch (status.kind) {
     case ExitStatus::Kind::none:
       return "";
@@ -49,6 +68,7 @@ std::string_view to_text(StartStage stage) {
 
 std::string to_text(const StartFailure& failure) {
   std::string text{to_text(failure.stage)};
+  if (failure.err == 0 && !failure.detail.empty()) return text + ": " + printable(failure.detail);
   if (!failure.detail.empty()) text += " '" + printable(failure.detail) + "'";
   return text + ": " + errno_text(failure.err);
 }

@@ -23,6 +23,14 @@ inline constexpr std::array<std::string_view, 8> phase_names{"waiting", "startin
   return phase == Phase::starting || phase == Phase::ready || phase == Phase::stopping;
 }
 
+// Whose memory ran out, when the kernel killed a process for want of it.
+enum class Oom : std::uint8_t {
+  no,         // it was not that
+  limit,      // the instance's own limit was reached
+  app_limit,  // the one of all instances of its app
+  machine     // memory ran out further up: in the container that svd is in, or in the machine
+};
+
 // How a process ended.
 struct ExitStatus {
   enum class Kind : std::uint8_t {
@@ -34,9 +42,12 @@ struct ExitStatus {
   Kind kind = Kind::none;
   int number = 0;
   bool core_dumped = false;
+  Oom oom = Oom::no;            // only of SIGKILL
+  std::uint64_t oom_limit = 0;  // bytes; 0: not known
   bool operator==(const ExitStatus&) const = default;
 };
-// "exit code 3", "signal SIGKILL", "signal SIGSEGV (core dumped)", "ended, exit status unknown", "".
+// "exit code 3", "signal SIGKILL", "signal SIGSEGV (core dumped)", "killed: out of memory (limit 64MiB)",
+// "ended, exit status unknown", "".
 [[nodiscard]] std::string to_text(const ExitStatus& status);
 
 // The step of a start that failed. The texts are in phase.cpp, tied to this list by a static_assert.
@@ -56,6 +67,7 @@ enum class StartStage : std::uint8_t {
   directory,   // chdir
   exec,        // execve
   keeper,      // the keeper refused: its table is full, or the request was malformed
+  limits,      // a limit that the app requires cannot be enforced; err is 0, and detail says why
 };
 // "changing to the working directory", "executing the program", …
 [[nodiscard]] std::string_view to_text(StartStage stage);

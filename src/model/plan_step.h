@@ -37,6 +37,8 @@ struct PlanStep {
   std::uint32_t instances = 0;   // how many instances the step touches
   std::string summary;           // "replace 4 instances, one at a time"
   std::vector<std::string> why;  // "env.NODE_ENV changed production → staging"
+  std::vector<std::string>
+      notes{};  // what will not be as the file says: "limits.memory cannot be enforced here: …"
   bool operator==(const PlanStep&) const = default;
 };
 [[nodiscard]] std::string_view to_text(PlanStep::Action action);

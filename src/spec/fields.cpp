@@ -68,6 +68,9 @@ Field with(Field row, decltype(Field::identity) identity, decltype(Field::compar
   return row;
 }
 
+constexpr std::uint64_t least_memory = 1U << 20;  // less, and hardly a program can be executed
+constexpr double least_cpu = 0.01;                // the kernel's own bound: 1 ms of every 100 ms
+constexpr std::int64_t most_pids = 4'194'304;     // PID_MAX_LIMIT of Linux
 constexpr std::uint64_t most_files =
     1'073'741'816;  // Linux: the highest possible fs.nr_open; more fails at every start
 
@@ -181,6 +184,22 @@ std::vector<Field> make_fields() {
     field("logs.keep", AT(logs.keep), integer<std::uint32_t>(0, 1000), live, "How many old files are kept."),
     field("logs.compress", AT(logs.compress), boolean(), live, "Compress old files."),
 
+    field("limits.memory", AT(limits.memory), size(least_memory), live,
+          "Memory, with the file cache. An instance that needs more is killed as a whole.", "unlimited"),
+    field("limits.memory_high", AT(limits.memory_high), size(least_memory), live,
+          "Above this, an instance is slowed down while the kernel takes memory back.", "unlimited"),
+    field("limits.memory_swap", AT(limits.memory_swap), size_or_zero(4096, "no swap"), live, "Swap space, besides `memory`.", "unlimited"),
+    field("limits.cpu", AT(limits.cpu), number(least_cpu, 10'000), live, "CPU time per time, in CPUs: 0.5 is half of one.", "unlimited"),
+    field("limits.cpu_weight", AT(limits.cpu_weight), integer<std::uint32_t>(1, 10'000), live,
+          "The share of CPU time where it is scarce, against others with 100.", "100"),
+    field("limits.io_weight", AT(limits.io_weight), integer<std::uint32_t>(1, 10'000), live,
+          "The share of a disk's time where it is scarce, against others with 100.", "100"),
+    field("limits.io_max", AT(limits.io_max), io_max(), live,
+          "Bounds by disk: `{ /dev/sda: { rbps: 10MiB, wbps: 5MiB, riops: 100, wiops: 50 } }`, bytes and operations a second.", "unlimited"),
+    field("limits.pids", AT(limits.pids), integer<std::uint64_t>(1, most_pids), live, "Processes and threads.", "unlimited"),
+    field("limits.cpuset", AT(limits.cpuset), cpu_list(), live, "The CPUs that an instance may run on.", "all"),
+    field("limits.required", AT(limits_required), boolean(), Effect::none,
+          "Whether a limit (also of `app_limits`) that cannot be enforced on this host is an error; else it is only told."),
     rlimit("limits.nofile", RLIMIT_NOFILE, limit(LimitUnit::count, most_files), "Open file descriptors."),
     rlimit("limits.nproc", RLIMIT_NPROC, limit(LimitUnit::count), "Processes and threads of the user."),
     rlimit("limits.core", RLIMIT_CORE, limit(LimitUnit::bytes), "Size of a core dump."),
@@ -195,6 +214,17 @@ std::vector<Field> make_fields() {
     rlimit("limits.rtprio", RLIMIT_RTPRIO, limit(LimitUnit::count, 99), "Real-time priority."),
     rlimit("limits.rttime", RLIMIT_RTTIME, limit(LimitUnit::microseconds), "CPU time of a real-time thread without a blocking call."),
     rlimit("limits.cpu_time", RLIMIT_CPU, limit(LimitUnit::seconds), "CPU time of a process; it gets SIGXCPU at the soft limit."),
+
+    field("app_limits.memory", AT(app_limits.memory), size(least_memory), live,
+          "Memory of all instances. When it is used up, one instance is killed.", "unlimited"),
+    field("app_limits.memory_high", AT(app_limits.memory_high), size(least_memory), live, "Above this, they are slowed down.", "unlimited"),
+    field("app_limits.memory_swap", AT(app_limits.memory_swap), size_or_zero(4096, "no swap"), live, "Swap space.", "unlimited"),
+    field("app_limits.cpu", AT(app_limits.cpu), number(least_cpu, 10'000), live, "CPUs.", "unlimited"),
+    field("app_limits.cpu_weight", AT(app_limits.cpu_weight), integer<std::uint32_t>(1, 10'000), live, "Against other apps with 100.", "100"),
+    field("app_limits.io_weight", AT(app_limits.io_weight), integer<std::uint32_t>(1, 10'000), live, "Against other apps with 100.", "100"),
+    field("app_limits.io_max", AT(app_limits.io_max), io_max(), live, "Bounds by disk.", "unlimited"),
+    field("app_limits.pids", AT(app_limits.pids), integer<std::uint64_t>(1, most_pids), live, "Processes and threads.", "unlimited"),
+    field("app_limits.cpuset", AT(app_limits.cpuset), cpu_list(), live, "The CPUs that they may run on.", "all"),
 
     field("nice", AT(nice), integer<int>(-20, 19), replace, "Scheduling priority; lower is more.", inherited),
     field("oom_score_adj", AT(oom_score_adj), integer<int>(-1000, 1000), replace,
@@ -212,10 +242,12 @@ constexpr std::array app_sections{
     Section{"restart", "Whether and when an instance that ended is started again."},
     Section{"stop", "How an instance is stopped."},
     Section{"logs", "Where the output of instances goes."},
-    Section{"limits",
-            "Resource limits of each process (setrlimit(2)). A value is the soft and the hard limit, "
-            "`soft:hard` sets them apart, "
-            "and `unlimited` lifts them."},
+    Section{
+        "limits",
+        "What an instance may use. Up to `cpuset`, all its processes together (cgroup v2; see limits.md). "
+        "From `nofile` on, each process (setrlimit(2)): a value is the soft and the hard limit, "
+        "`soft:hard` sets them apart, and `unlimited` lifts them."},
+    Section{"app_limits", "What all instances of the app may use together (cgroup v2; see limits.md)."},
 };
 
 constexpr std::array file_keys{

@@ -12,6 +12,7 @@ namespace {
 
 constexpr const char* duration_pattern = "^(0|[0-9]+(\\.[0-9]+)?(ms|s|m|h|d))$";
 constexpr const char* size_pattern = "^(0|[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB))$";
+constexpr const char* size_pattern_above_zero = "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$";
 
 // A text, or the number 0, which needs no unit.
 Json text_or_zero(const char* pattern) {
@@ -47,6 +48,18 @@ Form<Millis> duration_form(Millis least, Millis most, bool or_zero, const std::s
   };
   return {words, text_or_zero(duration_pattern), read,
           [](const Millis& value) { return format_duration(value); }};
+}
+
+Form<std::uint64_t> size_form(std::uint64_t least, bool or_zero, const std::string& words) {
+  auto read = [=](const Node& node, const Place& place, Reading& reading) -> std::optional<std::uint64_t> {
+    const auto text = quantity_text(node);
+    const auto value = text ? parse_bytes(*text) : std::nullopt;
+    if (value && (*value >= least || (or_zero && *value == 0))) return value;
+    reading.refuse(node, place, words, unit_hint(node, "MiB", "GB"));
+    return std::nullopt;
+  };
+  return {words, or_zero ? text_or_zero(size_pattern) : text_like(size_pattern_above_zero), read,
+          [](const std::uint64_t& value) { return format_bytes(value); }};
 }
 
 template <class T>
@@ -129,17 +142,13 @@ Form<Millis> duration_or_zero(Millis least, Millis most, std::string_view zero_m
       "a duration of " + format_duration(least) + " or more, or 0: " + std::string{zero_means});
 }
 
+Form<std::uint64_t> size(std::uint64_t least) {
+  return size_form(least, false, "a size of " + format_bytes(least) + " or more");
+}
+
 Form<std::uint64_t> size_or_zero(std::uint64_t least, std::string_view zero_means) {
-  const std::string words = "a size of " + format_bytes(least) + " or more, or 0: " + std::string{zero_means};
-  auto read = [=](const Node& node, const Place& place, Reading& reading) -> std::optional<std::uint64_t> {
-    const auto text = quantity_text(node);
-    const auto value = text ? parse_bytes(*text) : std::nullopt;
-    if (value && (*value == 0 || *value >= least)) return value;
-    reading.refuse(node, place, words, unit_hint(node, "MiB", "GB"));
-    return std::nullopt;
-  };
-  return {words, text_or_zero(size_pattern), read,
-          [](const std::uint64_t& value) { return format_bytes(value); }};
+  return size_form(least, true,
+                   "a size of " + format_bytes(least) + " or more, or 0: " + std::string{zero_means});
 }
 
 Form<std::string> path() {

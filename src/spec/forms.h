@@ -83,6 +83,7 @@ Form<E> choice(std::vector<std::pair<std::string_view, E>> names) {
 [[nodiscard]] Form<double> number(double least, double most);
 [[nodiscard]] Form<bool> boolean();
 [[nodiscard]] Form<Millis> duration(Millis least, Millis most);
+[[nodiscard]] Form<std::uint64_t> size(std::uint64_t least);
 // `zero_means` is for the words: "never by size".
 [[nodiscard]] Form<std::uint64_t> size_or_zero(std::uint64_t least, std::string_view zero_means);
 [[nodiscard]] Form<Millis> duration_or_zero(Millis least, Millis most, std::string_view zero_means);
@@ -123,6 +124,11 @@ enum class EndpointUse { bind, connect };  // connect: `address` is not empty, n
 enum class LimitUnit { count, bytes, seconds, microseconds };
 // `most` bounds the value; unlimited is allowed where it is Rlimit::unlimited.
 [[nodiscard]] Form<Rlimit> limit(LimitUnit unit, std::uint64_t most = Rlimit::unlimited);
+
+// CPUs by number, as cpuset(7) lists them: "0-3,7". What is read is in ascending order, without overlaps.
+[[nodiscard]] Form<std::string> cpu_list();
+// A map of disks to bounds of their traffic.
+[[nodiscard]] Form<std::map<std::string, IoMax>> io_max();
 
 // Words of a shell, quoted where needed: unambiguous, so that it can be hashed, and readable.
 [[nodiscard]] std::string show_words(std::span<const std::string> words);

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <tuple>
 
 #include "base/text.h"
 #include "base/units.h"
+#include "spec/json.h"
 
 namespace svd::spec {
 namespace {
@@ -36,6 +38,33 @@ void check_logs(const AppInFile& file, AppSpec& app, Complaints& out) {
   using To = LogPolicy::To;
   if (app.logs.to == To::automatic) app.logs.to = To::file;
   if (app.logs.to != To::file) complain(file, "logs.path", "only 'to: file' writes to a path", out);
+}
+
+// `part` can never be reached, because `whole` is below it.
+template <class T>
+void check_fits(const AppInFile& file, std::pair<std::string_view, std::optional<T>> part,
+                std::pair<std::string_view, std::optional<T>> whole, std::string (*show)(const T&),
+                Complaints& out) {
+  if (!part.second || !whole.second || *part.second <= *whole.second) return;
+  complain(file, part.first,
+           show(*part.second) + " is above " + std::string{whole.first} + ", " + show(*whole.second), out);
+}
+
+void check_limits(const AppInFile& file, const AppSpec& app, Complaints& out) {
+  using Bytes = std::uint64_t;
+  const auto size = [](const Bytes& value) { return format_bytes(value); };
+  const auto count = [](const Bytes& value) { return std::to_string(value); };
+  const auto cpus = [](const double& value) { return Json{value}.dump(); };
+  const auto& [each, all] = std::tie(app.limits, app.app_limits);
+  check_fits<Bytes>(file, {"limits.memory_high", each.memory_high}, {"limits.memory", each.memory}, size,
+                    out);
+  check_fits<Bytes>(file, {"app_limits.memory_high", all.memory_high}, {"app_limits.memory", all.memory},
+                    size, out);
+  check_fits<Bytes>(file, {"limits.memory", each.memory}, {"app_limits.memory", all.memory}, size, out);
+  check_fits<Bytes>(file, {"limits.memory_swap", each.memory_swap},
+                    {"app_limits.memory_swap", all.memory_swap}, size, out);
+  check_fits<Bytes>(file, {"limits.pids", each.pids}, {"app_limits.pids", all.pids}, count, out);
+  check_fits<double>(file, {"limits.cpu", each.cpu}, {"app_limits.cpu", all.cpu}, cpus, out);
 }
 
 const std::string* variable(const AppSpec& app, const std::string& name) {
@@ -98,6 +127,7 @@ void check_app(const AppInFile& file, AppSpec& app, Complaints& complaints) {
   check_exec(file, app, complaints);
   check_restart(file, app, complaints);
   check_logs(file, app, complaints);
+  check_limits(file, app, complaints);
   check_increments(file, app, complaints);
   check_environment(file, app, complaints);
   check_listeners(file, app, complaints);

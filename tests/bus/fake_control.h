@@ -119,6 +119,10 @@ class FakeControl final : public Control {
   [[nodiscard]] std::optional<InstanceView> instance(const SlotId& id) const override {
     return find(instance_views, id);
   }
+  [[nodiscard]] Usage usage(const AppId&, Figures which) const override { return measured(which); }
+  [[nodiscard]] Usage usage(const SlotId&, StartId start, Figures which) const override {
+    return start == StartId{} ? Usage{} : measured(which);
+  }
   [[nodiscard]] std::optional<ChangeView> change(ChangeId id) const override {
     return find(change_views, id);
   }
@@ -137,7 +141,16 @@ class FakeControl final : public Control {
     return found;
   }
 
+  Usage figures;  // of whatever runs
+
  private:
+  [[nodiscard]] Usage measured(Figures which) const {
+    if (which == Figures::all) return figures;
+    Usage brief;
+    brief.memory = figures.memory;
+    brief.cpu_time = figures.cpu_time;
+    return brief;
+  }
   static bool wanted(const Names& names, const std::string& name) {
     return names.empty() || std::ranges::find(names, name) != names.end();
   }

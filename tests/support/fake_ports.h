@@ -47,6 +47,7 @@ struct Operation {
 class FakeWorld final : public ProcessPort,
                         public ListenerPort,
                         public ChannelPort,
+                        public LimitPort,
                         public LogPort,
                         public StatePort,
                         public Observer {
@@ -124,6 +125,32 @@ class FakeWorld final : public ProcessPort,
   void drain(StartId) override {}
   void disconnect(StartId, const std::string&) override {}
   Result<> send(StartId, const std::string&) override { return {}; }
+
+  // LimitPort
+  void adjust(const AppId& app, const Limits& limits) override {
+    on_call();
+    app_limits[app] = limits;
+  }
+  void adjust(StartId id, const SlotId&, const Limits& limits) override {
+    on_call();
+    limits_told.emplace_back(id, limits);
+  }
+  [[nodiscard]] std::vector<std::string> unenforceable(const AppId&, const AppSpec& spec) const override {
+    const bool any = !has_memory_controller && (spec.limits.memory || spec.app_limits.memory);
+    return any ? std::vector<std::string>{"limits.memory cannot be enforced here: no controller"}
+               : std::vector<std::string>{};
+  }
+  [[nodiscard]] Usage usage(const AppId&, Figures) const override { return {}; }
+  [[nodiscard]] Usage usage(StartId id, const SlotId&, Figures figures) const override {
+    Usage out;
+    if (!table.contains(id)) return out;
+    out.memory = 1U << 20;
+    if (figures == Figures::all) out.pids = 1;
+    return out;
+  }
+  bool has_memory_controller = true;
+  std::map<AppId, Limits> app_limits;
+  std::vector<std::pair<StartId, Limits>> limits_told;
 
   // LogPort
   void attach(const SlotId& slot, const LogPolicy& policy) override { logs[slot] = policy; }
@@ -415,6 +442,12 @@ inline Result<Ecosystem> decode_simple(Source& source) {
         app.restart.reset_after = Millis{number()};
       else if (key == "timeout")
         app.stop.timeout = Millis{number()};
+      else if (key == "memory")
+        app.limits.memory = static_cast<std::uint64_t>(number()) << 20;
+      else if (key == "app_memory")
+        app.app_limits.memory = static_cast<std::uint64_t>(number()) << 20;
+      else if (key == "required")
+        app.limits_required = number() != 0;
       else if (key == "keep")
         app.logs.keep = static_cast<std::uint32_t>(number());
       else if (key == "secret")
@@ -429,7 +462,9 @@ inline Result<Ecosystem> decode_simple(Source& source) {
   return out;
 }
 
-inline Ports ports_of(FakeWorld& world) { return {world, world, world, world, world, world, decode_simple}; }
+inline Ports ports_of(FakeWorld& world) {
+  return {world, world, world, world, world, world, world, decode_simple};
+}
 
 inline Source file(std::string text) {
   Source source;

@@ -87,6 +87,15 @@ TEST_CASE("a name is safe for a path, a cgroup and a log field", "[model]") {
 TEST_CASE("an exit status and a failed start are told in words", "[model]") {
   CHECK(to_text(ExitStatus{ExitStatus::Kind::signal, 9, false}) == "signal SIGKILL");
   CHECK(to_text(ExitStatus{ExitStatus::Kind::code, 3, false}) == "exit code 3");
+  const auto killed = [](Oom oom, std::uint64_t limit) {
+    return to_text(ExitStatus{ExitStatus::Kind::signal, 9, false, oom, limit});
+  };
+  CHECK(killed(Oom::limit, 64U << 20) == "killed: out of memory (limit 64MiB)");
+  CHECK(killed(Oom::app_limit, 1U << 30) == "killed: out of memory (app limit 1GiB)");
+  CHECK(killed(Oom::limit, 0) == "killed: out of memory (limit)");
+  CHECK(killed(Oom::machine, 0) == "killed: out of memory (of the machine or container)");
+  CHECK(to_text(StartFailure{StartStage::limits, 0, "limits.cpu cannot be enforced here: no"}) ==
+        "setting its limits: limits.cpu cannot be enforced here: no");
   CHECK(to_text(StartFailure{StartStage::exec, 2, "/bin/nope"}) ==
         "executing the program '/bin/nope': No such file or directory");
 }

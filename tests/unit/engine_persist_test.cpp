@@ -35,7 +35,7 @@ SavedState example() {
   slot.delay = 200'000'000;
   slot.streak = 2;
   slot.recent = {1, 2, -3};
-  slot.last_exit = {ExitStatus::Kind::signal, 11, true};
+  slot.last_exit = {ExitStatus::Kind::signal, 9, true, Oom::app_limit, 64U << 20};
   slot.failure = StartFailure{StartStage::exec, 2, "/bin/no such\tfile"};
   state.apps = {{{name("shop"), name("web")}, 8, false, true, true, 0, {slot, {}}},
                 {{name("blog"), name("x")}, 1, true, false, false, {}, {}}};

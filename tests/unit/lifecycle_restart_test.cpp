@@ -36,6 +36,13 @@ TEST_CASE("each further restart waits longer, up to the cap", "[lifecycle]") {
   CHECK(backoff_delay(backing_off(delay, factor, cap), streak, 0.7) == Millis{want});
 }
 
+TEST_CASE("an end for want of memory is never clean", "[lifecycle]") {
+  RestartPolicy policy;
+  policy.success_exit = {{true, SIGKILL}};
+  CHECK(is_clean({ExitStatus::Kind::signal, SIGKILL, false}, policy));
+  CHECK_FALSE(is_clean({ExitStatus::Kind::signal, SIGKILL, false, Oom::limit, 0}, policy));
+}
+
 TEST_CASE("jitter takes its share off the delay, and no more", "[lifecycle]") {
   auto policy = backing_off(1000, 2, 30'000);
   policy.jitter = 0.25;

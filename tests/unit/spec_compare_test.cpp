@@ -24,7 +24,8 @@ TEST_CASE("each changed field is told with its values and what it does", "[spec]
   const auto want =
       app("env: { NODE_ENV: staging, NEW: 1 }, instances: 3, cwd: /x, restart: { delay: 1s, success_exit: "
           "[0, 3] }, nice: 5, limits: { "
-          "nofile: 1:2 }, umask: 022");
+          "nofile: 1:2, memory: 64MiB, io_max: { /dev/sda: { rbps: 1MiB, riops: 5 }, 8:0: { wiops: 1 } } }, "
+          "umask: 022");
   CHECK(change(base, want) ==
         "cwd changed /srv/app → /x (replace)\n"
         "instances changed 1 → 3 (scale)\n"
@@ -33,6 +34,8 @@ TEST_CASE("each changed field is told with its values and what it does", "[spec]
         "umask changed (unset) → 0022 (replace)\n"
         "restart.delay changed 100ms → 1s (live)\n"
         "restart.success_exit changed 0 SIGTERM → 0 3 (live)\n"
+        "limits.memory changed (unset) → 64MiB (live)\n"
+        "limits.io_max changed (unset) → /dev/sda rbps=1MiB riops=5, 8:0 wiops=1 (live)\n"
         "limits.nofile changed (unset) → 1:2 (replace)\n"
         "nice changed (unset) → 5 (replace)\n");
 }
@@ -97,7 +100,11 @@ TEST_CASE("the generation follows exactly the fields that need a new process", "
                                            {"restart: { jitter: 0.5 }", Effect::live},
                                            {"stop: { timeout: 1s }", Effect::live},
                                            {"stop: { kill: main }", Effect::live},
-                                           {"logs: { keep: 1, rotate: 1MiB }", Effect::live}}));
+                                           {"logs: { keep: 1, rotate: 1MiB }", Effect::live},
+                                           {"limits: { memory: 1GiB, cpu: 2, cpuset: 0 }", Effect::live},
+                                           {"limits: { io_max: { /: { riops: 1 } } }", Effect::live},
+                                           {"app_limits: { pids: 1 }", Effect::live},
+                                           {"limits: { required: true }", Effect::none}}));
   const auto want = app("nice: 1, " + settings);
   CAPTURE(settings);
   const auto changes = spec::compare(base, want);
@@ -114,7 +121,7 @@ TEST_CASE("whatever differs between two specs is told", "[spec][property]") {
   const auto changes = spec::compare(bare, full);
   // Every key of the file but exec's siblings that happen to be equal: the table has no field that compare()
   // forgets.
-  CHECK(changes.size() >= 38);
+  CHECK(changes.size() >= 57);
   CHECK(spec::compare(full, full).empty());
 }
 

@@ -65,6 +65,29 @@ TEST_CASE("every key reaches its member", "[spec]") {
                                      {RLIMIT_RTTIME, {200'000, 200'000}},
                                      {RLIMIT_CPU, {600, 3600}}};
   CHECK(app.rlimits == limits);
+  Limits each;
+  each.memory = 512U << 20;
+  each.memory_high = 400U << 20;
+  each.memory_swap = 0;
+  each.cpu = 1.5;
+  each.cpu_weight = 50;
+  each.io_weight = 200;
+  each.io_max = {{"/dev/sda", {10U << 20, 1'000'000, 100, 50}}, {"8:16", {{}, {}, {}, 1}}};
+  each.pids = 256;
+  each.cpuset = "0,2-4";
+  CHECK(app.limits == each);
+  Limits all;
+  all.memory = 1U << 30;
+  all.memory_high = 900U << 20;
+  all.memory_swap = 1U << 30;
+  all.cpu = 2;
+  all.cpu_weight = 1;
+  all.io_weight = 10'000;
+  all.io_max = {{"/", {4096, {}, {}, {}}}};
+  all.pids = 1000;
+  all.cpuset = "7";
+  CHECK(app.app_limits == all);
+  CHECK(app.limits_required);
   CHECK((app.nice == -20 && app.oom_score_adj == -1000));
 }
 
