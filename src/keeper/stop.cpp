@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 
 #include "keeper/keeper.h"
@@ -40,6 +42,26 @@ void kill_everything(Keeper& keeper) {
   kill_cgroups(keeper);
 }
 
+// Without cgroups what the instances left is below us, a subreaper: it is our children, once they themselves
+// are gone. Whom we kill leaves us its own. Only we reap them, so that no pid in the list can be a
+// stranger's. False: nobody is left.
+bool kill_orphans() {
+  char list[4096];  // the rest has its turn when these are reaped
+  const int fd = ::open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+  const auto size = fd < 0 ? 0 : ::read(fd, list, sizeof list - 1);
+  if (fd >= 0) ::close(fd);
+  list[size > 0 ? size : 0] = '\0';
+  char* end = nullptr;
+  for (char* at = list; *at != '\0'; at = end) {
+    const long pid = std::strtol(at, &end, 10);
+    if (end == at || *end != ' ') break;  // cut off
+    if (pid > 0) ::kill(static_cast<pid_t>(pid), SIGKILL);
+    ++end;
+  }
+  siginfo_t info{};
+  return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 // The last children are gone; what they left in the cgroups follows, and the kernel says when.
 void kill_strays(Keeper& keeper) {
   keeper.stop.phase = Stop::Phase::emptying;
@@ -52,6 +74,7 @@ void kill_strays(Keeper& keeper) {
 
 // Also makes the next change of it an event (kernfs: a change is signalled once it was read before).
 bool is_populated(const Keeper& keeper) {
+  if (keeper.nursery.base < 0) return kill_orphans();
   char text[128];
   const auto size = keeper.stop.events < 0 ? 0 : ::pread(keeper.stop.events, text, sizeof text - 1, 0);
   if (size <= 0) return false;

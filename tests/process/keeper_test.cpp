@@ -331,17 +331,19 @@ TEST_CASE("SIGTERM is the engine's to handle, a second one is forced, SIGHUP is 
   CHECK(prefix.exit_code() == 42);
 }
 
-TEST_CASE("SIGTERM without an engine stops every child, also one that ignores its signal", "[keeper]") {
+TEST_CASE("SIGTERM without an engine stops every child, also one that ignores its signal, and strays",
+          "[keeper]") {
   Prefix prefix;
-  prefix.start();
+  prefix.start(GENERATE(true, false) ? std::vector<std::string>{}
+                                     : std::vector<std::string>{"--without-cgroups"});
   prefix.meet_engine();
   prefix.say("ready");
   const auto polite = prefix.spawn(1, "/bin/sleep 1000");
-  prefix.make_script("deaf", "trap '' TERM; setsid sleep 1000 & echo > " + (prefix.home / "up") +
-                                 "; sleep 1000; sleep 1000");
+  prefix.make_script("stray", "echo $$ > " + (prefix.home / "up") + "; sleep 1000; sleep 1000");
+  prefix.make_script("deaf", "trap '' TERM; setsid " + (prefix.home / "stray") + " & sleep 1000; sleep 1000");
   prefix.make_fifo("up");
   const auto deaf = prefix.spawn(2, prefix.home / "deaf");
-  prefix.read_fifo("up");
+  const auto stray = std::stoll(prefix.read_fifo("up"));
   // From now on no engine can be started.
   std::filesystem::remove(prefix.home / "libexec/svd/engine");
   REQUIRE(::kill(prefix.engine_pid, SIGKILL) == 0);
@@ -350,6 +352,7 @@ TEST_CASE("SIGTERM without an engine stops every child, also one that ignores it
   CHECK(prefix.exit_code() == 1);
   CHECK_FALSE(is_alive(polite));
   CHECK_FALSE(is_alive(deaf));
+  CHECK_FALSE(is_alive(stray));
   Cgroups cgroups = Cgroups::find(prefix.home / "state");
   if (cgroups.available())
     for (const auto& leaf : cgroups.leaves()) CHECK(cgroups.members(leaf).empty());
