@@ -10,6 +10,7 @@
 #include <cstdio>
 
 #include "files/io.h"
+#include "files/trusted_path.h"
 
 namespace svd {
 namespace {
@@ -90,9 +91,11 @@ std::string rotated_name(std::string_view base, std::uint64_t number, bool compr
   return std::string{base} + "." + digits + (compressed ? ".gz" : "");
 }
 
-Result<LogPlace> open_log_place(const std::string& path) {
+Result<LogPlace> open_log_place(const std::string& path, Links links) {
   const auto parts = split_path(path);
-  UniqueFd directory{::open(parts.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  UniqueFd directory{links == Links::trusted
+                         ? open_trusted_directory(parts.directory)
+                         : ::open(parts.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (!directory) return fail_errno(errno, "cannot open the directory '" + parts.directory + "'");
   return LogPlace{std::move(directory), parts.name};
 }

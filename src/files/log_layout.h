@@ -75,7 +75,10 @@ struct LogPlace {
   UniqueFd directory;
   std::string base;
 };
-Result<LogPlace> open_log_place(const std::string& path);
+// trusted: symbolic links on the way are followed only if root or our own user made them: for whoever changes
+// a log with rights that the makers of those links may lack.
+enum class Links : std::uint8_t { any, trusted };
+Result<LogPlace> open_log_place(const std::string& path, Links links = Links::any);
 
 // The right to move bytes of this log, until the descriptor is closed. Error resource_unavailable_try_again:
 // somebody else has it and `wait` is false.

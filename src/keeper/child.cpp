@@ -17,6 +17,8 @@
 #include <csignal>
 #include <cstring>
 
+#include "keeper/log_file.h"
+
 namespace svd::keeper {
 namespace {
 
@@ -81,9 +83,9 @@ void set_scheduling(Birth& birth) {
 
 // Opened without blocking, then made blocking: a FIFO without a reader would suspend the keeper with us.
 int open_log(Birth& birth) {
-  const int fd = ::open(birth.launch->stdio_path,
-                        O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0640);
-  if (fd < 0 || ::fcntl(fd, F_SETFL, O_APPEND) < 0) give_up(birth, Stage::log, errno);
+  const int fd = open_log_file(birth.launch->stdio_path);
+  if (fd < 0) give_up(birth, Stage::log, -fd);
+  if (::fcntl(fd, F_SETFL, O_APPEND) < 0) give_up(birth, Stage::log, errno);
   return fd;
 }
 

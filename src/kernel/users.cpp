@@ -18,7 +18,12 @@ struct CloseFile {
 };
 using File = std::unique_ptr<std::FILE, CloseFile>;
 
-File open(const std::string& path) { return File{std::fopen(path.c_str(), "re")}; }
+// `err`: why there is none. A database that does not exist, as in some containers, is an empty one.
+File open(const std::string& path, int& err) {
+  File file{std::fopen(path.c_str(), "re")};
+  err = file || errno == ENOENT ? 0 : errno;
+  return file;
+}
 
 std::optional<std::uint32_t> parse_id(const std::string& text) {
   std::uint32_t value = 0;
@@ -33,9 +38,9 @@ struct User {
   std::string name, home, shell;
 };
 
-std::optional<User> find_user(const std::string& file, const std::string& wanted) {
+std::optional<User> find_user(const std::string& file, const std::string& wanted, int& err) {
   const auto id = parse_id(wanted);
-  const File passwd = open(file);
+  const File passwd = open(file, err);
   if (!passwd) return std::nullopt;
   while (const struct passwd* const entry = ::fgetpwent(passwd.get()))
     if (wanted == entry->pw_name || (id && *id == entry->pw_uid))
@@ -51,9 +56,10 @@ struct GroupFile {
     bool has_user = false;
   };
   std::vector<Entry> entries;
+  int err = 0;
 
   GroupFile(const std::string& path, const std::string& user) {
-    const File file = open(path);
+    const File file = open(path, err);
     if (!file) return;
     while (const struct group* const entry = ::fgetgrent(file.get())) {
       bool member = false;
@@ -70,8 +76,8 @@ struct GroupFile {
   }
 };
 
-tl::unexpected<StartFailure> fail_user(StartStage stage, const std::string& name) {
-  return tl::make_unexpected(StartFailure{stage, ENOENT, name});
+tl::unexpected<StartFailure> fail_user(StartStage stage, const std::string& name, int err = ENOENT) {
+  return tl::make_unexpected(StartFailure{stage, err, name});
 }
 
 }  // namespace
@@ -82,7 +88,9 @@ tl::expected<Identity, StartFailure> Users::resolve(const std::string& user, con
                                                     const std::vector<std::string>& groups) const {
   Identity identity;
   if (user.empty() && group.empty() && groups.empty()) return identity;
-  const auto known = user.empty() ? std::nullopt : find_user(passwd_, user);
+  int err = 0;
+  const auto known = user.empty() ? std::nullopt : find_user(passwd_, user, err);
+  if (err != 0) return fail_user(StartStage::user, user, err);
   if (!user.empty()) {
     identity.uid = known ? std::optional{known->uid} : parse_id(user);
     if (!identity.uid) return fail_user(StartStage::user, user);
@@ -94,8 +102,9 @@ tl::expected<Identity, StartFailure> Users::resolve(const std::string& user, con
     identity.shell = known->shell;
   }
   const GroupFile file{group_, identity.name};
+  if (file.err != 0) return fail_user(StartStage::groups, group.empty() ? user : group, file.err);
   if (!group.empty() && !(identity.gid = file.find(group))) return fail_user(StartStage::group, group);
-  if (identity.uid && !identity.gid) return fail_user(StartStage::user, user + " (without a group)");
+  if (identity.uid && !identity.gid) return fail_user(StartStage::user, user, ENODATA);
 
   std::vector<std::uint32_t> numbers;
   if (known)

@@ -29,7 +29,8 @@ class Users {
 
   // `user`, `group`, `groups`: names or numbers, empty for none. A number need not be in the database, but
   // then a group must be given. A user brings its primary group unless `group` says otherwise, and its
-  // supplementary groups besides `groups`. Failure: stage user, group or groups with ENOENT and the name.
+  // supplementary groups besides `groups`. Failure: stage user, group or groups with the name and ENOENT;
+  // ENODATA for a number that needs a group; or why the database could not be read.
   [[nodiscard]] tl::expected<Identity, StartFailure> resolve(const std::string& user,
                                                              const std::string& group,
                                                              const std::vector<std::string>& groups) const;

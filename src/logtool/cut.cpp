@@ -204,7 +204,7 @@ Result<bool> cut_once(const LogPlace& place, Live& live, CutRecord& record, cons
 }  // namespace
 
 Result<> rotate_log(const std::string& path, const CutOptions& options) {
-  SVD_TRY(const auto place, open_log_place(path));
+  SVD_TRY(const auto place, open_log_place(path, Links::trusted));
   SVD_TRY(auto live, open_live(place));  // first: a log that is not there needs no lock file
   SVD_TRY(const auto lock, lock_log(place, false));
   SVD_TRY(auto record, read_cut_record(place));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/phase.h"
 
+#include <cerrno>
+
 #include "base/result.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -44,6 +46,19 @@ std::string oom_text(const ExitStatus& status) {
   return "";
 }
 
+// Why it failed, where errno's own words would mislead.
+std::string reason(const StartFailure& failure) {
+  using enum StartStage;
+  if (failure.err == ENOENT && failure.stage == user) return "no such user";
+  if (failure.err == ENOENT && (failure.stage == group || failure.stage == groups)) return "no such group";
+  if (failure.err == ENODATA && failure.stage == user)
+    return "no user has this number, so a group must be given";
+  if (failure.err == ELOOP && failure.stage == log) return "a symbolic link of somebody else is in the way";
+  if (failure.err == EMLINK && failure.stage == log)
+    return "the file has a second name, and others can write to its directory";
+  return errno_text(failure.err);
+}
+
 }  // namespace
 
 std::string to_text(const ExitStatus& status) {
@@ -70,7 +85,7 @@ std::string to_text(const StartFailure& failure) {
   std::string text{to_text(failure.stage)};
   if (failure.err == 0 && !failure.detail.empty()) return text + ": " + printable(failure.detail);
   if (!failure.detail.empty()) text += " '" + printable(failure.detail) + "'";
-  return text + ": " + errno_text(failure.err);
+  return text + ": " + reason(failure);
 }
 
 }  // namespace svd

@@ -36,7 +36,10 @@ def every_reason_is_said():
         fails(svd, f"exec: [{svd.directory}/plain]", "plain", "Permission denied")
         fails(svd, f"exec: [{svd.directory}/badinterpreter]", "badinterpreter", "No such file or directory")
         if ROOT:
-            fails(svd, f"exec: [{APP}], user: no-such-user", "user", "no-such-user")
+            fails(svd, f"exec: [{APP}], user: no-such-user", "setting the user 'no-such-user': no such user")
+            fails(svd, f"exec: [{APP}], group: no-such-group", "setting the group 'no-such-group': no such group")
+            fails(svd, f"exec: [{APP}], groups: [no-such-group]", "'no-such-group': no such group")
+            fails(svd, f"exec: [{APP}], user: \"54321\"", "'54321': no user has this number, so a group must be given")
         equal(svd.pids("t:good"), before, "the other app's processes, after all of it")
 
 

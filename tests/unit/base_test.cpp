@@ -99,3 +99,21 @@ TEST_CASE("an exit status and a failed start are told in words", "[model]") {
   CHECK(to_text(StartFailure{StartStage::exec, 2, "/bin/nope"}) ==
         "executing the program '/bin/nope': No such file or directory");
 }
+
+TEST_CASE("a start that failed is told in words that fit the step", "[model]") {
+  using enum StartStage;
+  const auto [stage, err, words] = GENERATE(table<StartStage, int, std::string>({
+      {user, ENOENT, "setting the user 'it': no such user"},
+      {group, ENOENT, "setting the group 'it': no such group"},
+      {groups, ENOENT, "setting supplementary groups 'it': no such group"},
+      {user, ENODATA, "setting the user 'it': no user has this number, so a group must be given"},
+      {user, EMFILE, "setting the user 'it': Too many open files"},
+      {identity, EPERM, "changing to the user 'it': Operation not permitted"},
+      {log, ENOENT, "opening the log 'it': No such file or directory"},
+      {log, ELOOP, "opening the log 'it': a symbolic link of somebody else is in the way"},
+      {log, EMLINK,
+       "opening the log 'it': the file has a second name, and others can write to its directory"},
+      {directory, ELOOP, "changing to the working directory 'it': Too many levels of symbolic links"},
+  }));
+  CHECK(to_text(StartFailure{stage, err, "it"}) == words);
+}

@@ -293,11 +293,20 @@ TEST_CASE("users and groups are found by name and number, or named as missing", 
   CHECK(users.resolve("1000", "34", {})->uid == 1000U);
   CHECK(users.resolve("", "mail", {})->gid == 8U);
   CHECK(users.resolve("nope", "", {}).error() == StartFailure{StartStage::user, ENOENT, "nope"});
-  CHECK(users.resolve("1000", "", {}).error().stage == StartStage::user);  // which group?
+  CHECK(users.resolve("1000", "", {}).error() ==
+        StartFailure{StartStage::user, ENODATA, "1000"});  // which group?
   CHECK(users.resolve("4294967295", "34", {}).error().stage ==
         StartStage::user);  // means "no change" to the kernel
   CHECK(users.resolve("web", "nope", {}).error() == StartFailure{StartStage::group, ENOENT, "nope"});
   CHECK(users.resolve("web", "", {"nope"}).error() == StartFailure{StartStage::groups, ENOENT, "nope"});
+
+  // That it cannot be read says nothing about who is in it; that there is none does.
+  const auto loop = passwd + "-loop";
+  REQUIRE(::symlink(loop.c_str(), loop.c_str()) == 0);
+  CHECK(Users{loop, group}.resolve("web", "", {}).error() == StartFailure{StartStage::user, ELOOP, "web"});
+  CHECK(Users{passwd, loop}.resolve("web", "", {}).error() == StartFailure{StartStage::groups, ELOOP, "web"});
+  ::unlink(loop.c_str());
+  CHECK(Users{loop, loop}.resolve("web", "", {}).error() == StartFailure{StartStage::user, ENOENT, "web"});
   std::remove(passwd.c_str());
   std::remove(group.c_str());
 }
