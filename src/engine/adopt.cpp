@@ -48,9 +48,7 @@ void Engine::State::take_over(Slot& slot, const std::vector<KnownChild>& childre
     if (!counted) catch_up(slot, child);
     if (!child.exited) {
       starts.emplace(number(child.id), &slot);
-      if (slot.phase() != Phase::ready) slot.since = child.started;
-      state = lifecycle::Ready{child.id, child.pid, now.mono - age(slot.since)};
-      mark_changed(slot);
+      keep(slot, child);
       continue;
     }
     if (!counted) {
@@ -78,6 +76,27 @@ void Engine::State::take_over(Slot& slot, const std::vector<KnownChild>& childre
       gone.push_back(child.id);
     }
   }
+}
+
+// It runs, and goes on. One that has yet to become ready keeps its deadline, but has a moment at least: what
+// it said in the meantime is still to be heard.
+void Engine::State::keep(Slot& slot, const KnownChild& child) {
+  constexpr Millis moment{5000};
+  auto& occupant = slot.occupant;
+  const auto& version = occupant.version ? occupant.version : slot.app->version;
+  const auto gate = lifecycle::rules_of(version->spec).ready;
+  const auto ago = [&](WallTime since) {
+    return now.mono - std::chrono::microseconds{std::max<std::int64_t>(0, now.wall.micros - since.micros)};
+  };
+  if (slot.phase() != Phase::ready) slot.since = child.started;
+  if (slot.phase() == Phase::starting && gate) {
+    const auto deadline = std::max<TimePoint>(ago(child.started) + *gate, now.mono + moment);
+    occupant.life.state = lifecycle::Starting{child.id, child.pid, deadline};
+  } else {
+    occupant.life.state = lifecycle::Ready{child.id, child.pid, ago(slot.since)};
+    count_serving(slot);
+  }
+  mark_changed(slot);
 }
 
 // The saved state says that there is a process, and the keeper knows of none.

@@ -109,6 +109,7 @@ void Engine::State::evaluate(Slot& slot) {
   if (slot.track != Track::pending) return;
   const auto phase = slot.phase();
   switch (want(slot)) {
+    case plan::Want::leave:
     case plan::Want::rest:
     case plan::Want::pause:
       if (!is_live(phase)) settle(slot, Track::done);

@@ -9,7 +9,8 @@ namespace svd {
 
 plan::Want Engine::State::want(const Slot& slot) const {
   const auto& app = *slot.app;
-  if (app.is_surplus(slot) || !slot.wanted) return plan::Want::rest;
+  if (app.leaving || !slot.wanted) return plan::Want::rest;
+  if (app.is_surplus(slot)) return shutting || app.instances() == 0 ? plan::Want::rest : plan::Want::leave;
   if (shutting) return plan::Want::pause;
   return app.unreadable ? plan::Want::hold : plan::Want::run;
 }
@@ -73,8 +74,9 @@ void Engine::State::replace(Slot& slot) {
   const bool up = slot.phase() == Phase::starting || slot.phase() == Phase::ready;
   slot.part = plan::Part::replaced;
   slot.cause = slot.restart ? Cause::restarted : Cause::updated;
+  const bool others_serve = slot.app->serving > (slot.serves ? 1 : 0);
   if (up)
-    advance(slot, lifecycle::Stop{false, true});
+    advance(slot, lifecycle::Stop{.again = true, .drain = others_serve});
   else
     advance(slot, lifecycle::Renew{});
 }

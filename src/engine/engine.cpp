@@ -21,11 +21,12 @@ void Engine::State::advance(Slot& slot, const lifecycle::Event& event) {
   auto& life = slot.occupant.life;
   const auto& spec = (slot.occupant.version ? slot.occupant.version : slot.app->version)->spec;
   const auto before = life.state;
-  auto made = lifecycle::step(std::move(life), event, {spec.restart, spec.stop}, now.mono, draw());
+  auto made = lifecycle::step(std::move(life), event, lifecycle::rules_of(spec), now.mono, draw());
   life = std::move(made.instance);
   if (made.command) outbox.push_back(*made.command);
   if (life.state == before) return;
   const auto from = lifecycle::phase(before), to = slot.phase();
+  count_serving(slot);
   if (from != to) {
     slot.since = now.wall;
     const auto why =
@@ -71,6 +72,22 @@ void Engine::State::on_end(Slot& slot, const std::string& why) {
   fail_tracked(slot, why);
 }
 
+void Engine::State::count_serving(Slot& slot) {
+  const bool serves = slot.phase() == Phase::ready;
+  if (std::exchange(slot.serves, serves) == serves) return;
+  slot.app->serving += serves ? 1 : -1;
+}
+
+void Engine::State::run_out(Slot& slot) {
+  const bool late = slot.phase() == Phase::starting;
+  if (late) {
+    slot.late = true;
+    slot.cause = Cause::late;
+  }
+  advance(slot, lifecycle::Due{});
+  if (late) on_end(slot, "cannot start " + slot_name(slot) + ": " + end_text(slot));
+}
+
 namespace {
 
 bool is_up(Phase phase) { return phase == Phase::starting || phase == Phase::ready; }
@@ -91,21 +108,30 @@ struct Dispatcher {
 
   void operator()(const Spawned& spawned) const {
     slot.failure.reset();
+    slot.late = false;
     state.advance(slot, lifecycle::Spawned{spawned.pid});
+    state.mark_changed(slot);
   }
 
   void operator()(const SpawnFailed& failed) const {
     state.starts.erase(static_cast<std::uint64_t>(failed.id));
     const bool unasked = is_up(slot.phase());
     slot.failure = std::make_unique<StartFailure>(failed.why);
+    slot.late = false;
     if (unasked) slot.cause = Cause::refused;
     state.advance(slot, lifecycle::SpawnFailed{});
     if (unasked) state.on_end(slot, "cannot start " + slot_name(slot) + ": " + to_text(failed.why));
   }
 
   void operator()(const Exited& exited) const { end(exited.status); }
-  void operator()(const ToldReady&) const {}
-  void operator()(const Drained&) const {}
+  // It is told once. A new engine that does not know it would wait for it in vain, and then kill a program
+  // that runs well: so it is saved at once, unless that costs much.
+  void operator()(const ToldReady&) const {
+    constexpr std::size_t much = 64U << 10U;
+    state.advance(slot, lifecycle::ToldReady{});
+    state.unsaved(state.saved_bytes < much);
+  }
+  void operator()(const Drained&) const { state.advance(slot, lifecycle::Drained{}); }
 
   void operator()(const Gone& gone) const {
     if (is_up(slot.phase())) end({ExitStatus::Kind::unknown, 0, false});
@@ -122,7 +148,10 @@ struct Dispatcher {
     slot.last_exit = status;
     slot.failure.reset();
     const bool unasked = is_up(phase);
-    if (unasked) slot.cause = Cause::ended;
+    if (unasked) {
+      slot.cause = Cause::ended;
+      slot.late = false;
+    }
     state.advance(slot, lifecycle::Exited{status});
     state.mark_changed(slot);
     if (unasked && !completes(slot))

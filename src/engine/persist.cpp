@@ -121,7 +121,7 @@ void write_slot(std::string& out, const SavedSlot& slot) {
   line.subject(std::to_string(slot.index)).put("phase", to_text(slot.phase));
   if (slot.phase == Phase::stopping) line.put("next", to_text(slot.next));
   line.put("limit", slot.limit, false).put("cause", slot.cause).put("by", slot.by);
-  line.put("wanted", slot.wanted, true).put("restart", slot.restart, false);
+  line.put("wanted", slot.wanted, true).put("restart", slot.restart, false).put("late", slot.late, false);
   line.put("start", slot.start).put("handled", slot.handled).put("generation", slot.generation);
   line.put("version", slot.version).put("revision", slot.revision).put("restarts", slot.restarts);
   line.put("since", slot.since)
@@ -291,6 +291,7 @@ SavedSlot read_slot(Fields& fields) {
   fields.take("by", slot.by);
   fields.take("wanted", slot.wanted);
   fields.take("restart", slot.restart);
+  fields.take("late", slot.late);
   fields.take("start", slot.start);
   fields.take("handled", slot.handled);
   fields.take("generation", slot.generation);

@@ -35,6 +35,7 @@ struct SavedSlot {
   std::string by;
   bool wanted = true;
   bool restart = false;
+  bool late = false;
   std::uint64_t start = 0, handled = 0;
   std::uint64_t generation = 0;  // of what it was started with; 0: never started
   std::uint64_t version = 0;     // the revision that holds the specification it was started with

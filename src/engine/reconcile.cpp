@@ -72,11 +72,14 @@ void Engine::State::plan_slots() {
         case plan::SlotStep::begin:
           begin(*slot);
           break;
-        case plan::SlotStep::stop:
-          advance(*slot, lifecycle::Stop{forced, false});
+        case plan::SlotStep::leave:
+          advance(*slot, lifecycle::Stop{.drain = true});
           break;
-        case plan::SlotStep::kill:
-          advance(*slot, lifecycle::Due{});
+        case plan::SlotStep::stop:
+          advance(*slot, lifecycle::Stop{.force = forced});
+          break;
+        case plan::SlotStep::due:
+          run_out(*slot);
           break;
       }
     }
@@ -139,33 +142,47 @@ void Engine::State::carry_out() {
   for (const auto& command : std::exchange(outbox, {})) perform(command);
 }
 
+namespace {
+
+struct Performer {
+  Engine::State& state;
+
+  void operator()(const lifecycle::Spawn& spawn) const { state.spawn(spawn.id); }
+  void operator()(const lifecycle::Drain& drain) const { state.ports.channels.drain(drain.id); }
+  void operator()(const lifecycle::Disconnect& disconnect) const {
+    const auto found = state.starts.find(static_cast<std::uint64_t>(disconnect.id));
+    if (found == state.starts.end()) return;
+    state.ports.channels.disconnect(disconnect.id, found->second->occupant.version->spec.stop.message);
+  }
+  void operator()(const lifecycle::Signal& signal) const {
+    state.ports.processes.signal(signal.id, signal.number, signal.whom);
+  }
+  void operator()(const lifecycle::Kill& kill) const { state.ports.processes.kill(kill.id); }
+  void operator()(const lifecycle::Await& await) const { state.ports.processes.await(await.id); }
+};
+
+}  // namespace
+
 // A command waits from its decision to the end of the reconcile; what it is for may be gone by then.
 void Engine::State::perform(const lifecycle::Command& command) {
-  const auto exists = [&](StartId id) {
-    return starts.contains(static_cast<std::uint64_t>(id)) || strays.contains(static_cast<std::uint64_t>(id));
-  };
-  if (const auto* signal = std::get_if<lifecycle::Signal>(&command)) {
-    if (exists(signal->id)) ports.processes.signal(signal->id, signal->number, signal->whom);
-  } else if (const auto* kill = std::get_if<lifecycle::Kill>(&command)) {
-    if (exists(kill->id)) ports.processes.kill(kill->id);
-  } else if (const auto* await = std::get_if<lifecycle::Await>(&command)) {
-    if (exists(await->id)) ports.processes.await(await->id);
-  } else {
-    const auto id = std::get<lifecycle::Spawn>(command).id;
-    const auto found = starts.find(static_cast<std::uint64_t>(id));
-    if (found == starts.end()) return;
-    const auto& slot = *found->second;
-    const Launch launch{id,
-                        {slot.app->id, slot.index},
-                        slot.app->instances(),
-                        slot.occupant.revision,
-                        slot.app->version->spec.app_limits};
-    auto plan = compose(launch, slot.occupant.version->spec, ports.logs);
-    if (plan)
-      ports.processes.spawn(std::move(*plan));
-    else
-      refused.emplace_back(id, std::move(plan.error()));
-  }
+  const auto id = static_cast<std::uint64_t>(std::visit([](const auto& what) { return what.id; }, command));
+  if (starts.contains(id) || strays.contains(id)) std::visit(Performer{*this}, command);
+}
+
+void Engine::State::spawn(StartId id) {
+  const auto found = starts.find(static_cast<std::uint64_t>(id));
+  if (found == starts.end()) return;
+  const auto& slot = *found->second;
+  const Launch launch{id,
+                      {slot.app->id, slot.index},
+                      slot.app->instances(),
+                      slot.occupant.revision,
+                      slot.app->version->spec.app_limits};
+  auto plan = compose(launch, slot.occupant.version->spec, ports.logs);
+  if (plan)
+    ports.processes.spawn(std::move(*plan));
+  else
+    refused.emplace_back(id, std::move(plan.error()));
 }
 
 // Before the state is saved: if the engine dies in between, its revision is newer than the saved state, and

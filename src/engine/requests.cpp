@@ -244,7 +244,7 @@ void Engine::shutdown(const Actor& who, bool force) {
       slot->cause = Cause::shutdown;
       slot->by = nullptr;
     } else if (force) {
-      s.advance(*slot, lifecycle::Stop{true, false});
+      s.advance(*slot, lifecycle::Stop{.force = true});
     }
     s.track(*slot);
     s.touch(*slot);

@@ -182,6 +182,7 @@ class Restorer {
     auto& occupant = slot.occupant;
     slot.wanted = saved.wanted || newer;
     slot.restart = saved.restart && !newer;
+    slot.late = saved.late;
     slot.cause = saved.cause < cause_count ? static_cast<Cause>(saved.cause) : Cause::none;
     if (!saved.by.empty()) slot.by = s_.intern(saved.by);
     slot.handled = StartId{saved.handled};
@@ -238,8 +239,8 @@ class Restorer {
       case Phase::ready:
         return lifecycle::Ready{id, 0, to_mono(std::min(saved.since, s_.now.wall.micros))};
       case Phase::stopping:
-        return lifecycle::Stopping{id,    0,  lifecycle::Stopping::Step::killed,
-                                   false, {}, rest_of(saved, saved.next)};
+        return lifecycle::Stopping{id, 0,  lifecycle::Stopping::Step::killed, false,
+                                   {}, {}, rest_of(saved, saved.next)};
       case Phase::waiting:
       case Phase::backoff:
       case Phase::completed:

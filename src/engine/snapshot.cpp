@@ -44,6 +44,7 @@ SavedSlot saved(const Slot& slot, Now now) {
   if (slot.by != nullptr) out.by = *slot.by;
   out.wanted = slot.wanted;
   out.restart = slot.restart;
+  out.late = slot.late;
   out.start = static_cast<std::uint64_t>(occupant.start);
   out.handled = static_cast<std::uint64_t>(slot.handled);
   if (occupant.version) {

@@ -55,8 +55,9 @@ enum class Cause : std::uint8_t {
   retried,    // the restart policy
   ended,      // its process ended by itself: see last_exit
   refused,    // it could not be started: see failure
+  late,       // it was not ready in time
 };
-inline constexpr std::size_t cause_count = static_cast<std::size_t>(Cause::refused) + 1;
+inline constexpr std::size_t cause_count = static_cast<std::size_t>(Cause::late) + 1;
 
 // What a slot is to the change that its app is part of.
 enum class Track : std::uint8_t { none, pending, done, failed };
@@ -89,6 +90,8 @@ struct Slot {
   plan::Part part = plan::Part::none;
   bool wanted = true;    // by the user
   bool restart = false;  // to be replaced although it is of the present generation
+  bool serves = false;   // it is counted in App::serving
+  bool late = false;     // its last process was killed because it was not ready in time
   bool dirty = false, changed = false;
 
   [[nodiscard]] Phase phase() const { return lifecycle::phase(occupant.life.state); }
@@ -106,7 +109,8 @@ struct App {
   bool rolling = false;     // some slots may be stale
   bool halted = false;      // a replacement failed: stale slots are left as they are
   bool dirty = false, changed = false;
-  Part* part = nullptr;  // of the running change that owns it
+  std::int32_t serving = 0;  // slots in phase ready
+  Part* part = nullptr;      // of the running change that owns it
   std::vector<std::unique_ptr<Slot>>
       slots;  // by index; nullptr: a gap left by a slot that went before a higher one
 
@@ -195,7 +199,9 @@ struct Engine::State {
       Slot& slot,
       const lifecycle::Event& event);  // lifecycle::step, and everything that follows from a new phase
   void begin(Slot& slot);
+  static void count_serving(Slot& slot);
   void on_end(Slot& slot, const std::string& why);  // an end that nobody asked for, or a failed start
+  void run_out(Slot& slot);                         // a deadline of its phase has passed
 
   // reconcile.cpp
   std::optional<TimePoint> reconcile();
@@ -210,6 +216,7 @@ struct Engine::State {
   void plan_apps();
   void carry_out();
   void perform(const lifecycle::Command& command);
+  void spawn(StartId id);
   void adjust_limits();
   void save_if_due();
   void forget_saved();
@@ -273,6 +280,7 @@ struct Engine::State {
   [[nodiscard]] std::string snapshot() const;
   std::vector<std::string> restore(Restored from);
   void take_over(Slot& slot, const std::vector<KnownChild>& children, std::vector<std::string>& problems);
+  void keep(Slot& slot, const KnownChild& child);
   void lose(Slot& slot, bool all_lost);
 };
 

@@ -17,6 +17,10 @@ std::string delay_text(Nanos delay) {
 
 std::string Engine::State::end_text(const Slot& slot) {
   if (slot.failure) return "cannot start: " + to_text(*slot.failure);
+  if (slot.late) {
+    const auto& version = slot.occupant.version ? slot.occupant.version : slot.app->version;
+    return "not ready within " + format_duration(version->spec.ready.timeout);
+  }
   return to_text(slot.last_exit);
 }
 
@@ -48,6 +52,7 @@ std::string Engine::State::cause_text(const Slot& slot) const {
       return "restart " + std::to_string(slot.restarts) + " after " + end_text(slot);
     case Cause::ended:
     case Cause::refused:
+    case Cause::late:
       return end_text(slot);
   }
   return "";

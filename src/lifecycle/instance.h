@@ -7,41 +7,48 @@
 // desired and observed state.
 //
 //   waiting    is to be started as soon as the plan says so; there is no process.
-//   starting   a start was ordered; whether it succeeds is not known yet.
-//   ready      the program runs.
-//   stopping   there was a process, and something of it may be left. Three steps: `unborn` (a stop was asked
-//   for while the
-//              start was still under way, so there is no pid to signal yet), `asked` (the stop signal was
-//              sent, the deadline runs; with `kill: group` it runs on when the main process ends first, for
-//              the workers behind a shell or npm that were asked as well), `killed` (the main process ended
-//              or patience did: SIGKILL went to all that is left). `next` says what follows when nothing is
-//              left. A crash passes through here too: the strays of a dead main process are killed, and only
-//              when they are gone may a successor start.
+//   starting   a start was ordered; whether it succeeds is not known yet. When it did, there is a pid, and
+//   the
+//              instance has until `deadline` to become ready (with the gate `exec` it is at once).
+//   ready      the program runs, and its gate is met.
+//   stopping   there was a process, and something of it may be left. Its steps, of which each but the last
+//              two may be left out:
+//                unborn    a stop was asked for while the start was still under way: there is no pid yet.
+//                draining  it still serves, and asks its clients to leave: `drain` of its update policy.
+//                leaving   its channel told it to end, and it does so by itself.
+//                asked     the stop signal was sent; with `kill: group` the deadline runs on when the main
+//                          process ends first, for the workers behind a shell or npm that were asked as well.
+//                killed    the main process ended or patience did: SIGKILL went to all that is left.
+//              leaving and asked together take at most `stop.timeout`. `next` says what follows when nothing
+//              is left. A crash passes through here too: the strays of a dead main process are killed, and
+//              only when they are gone may a successor start.
 //   backoff    it ended, and is started again at `until`.
 //   completed  it ended cleanly, and its policy does not want it again.
 //   stopped    it is not wanted.
 //   failed     it ended, and its policy does not allow another restart.
 //
-//      Begin           Spawned         Exited (the strays are killed)           Gone
+//      Begin        Spawned, ToldReady     Exited (the strays are killed)        Gone
 //   waiting ──► starting ──► ready ────────────────────────────► stopping ──► backoff | completed | failed
-//                  │                │ Stop: signal, deadline        ▲  │ ──► stopped
+//                  │                │ Stop: drain, channel, signal  ▲  │ ──► stopped
 //                  │ SpawnFailed    └───────────────────────────────┘  └ ──► waiting (after Stop{again} or
 //                  Renew) └──► backoff | failed
 //   backoff ──Begin──► starting;  backoff, completed, stopped, failed ──Renew──► waiting ──Stop──► stopped
 //
 // Rules that are easy to get wrong, and where they are kept:
 //  * Nothing starts before Gone: Begin is accepted in waiting, backoff and stopped only, and those are
-//  entered by Gone (or
-//    by SpawnFailed, which leaves nothing behind).
+//  entered
+//    by Gone (or by SpawnFailed, which leaves nothing behind).
 //  * An end that a stop brought about is not judged by the restart policy; neither are its restarts counted.
+//  * A start that is not ready in time is killed, and that is judged as an end.
 //  * Stop during starting waits for the outcome of the start: a signal to a process that does not exist yet
-//  would be lost.
+//    would be lost. What never was ready has no clients, and may not hear its channel yet: it gets the
+//    signal.
 //  * Renew (a person or an apply says "again") forgets the past restarts. While stopping it only changes what
-//  comes next.
+//    comes next.
 //  * A stay in ready of `reset_after` forgets the past; that is decided when the stay ends, so it needs no
-//  timer.
+//    timer.
 //  * A doubled or impossible event changes nothing, except that Gone is believed in every phase that has a
-//  process.
+//    process.
 #pragma once
 
 #include <cstdint>
@@ -61,6 +68,8 @@ struct Waiting {
 };
 struct Starting {
   StartId id{};
+  std::int64_t pid = 0;  // 0: not born yet
+  TimePoint deadline{};  // with a pid: to be ready by then
   bool operator==(const Starting&) const = default;
 };
 struct Ready {
@@ -92,12 +101,13 @@ struct Failed {
 using Rest = std::variant<Waiting, Backoff, Completed, Stopped, Failed>;
 
 struct Stopping {
-  enum class Step : std::uint8_t { unborn, asked, killed };
+  enum class Step : std::uint8_t { unborn, draining, leaving, asked, killed };
   StartId id{};
   std::int64_t pid = 0;  // of the main process while it lives, else 0
   Step step = Step::asked;
   bool force = false;    // unborn: kill it as soon as it is born
-  TimePoint deadline{};  // asked: when patience ends
+  TimePoint deadline{};  // draining, leaving, asked: when the next step follows
+  TimePoint end{};       // leaving: when patience ends for good
   Rest next;
   bool operator==(const Stopping&) const = default;
 };
@@ -124,24 +134,37 @@ struct Begin {
 struct Stop {
   bool force = false;  // no stop signal and no timeout: SIGKILL at once
   bool again = false;  // it is being replaced: waiting, not stopped, comes next
+  bool drain = false;  // others serve meanwhile: its clients are given time to leave
 };
 struct Renew {};
-// The deadline of `stopping` may have passed.
+// The deadline of `starting` or `stopping` may have passed.
 struct Due {};
 // What the kernel tells; the engine has matched it to this instance's present start.
 struct Spawned {
   std::int64_t pid = 0;
 };
 struct SpawnFailed {};
+struct ToldReady {};
+struct Drained {};
 struct Exited {
   ExitStatus status;
 };
 struct Gone {};
-using Event = std::variant<Begin, Stop, Renew, Due, Spawned, SpawnFailed, Exited, Gone>;
+using Event = std::variant<Begin, Stop, Renew, Due, Spawned, SpawnFailed, ToldReady, Drained, Exited, Gone>;
 
 struct Spawn {
   StartId id{};
   bool operator==(const Spawn&) const = default;
+};
+// Ask its clients to leave.
+struct Drain {
+  StartId id{};
+  bool operator==(const Drain&) const = default;
+};
+// Tell it over its channel to end.
+struct Disconnect {
+  StartId id{};
+  bool operator==(const Disconnect&) const = default;
 };
 struct Signal {
   StartId id{};
@@ -158,12 +181,21 @@ struct Await {
   StartId id{};
   bool operator==(const Await&) const = default;
 };
-using Command = std::variant<Spawn, Signal, Kill, Await>;
+using Command = std::variant<Spawn, Drain, Disconnect, Signal, Kill, Await>;
 
 struct Rules {
   const RestartPolicy& restart;
   const StopPolicy& stop;
+  std::optional<Millis> ready{};  // the gate's timeout; nullopt: executed is ready
+  Millis drain{0};
+  bool channel = false;
 };
+[[nodiscard]] Rules rules_of(const AppSpec& spec);
+
+// What is kept of stop.timeout for the signal, when the channel is tried first.
+[[nodiscard]] Nanos signal_share(const StopPolicy& stop);
+// After its channel was closed a program has this long to end by itself.
+inline constexpr Millis farewell{250};
 
 // No transition needs more than one command.
 struct Transition {

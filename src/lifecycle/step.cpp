@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <utility>
 
 #include "lifecycle/instance.h"
@@ -25,12 +26,17 @@ class Step {
   void on(const Due& due);
   void on(const Spawned& spawned);
   void on(const SpawnFailed& failed);
+  void on(const ToldReady& told);
+  void on(const Drained& drained);
   void on(const Exited& exited);
   void on(const Gone& gone);
 
  private:
   void enter(State next) { out_.instance.state = std::move(next); }
-  void ask(StartId id, std::int64_t pid, Rest next);
+  // The steps of a stop.
+  void stop_ready(const Ready& ready, const Stop& stop, Rest next);
+  void leave(StartId id, std::int64_t pid, Rest next);
+  void ask(StartId id, std::int64_t pid, TimePoint deadline, Rest next);
   void kill(StartId id, std::int64_t pid, Rest next);
   // What follows an end that nobody asked for.
   Rest judge(bool clean);
@@ -42,13 +48,33 @@ class Step {
   double random_;
 };
 
-void Step::ask(StartId id, std::int64_t pid, Rest next) {
-  enter(Stopping{id, pid, Stopping::Step::asked, false, now_ + rules_.stop.timeout, std::move(next)});
+void Step::stop_ready(const Ready& ready, const Stop& stop, Rest next) {
+  if (stop.force) {
+    kill(ready.id, ready.pid, std::move(next));
+  } else if (stop.drain && rules_.drain.count() > 0) {
+    enter(Stopping{
+        ready.id, ready.pid, Stopping::Step::draining, false, now_ + rules_.drain, {}, std::move(next)});
+    out_.command = Drain{ready.id};
+  } else {
+    leave(ready.id, ready.pid, std::move(next));
+  }
+}
+
+void Step::leave(StartId id, std::int64_t pid, Rest next) {
+  const auto end = now_ + rules_.stop.timeout;
+  if (!rules_.channel) return ask(id, pid, end, std::move(next));
+  enter(Stopping{id, pid, Stopping::Step::leaving, false, end - signal_share(rules_.stop), end,
+                 std::move(next)});
+  out_.command = Disconnect{id};
+}
+
+void Step::ask(StartId id, std::int64_t pid, TimePoint deadline, Rest next) {
+  enter(Stopping{id, pid, Stopping::Step::asked, false, deadline, {}, std::move(next)});
   out_.command = Signal{id, rules_.stop.signal, rules_.stop.kill};
 }
 
 void Step::kill(StartId id, std::int64_t pid, Rest next) {
-  enter(Stopping{id, pid, Stopping::Step::killed, false, {}, std::move(next)});
+  enter(Stopping{id, pid, Stopping::Step::killed, false, {}, {}, std::move(next)});
   out_.command = Kill{id};
 }
 
@@ -90,23 +116,28 @@ void Step::on(const Begin& begin) {
 void Step::on(const Stop& stop) {
   const Rest next = stop.again ? Rest{Waiting{}} : Rest{Stopped{}};
   switch (phase(state())) {
-    case Phase::starting:
-      enter(Stopping{start_of(state()), 0, Stopping::Step::unborn, stop.force, {}, next});
-      return;
-    case Phase::ready: {
-      const auto ready = std::get<Ready>(state());
-      if (stop.force)
-        kill(ready.id, ready.pid, next);
+    case Phase::starting: {
+      const auto starting = std::get<Starting>(state());
+      if (starting.pid == 0)
+        enter(Stopping{starting.id, 0, Stopping::Step::unborn, stop.force, {}, {}, next});
+      else if (stop.force)
+        kill(starting.id, starting.pid, next);
       else
-        ask(ready.id, ready.pid, next);
+        ask(starting.id, starting.pid, now_ + rules_.stop.timeout, next);
       return;
     }
+    case Phase::ready:
+      stop_ready(Ready{std::get<Ready>(state())}, stop, next);
+      return;
     case Phase::stopping: {
       auto stopping = std::get<Stopping>(state());
       stopping.next = next;
       stopping.force = stopping.force || stop.force;
-      if (stop.force && stopping.step == Stopping::Step::asked)
+      const bool born = stopping.step != Stopping::Step::unborn && stopping.step != Stopping::Step::killed;
+      if (stop.force && born)
         kill(stopping.id, stopping.pid, next);
+      else if (stopping.step == Stopping::Step::draining && !stop.drain)
+        leave(stopping.id, stopping.pid, next);
       else
         enter(std::move(stopping));
       return;
@@ -146,21 +177,58 @@ void Step::on(const Renew&) {
 }
 
 void Step::on(const Due&) {
+  if (const auto* starting = std::get_if<Starting>(&state())) {
+    if (starting->pid == 0 || now_ < starting->deadline) return;
+    const auto late = *starting;
+    return kill(late.id, late.pid, judge(false));
+  }
   const auto* stopping = std::get_if<Stopping>(&state());
-  if (stopping == nullptr || stopping->step != Stopping::Step::asked || now_ < stopping->deadline) return;
-  kill(stopping->id, stopping->pid, stopping->next);
+  if (stopping == nullptr || now_ < stopping->deadline) return;
+  const auto was = *stopping;
+  switch (was.step) {
+    case Stopping::Step::draining:
+      return leave(was.id, was.pid, was.next);
+    case Stopping::Step::leaving:
+      return ask(was.id, was.pid, was.end, was.next);
+    case Stopping::Step::asked:
+      return kill(was.id, was.pid, was.next);
+    case Stopping::Step::unborn:
+    case Stopping::Step::killed:
+      return;
+  }
 }
 
 void Step::on(const Spawned& spawned) {
   if (const auto* starting = std::get_if<Starting>(&state())) {
-    enter(Ready{starting->id, spawned.pid, now_});
+    if (starting->pid != 0) return;
+    if (rules_.ready)
+      enter(Starting{starting->id, spawned.pid, now_ + *rules_.ready});
+    else
+      enter(Ready{starting->id, spawned.pid, now_});
   } else if (const auto* stopping = std::get_if<Stopping>(&state());
              stopping != nullptr && stopping->step == Stopping::Step::unborn) {
     const auto was = *stopping;
     if (was.force)
       kill(was.id, spawned.pid, was.next);
     else
-      ask(was.id, spawned.pid, was.next);
+      ask(was.id, spawned.pid, now_ + rules_.stop.timeout, was.next);
+  }
+}
+
+void Step::on(const ToldReady&) {
+  const auto* starting = std::get_if<Starting>(&state());
+  if (starting != nullptr && starting->pid != 0) enter(Ready{starting->id, starting->pid, now_});
+}
+
+void Step::on(const Drained&) {
+  const auto* stopping = std::get_if<Stopping>(&state());
+  if (stopping == nullptr) return;
+  auto was = *stopping;
+  if (was.step == Stopping::Step::draining) {
+    leave(was.id, was.pid, std::move(was.next));
+  } else if (was.step == Stopping::Step::leaving) {
+    was.deadline = std::min<TimePoint>(was.deadline, now_ + farewell);
+    enter(std::move(was));
   }
 }
 
@@ -236,6 +304,19 @@ struct ToPhase {
 
 }  // namespace
 
+Rules rules_of(const AppSpec& spec) {
+  Rules rules{spec.restart, spec.stop};
+  if (spec.ready.kind != ReadyGate::Kind::exec) rules.ready = spec.ready.timeout;
+  rules.channel = spec.channel != ChannelKind::none;
+  constexpr Millis node{6000};  // Node's keepAliveTimeout, and a second
+  rules.drain = spec.update.drain.value_or(spec.channel == ChannelKind::node ? node : Millis{0});
+  return rules;
+}
+
+Nanos signal_share(const StopPolicy& stop) {
+  return std::min<Nanos>(stop.timeout / 4, std::chrono::seconds{2});
+}
+
 Phase phase(const State& state) { return std::visit(ToPhase{}, state); }
 Phase phase(const Rest& rest) { return std::visit(ToPhase{}, rest); }
 
@@ -247,6 +328,7 @@ StartId start_of(const State& state) {
 }
 
 std::int64_t pid_of(const State& state) {
+  if (const auto* starting = std::get_if<Starting>(&state)) return starting->pid;
   if (const auto* ready = std::get_if<Ready>(&state)) return ready->pid;
   if (const auto* stopping = std::get_if<Stopping>(&state)) return stopping->pid;
   return 0;

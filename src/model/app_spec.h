@@ -143,12 +143,12 @@ struct Portion {
 struct UpdatePolicy {
   enum class Order : std::uint8_t { start_first, stop_first };
   enum class OnFailure : std::uint8_t { rollback, pause };
-  Order order = Order::start_first;
+  Order order = Order::start_first;  // where the file is silent: see spec/cluster_rules.cpp
   std::optional<Millis> drain;  // how long an old one still serves but asks its clients to leave; by default
                                 // 6 s with channel node (keepAliveTimeout + 1 s), else 0
   Portion max_surge{1, false};
   Portion max_unavailable{0, false};
-  Millis min_ready{0};       // must stay ready for this long to count
+  Millis min_ready{2'000};   // must stay ready for this long to count
   Millis deadline{120'000};  // without progress for this long the update has failed
   OnFailure on_failure = OnFailure::rollback;
   bool operator==(const UpdatePolicy&) const = default;

@@ -57,6 +57,12 @@ void check_ready(const AppInFile& file, AppSpec& app, Complaints& out) {
 
 void check_update(const AppInFile& file, AppSpec& app, Complaints& out) {
   auto& update = app.update;
+  // Two instances of a program that binds its own port, or locks its own data, do not go together.
+  const bool can_share = !app.listen.empty() || app.channel == ChannelKind::node;
+  const bool none_may_miss =
+      file.find("update.max_unavailable") != nullptr && update.max_unavailable.value == 0;
+  if (file.find("update.order") == nullptr && !can_share && !none_may_miss)
+    update.order = UpdatePolicy::Order::stop_first;
   const bool stop_first = update.order == UpdatePolicy::Order::stop_first;
   if (stop_first && file.find("update.max_unavailable") == nullptr) update.max_unavailable = {1, false};
   if (update.max_unavailable.value == 0 && (stop_first || update.max_surge.value == 0))

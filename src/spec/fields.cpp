@@ -137,7 +137,8 @@ std::vector<Field> make_fields() {
           "The time from the start of the process to that moment; after it the start has failed."),
 
     field("update.order", AT(update.order), order, live,
-          "Whether a replacement is started before the old instance is stopped, or after."),
+          "Whether a replacement is started before the old instance is stopped, or after.",
+          "start-first where instances share their sockets (`listen`, or `channel: node`), else stop-first"),
     field("update.drain", AT(update.drain), duration(0ms, 24h), live,
           "How long an old instance still serves and asks its clients to leave, before it is told to stop. Ends early when it has none.",
           "6s with `channel: node`, else 0"),

@@ -32,9 +32,12 @@ struct FakeChild {
   bool dying = false;      // the stop signal arrived, and it ends when the world lets it
   bool doomed = false;     // kill() was called
   bool awaited = false;    // await() was called
+  bool drained = false;    // drain() was called
+  bool parting = false;    // disconnect() was called, and it listens to its channel
   ExitStatus status;
   WallTime started;
   std::vector<int> signals;
+  std::vector<std::string> messages;  // over its channel
 };
 
 struct Operation {
@@ -57,6 +60,8 @@ class FakeWorld final : public ProcessPort,
     return std::nullopt;
   };
   std::function<bool(const LaunchPlan&)> ignores_stop = [](const LaunchPlan&) { return false; };
+  std::function<bool(const LaunchPlan&)> ignores_channel = [](const LaunchPlan&) { return false; };
+  std::function<bool(const LaunchPlan&)> gets_ready = [](const LaunchPlan&) { return true; };
   std::function<void()> on_call = [] {};  // before each effect; may throw EngineKilled
   bool save_fails = false, save_revision_fails = false;
   bool lazy = false;  // ends and clean-ups wait for let_end() and let_vanish()
@@ -122,8 +127,24 @@ class FakeWorld final : public ProcessPort,
   [[nodiscard]] std::vector<std::string> describe(const AppId&) const override { return {}; }
 
   // ChannelPort
-  void drain(StartId) override {}
-  void disconnect(StartId, const std::string&) override {}
+  void drain(StartId id) override {
+    on_call();
+    check_alive(id, "drain");
+    if (const auto child = table.find(id); child != table.end()) child->second.drained = true;
+  }
+  void disconnect(StartId id, const std::string& message) override {
+    on_call();
+    check_alive(id, "disconnect");
+    const auto found = table.find(id);
+    if (found == table.end() || found->second.exited) return;
+    auto& child = found->second;
+    if (child.plan.channel == ChannelKind::none) violations.emplace_back("disconnect without a channel");
+    child.asked = true;
+    child.messages.push_back(message);
+    if (ignores_channel(child.plan)) return;
+    child.parting = true;
+    if (!lazy) let_part(id);
+  }
   Result<> send(StartId, const std::string&) override { return {}; }
 
   // LimitPort
@@ -231,6 +252,22 @@ class FakeWorld final : public ProcessPort,
   void end(StartId id, int code) { exit(id, {ExitStatus::Kind::code, code, false}); }
   void let_end(StartId id) {
     if (table.at(id).dying) exit(id, {ExitStatus::Kind::signal, SIGTERM, false});
+  }
+  // It has closed its channel, and ends as Node does when nothing else is left to do.
+  void let_part(StartId id) {
+    if (!table.at(id).parting) return;
+    events.push_back(Drained{id});
+    end(id, 0);
+  }
+  // No client is left.
+  void let_drain(StartId id) {
+    if (std::exchange(table.at(id).drained, false)) events.push_back(Drained{id});
+  }
+  // The gate of its ReadyGate is met.
+  void let_ready(StartId id) {
+    const auto& child = table.at(id);
+    if (child.plan.ready.kind == ReadyGate::Kind::exec || child.exited) return;
+    events.push_back(ToldReady{id});
   }
   void let_vanish(StartId id) {
     auto& child = table.at(id);
@@ -363,6 +400,7 @@ class FakeWorld final : public ProcessPort,
     child.started = now.wall;
     child.plan = std::move(plan);
     events.push_back(Spawned{child.plan.id, child.pid});
+    if (!lazy && gets_ready(child.plan)) let_ready(child.plan.id);
   }
 
   void vanish_if_doomed(FakeChild& child) {
@@ -442,6 +480,15 @@ inline Result<Ecosystem> decode_simple(Source& source) {
         app.restart.reset_after = Millis{number()};
       else if (key == "timeout")
         app.stop.timeout = Millis{number()};
+      else if (key == "ready") {
+        app.ready.kind = ReadyGate::Kind::notify;
+        app.ready.timeout = Millis{number()};
+      } else if (key == "channel")
+        app.channel = value == "node" ? ChannelKind::node : ChannelKind::json;
+      else if (key == "message")
+        app.stop.message = value;
+      else if (key == "drain")
+        app.update.drain = Millis{number()};
       else if (key == "memory")
         app.limits.memory = static_cast<std::uint64_t>(number()) << 20;
       else if (key == "app_memory")

@@ -17,11 +17,12 @@ constexpr TimePoint now{Nanos{1'000'000}};
 constexpr StartId id{7};
 
 lc::Stopping stopping(lc::Stopping::Step step, lc::Rest next, TimePoint deadline = now) {
-  return {id, step == lc::Stopping::Step::killed ? 0 : 42, step, false, deadline, std::move(next)};
+  return {id, step == lc::Stopping::Step::killed ? 0 : 42, step, false, deadline, deadline, std::move(next)};
 }
 
 // What a world that answers at once says to an instance that waits for it.
 lc::Event answer(const lc::State& state) {
+  if (phase(state) == Phase::starting && lc::pid_of(state) != 0) return lc::ToldReady{};
   const auto* going = std::get_if<lc::Stopping>(&state);
   const bool unborn = going != nullptr && going->step == lc::Stopping::Step::unborn;
   return unborn || phase(state) == Phase::starting ? lc::Event{lc::Spawned{42}} : lc::Event{lc::Gone{}};
@@ -33,30 +34,38 @@ TEST_CASE("what a slot needs follows from what is wanted and what is", "[plan]")
   using Step = lc::Stopping::Step;
   const TimePoint later = now + Nanos{5};
   const auto none = SlotPlan{}, begin = SlotPlan{SlotStep::begin, {}}, stop = SlotPlan{SlotStep::stop, {}};
-  const auto kill = SlotPlan{SlotStep::kill, {}}, wait = SlotPlan{SlotStep::none, later};
+  const auto due = SlotPlan{SlotStep::due, {}}, wait = SlotPlan{SlotStep::none, later},
+             leave = SlotPlan{SlotStep::leave, {}};
   struct Row {
     lc::State state;
-    SlotPlan run, rest, pause, hold;
+    SlotPlan run, leave, rest, pause, hold;
   };
   const std::vector<Row> rows{
-      {lc::Waiting{}, begin, stop, none, none},
-      {lc::Starting{id}, none, stop, stop, none},
-      {lc::Ready{id, 42, now}, none, stop, stop, none},
-      {lc::Backoff{later, {}}, wait, stop, none, none},
-      {lc::Backoff{now, {}}, begin, stop, none, none},
-      {lc::Completed{}, none, stop, none, none},
-      {lc::Stopped{}, begin, none, none, none},
-      {lc::Failed{}, none, stop, none, none},
-      {stopping(Step::asked, lc::Stopped{}, later), wait, wait, wait, wait},
-      {stopping(Step::asked, lc::Stopped{}, now), kill, kill, kill, kill},
-      {stopping(Step::asked, lc::Waiting{}, later), wait, stop, stop, wait},
-      {stopping(Step::killed, lc::Stopped{}), none, none, none, none},
-      {stopping(Step::killed, lc::Backoff{later, {}}), none, stop, none,
+      {lc::Waiting{}, begin, stop, stop, none, none},
+      {lc::Starting{id}, none, leave, stop, stop, none},
+      {lc::Starting{id, 42, later}, wait, leave, stop, stop, wait},
+      {lc::Starting{id, 42, now}, due, leave, stop, stop, due},
+      {lc::Ready{id, 42, now}, none, leave, stop, stop, none},
+      {lc::Backoff{later, {}}, wait, stop, stop, none, none},
+      {lc::Backoff{now, {}}, begin, stop, stop, none, none},
+      {lc::Completed{}, none, stop, stop, none, none},
+      {lc::Stopped{}, begin, none, none, none, none},
+      {lc::Failed{}, none, stop, stop, none, none},
+      {stopping(Step::draining, lc::Stopped{}, later), wait, wait, stop, stop, wait},
+      {stopping(Step::draining, lc::Waiting{}, later), wait, leave, stop, stop, wait},
+      {stopping(Step::leaving, lc::Stopped{}, later), wait, wait, wait, wait, wait},
+      {stopping(Step::leaving, lc::Stopped{}, now), due, due, due, due, due},
+      {stopping(Step::asked, lc::Stopped{}, later), wait, wait, wait, wait, wait},
+      {stopping(Step::asked, lc::Stopped{}, now), due, due, due, due, due},
+      {stopping(Step::asked, lc::Waiting{}, later), wait, leave, stop, stop, wait},
+      {stopping(Step::killed, lc::Stopped{}), none, none, none, none, none},
+      {stopping(Step::killed, lc::Backoff{later, {}}), none, leave, stop, none,
        none},  // a crash is remembered over a shutdown
   };
   for (const auto& row : rows) {
     CAPTURE(to_text(phase(row.state)), row.state.index());
     CHECK(plan_slot(Want::run, row.state, now) == row.run);
+    CHECK(plan_slot(Want::leave, row.state, now) == row.leave);
     CHECK(plan_slot(Want::rest, row.state, now) == row.rest);
     CHECK(plan_slot(Want::pause, row.state, now) == row.pause);
     CHECK(plan_slot(Want::hold, row.state, now) == row.hold);
@@ -70,28 +79,30 @@ TEST_CASE("a carried-out plan leaves nothing to do, whatever came before", "[pla
   const auto pick = [&](unsigned below) { return std::uniform_int_distribution{0U, below - 1}(random); };
   const RestartPolicy restart;
   const StopPolicy patience;
-  const lc::Rules rules{restart, patience};
+  const lc::Rules rules{restart, patience, Millis{3000}, Millis{2000}, true};
   for (int round = 0; round < 2000; ++round) {
     lc::Instance instance{lc::Waiting{}, {}};
     TimePoint at = now;
     for (int i = 0; i < 8; ++i) {  // some past
       const std::vector<lc::Event> events{lc::Begin{id},
-                                          lc::Stop{pick(2) == 0, pick(2) == 0},
+                                          lc::Stop{pick(2) == 0, pick(2) == 0, pick(2) == 0},
                                           lc::Renew{},
                                           lc::Due{},
                                           lc::Spawned{42},
                                           lc::SpawnFailed{},
+                                          lc::ToldReady{},
+                                          lc::Drained{},
                                           lc::Exited{{ExitStatus::Kind::code, 1, false}},
                                           lc::Gone{}};
       at += Millis{pick(3) * 5000};
-      instance = lc::step(std::move(instance), events[pick(8)], rules, at, 0.5).instance;
+      instance = lc::step(std::move(instance), events[pick(10)], rules, at, 0.5).instance;
     }
-    const auto want = static_cast<Want>(pick(4));
+    const auto want = static_cast<Want>(pick(5));
     int steps = 0;
     for (; steps < 20; ++steps) {
       const auto plan = plan_slot(want, instance.state, at);
       const auto at_phase = phase(instance.state);
-      if (plan.wake) {
+      if (plan.wake && at_phase != Phase::starting) {
         at = *plan.wake;
         continue;
       }
@@ -99,13 +110,14 @@ TEST_CASE("a carried-out plan leaves nothing to do, whatever came before", "[pla
       lc::Event event = answer(instance.state);
       if (plan.step == SlotStep::begin) event = lc::Begin{id};
       if (plan.step == SlotStep::stop) event = lc::Stop{};
-      if (plan.step == SlotStep::kill) event = lc::Due{};
+      if (plan.step == SlotStep::leave) event = lc::Stop{.drain = true};
+      if (plan.step == SlotStep::due) event = lc::Due{};
       instance = lc::step(std::move(instance), event, rules, at, 0.5).instance;
     }
     CAPTURE(static_cast<int>(want), to_text(phase(instance.state)));
     CHECK(steps < 20);
     CHECK(plan_slot(want, instance.state, at) == SlotPlan{});
-    if (want == Want::rest) CHECK(phase(instance.state) == Phase::stopped);
+    if (want == Want::rest || want == Want::leave) CHECK(phase(instance.state) == Phase::stopped);
     if (want == Want::pause) CHECK_FALSE(is_live(phase(instance.state)));
   }
 }

@@ -119,6 +119,19 @@ TEST_CASE("readiness is one kind; with channel node it is the channel, unless th
   CHECK((tcp.kind == Gate::tcp && tcp.address == "127.0.0.1" && tcp.port == 8080 && tcp.increment));
 }
 
+TEST_CASE("a replacement is started first where it can share the old one's sockets, else last", "[spec]") {
+  using Order = UpdatePolicy::Order;
+  CHECK(app("nice: 1").update.order == Order::stop_first);
+  CHECK(app("channel: json").update.order == Order::stop_first);
+  CHECK(app("channel: node").update.order == Order::start_first);
+  CHECK(app("listen: { http: { tcp: 8080 } }").update.order == Order::start_first);
+  CHECK(app("listen: { http: { tcp: 8080 } }, update: { order: stop-first }").update.order ==
+        Order::stop_first);
+  CHECK(app("update: { order: start-first }").update.order == Order::start_first);
+  CHECK(app("update: { max_unavailable: 0 }").update.order ==
+        Order::start_first);  // only so can none be missing
+}
+
 TEST_CASE("an update's portions are numbers or shares; stop-first lets one be missing", "[spec]") {
   const auto made = app("update: { max_surge: 25%, max_unavailable: 2, drain: 0 }").update;
   CHECK((made.max_surge == Portion{25, true} && made.max_unavailable == Portion{2, false} &&

@@ -109,7 +109,8 @@ TEST_CASE("the generation follows exactly the fields that need a new process", "
   CAPTURE(settings);
   const auto changes = spec::compare(base, want);
   REQUIRE_FALSE(changes.empty());
-  for (const auto& c : changes) CHECK(c.effect == effect);
+  // Sockets bring another order of updates by default, which is a live change beside their own.
+  CHECK(std::ranges::max(changes, {}, &FieldChange::effect).effect == effect);
   CHECK((want.generation != base.generation) == (effect == Effect::replace));
 }
 

@@ -17,6 +17,8 @@ TEST_CASE("what is not written has the model's default", "[spec]") {
   want.name = *Name::parse("web");
   want.exec = {"node", "server.js"};
   want.cwd = "/srv/app";
+  want.update.order = UpdatePolicy::Order::stop_first;  // it has no sockets to share with its replacement
+  want.update.max_unavailable = {1, false};
   want.generation = decoded->apps.at(want.name).generation;
   CHECK(decoded->apps.at(want.name) == want);
 }
