@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 
 #include "kernel/processes_state.h"
@@ -51,6 +52,13 @@ keeper::Stdio to_wire(Stdio::Kind kind) {
       return keeper::Stdio::inherit;
   }
   return keeper::Stdio::null;
+}
+
+// A link such as `current` may be moved while the start is under way: from here on it means what it means
+// now, and what is shown is where the program is. Empty: the child will say what is wrong with it.
+std::string resolved(const std::string& directory) {
+  const std::unique_ptr<char, decltype(&std::free)> path{::realpath(directory.c_str(), nullptr), &std::free};
+  return path ? path.get() : "";
 }
 
 std::string name_records(std::span<const std::string> names) {
@@ -165,7 +173,6 @@ tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::prepare(LaunchP
   if (!child.has_cgroup) mark_environment(plan);
   if (const auto set = limits.start(plan, child.leaf(), is_first); !set)
     return tl::make_unexpected(failure(StartStage::limits, 0, set.error().text));
-  return LaunchDetails{.identity = std::move(*identity),
   details->identity = std::move(*identity);
   details->cgroup = child.leaf();
   details->cookie = encode_cookie(child.known);
@@ -180,6 +187,8 @@ void LinuxProcesses::State::start(LaunchPlan plan) {
   child.known.generation = plan.generation;
   child.known.started = Loop::now().wall;
   child.stop = plan.stop;
+  child.directory = resolved(plan.cwd);
+  if (!child.directory.empty()) plan.cwd = child.directory;
   const auto id = plan.id;
   Attachments attached;
   auto details = prepare(plan, child, attached);
@@ -318,6 +327,11 @@ std::string LinuxProcesses::cgroup(StartId id, const SlotId& slot) const {
 }
 
 LimitPort& LinuxProcesses::limits() { return state_->limits; }
+
+std::string LinuxProcesses::directory(StartId id) const {
+  const auto* const child = state_->find(id);
+  return child == nullptr ? std::string{} : child->directory;
+}
 
 Result<> LinuxProcesses::hold(const std::string& name, int fd) {
   if (name.empty() || name.size() > keeper::max_name)
