@@ -93,7 +93,8 @@ Result<Exit> watch_over(const Context& context, Client& client, const OwnDaemon&
 void stop_everything(const Context& context, Client& client, OwnDaemon& daemon) {
   const int interrupts = context.system.interrupts();
   auto asked = client.shutdown(false);
-  while (asked) {
+  // Interrupted in asking: the next wait tells so at once, and it was asked.
+  while (asked || asked.error().code == std::errc::interrupted) {
     const auto woken = client.wait({.descriptors = {daemon.ended(), interrupts}});
     if (!woken) break;  // the engine has hung up: it is about to end
     if (woken->kind != Happening::Kind::descriptor) continue;
@@ -125,6 +126,7 @@ Result<Exit> run(const Context& context, const RunOptions& options) {
   {
     LogView view{context, {.finish = true}};
     outcome = watch_over(context, *client, *daemon, interrupts, view);
+    if (!outcome && outcome.error().code == std::errc::interrupted) outcome = Exit::interrupted;
     if (outcome && *outcome == Exit::interrupted)
       context.err("svctl: stopping everything; Ctrl-C again kills it\n");
     // While the view lives, what the apps write on their way out is shown.

@@ -44,6 +44,7 @@ constexpr std::array translations{
     Translation{"System.Error.EPIPE", std::errc::not_connected},
     Translation{"System.Error.ENOTCONN", std::errc::not_connected},
     Translation{"System.Error.ESHUTDOWN", std::errc::not_connected},
+    Translation{"System.Error.EINTR", std::errc::interrupted},
 };
 
 tl::unexpected<Error> failure(const sdbus::Error& error) {
@@ -51,6 +52,8 @@ tl::unexpected<Error> failure(const sdbus::Error& error) {
   const auto* const known = std::ranges::find(translations, std::string_view{name}, &Translation::name);
   std::string text = error.getMessage();
   if (text.empty()) text = name;
+  if (name == "System.Error.EINTR")  // Ctrl-C while an answer was awaited
+    text = "interrupted before the daemon answered; what was asked for may be done all the same";
   return fail(known == translations.end() ? std::errc::io_error : known->code, std::move(text));
 }
 

@@ -166,6 +166,17 @@ AppStatus::Tail tail_of(const Context& context, const InstanceView& instance, st
   return tail;
 }
 
+namespace {
+
+Exit no_longer_waiting(const Context& context, Progress& progress) {
+  progress.clear();
+  context.err(
+      "svctl: no longer waiting; the change goes on in the daemon ('svctl status' tells how it stands)\n");
+  return Exit::interrupted;
+}
+
+}  // namespace
+
 Result<Exit> follow_change(const Context& context, Client& client, Begun begun,
                            const FollowOptions& options) {
   const auto& flags = options.flags;
@@ -186,14 +197,10 @@ Result<Exit> follow_change(const Context& context, Client& client, Begun begun,
   while (report.view.state == "running") {
     progress.show(report.view);
     SVD_TRY(const auto woken, wait_for_news(context, client, interrupts, deadline));
-    if (woken == Woken::interrupted) {
-      progress.clear();
-      context.err(
-          "svctl: no longer waiting; the change goes on in the daemon ('svctl status' tells how it "
-          "stands)\n");
-      return Exit::interrupted;
-    }
-    SVD_TRY(report, read_change(context, client, begun.change));
+    if (woken == Woken::interrupted) return no_longer_waiting(context, progress);
+    auto news = read_change(context, client, begun.change);
+    if (!news && news.error().code == std::errc::interrupted) return no_longer_waiting(context, progress);
+    SVD_TRY(report, std::move(news));
     if (woken == Woken::timed_out && report.view.state == "running") {
       progress.clear();
       return timed_out(context, report, *timeout);

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "cli/temporary_home.h"
 
 namespace svd::cli {
 namespace {
@@ -75,7 +76,8 @@ struct Launch {
   int ready = -1;         // what --ready-fd names in the child
   int errors = -1;        // its standard error; -1: ours
   bool dies_with_us = false;
-  std::string home{};  // its SVD_HOME; empty: as ours
+  std::string home{};                        // its SVD_HOME; empty: as ours
+  const TemporaryHome* temporary = nullptr;  // is told whose it is
 };
 
 // Between fork and exec of a process without threads: anything goes, but little is needed.
@@ -123,6 +125,7 @@ Result<pid_t> launch_daemon(Launch launch, const std::string& log_file) {
   const auto child = ::fork();
   if (child < 0) return fail_errno(errno, "cannot start the daemon");
   if (child == 0) become_daemon(launch, parent);
+  if (launch.temporary != nullptr) launch.temporary->belongs_to(child);
   ready.write.reset();
   auto said = read_all(ready.read.get());
   if (said.ends_with(ready_word)) return child;
@@ -134,13 +137,11 @@ Result<pid_t> launch_daemon(Launch launch, const std::string& log_file) {
 
 class ChildDaemon final : public OwnDaemon {
  public:
-  ChildDaemon(Directories directories, std::string temporary)
+  ChildDaemon(Directories directories, std::optional<TemporaryHome> temporary)
       : directories_{std::move(directories)}, temporary_{std::move(temporary)} {}
   ~ChildDaemon() override {
     if (pid_ > 0) ::kill(pid_, SIGTERM);  // ends everything in order
     wait();
-    std::error_code ignored;
-    if (!temporary_.empty()) std::filesystem::remove_all(temporary_, ignored);
   }
   ChildDaemon(const ChildDaemon&) = delete;
   ChildDaemon& operator=(const ChildDaemon&) = delete;
@@ -153,7 +154,8 @@ class ChildDaemon final : public OwnDaemon {
                                  .mode = "--foreground",
                                  .errors = log.get(),
                                  .dies_with_us = true,
-                                 .home = home},
+                                 .home = home,
+                                 .temporary = temporary_ ? &*temporary_ : nullptr},
                                 log_file));
     ended_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
     if (!ended_) return fail_errno(errno, "cannot watch the daemon");
@@ -170,7 +172,7 @@ class ChildDaemon final : public OwnDaemon {
 
  private:
   Directories directories_;
-  std::string temporary_;  // to remove; empty: the user's own SVD_HOME
+  std::optional<TemporaryHome> temporary_;  // nullopt: the user's own SVD_HOME
   pid_t pid_ = 0;
   UniqueFd ended_;
 };
@@ -199,26 +201,24 @@ Result<> start_daemon(const Directories& directories) {
 
 Result<std::unique_ptr<OwnDaemon>> run_daemon() {
   SVD_TRY(const auto program, daemon_program());
-  std::string home, temporary;
+  std::string home;
+  std::optional<TemporaryHome> temporary;
   if (const auto given = environment("SVD_HOME"); given && !given->empty()) {
     home = *given;
   } else {
-    temporary = environment("TMPDIR").value_or("/tmp") + "/svd-run-XXXXXX";
-    if (::mkdtemp(temporary.data()) == nullptr) return fail_errno(errno, "cannot make a temporary directory");
-    home = temporary;
+    SVD_TRY(auto made, TemporaryHome::make(environment("TMPDIR").value_or("/tmp")));
+    home = made.path();
+    temporary.emplace(std::move(made));
   }
   const auto with_home = [&](const std::string& name) {
     return name == "SVD_HOME" ? std::optional{home} : environment(name);
   };
-  auto directories = find_directories(with_home, ::getuid(), [](const std::string&) { return false; });
-  if (!directories) {
-    if (!temporary.empty()) ::rmdir(temporary.c_str());
-    return tl::make_unexpected(directories.error());
-  }
-  if (temporary.empty() && somebody_listens(*directories))
+  SVD_TRY(const auto directories,
+          find_directories(with_home, ::getuid(), [](const std::string&) { return false; }));
+  if (!temporary && somebody_listens(directories))
     return fail(std::errc::address_in_use, "cannot run a daemon of its own in SVD_HOME=" + home +
                                                ": one runs there already; use 'svctl apply'");
-  auto daemon = std::make_unique<ChildDaemon>(*directories, temporary);
+  auto daemon = std::make_unique<ChildDaemon>(directories, std::move(temporary));
   SVD_CHECK(daemon->start(program, home));
   return std::unique_ptr<OwnDaemon>{std::move(daemon)};
 }

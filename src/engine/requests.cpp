@@ -2,6 +2,7 @@
 // What people ask for besides apply. Each request changes what is wanted, and begins a change for what that
 // touches.
 #include <algorithm>
+#include <utility>
 
 #include "engine/select.h"
 #include "engine/state.h"
@@ -54,6 +55,21 @@ bool any_wanted(const App& app) {
       app.slots, [&](const auto& slot) { return slot && !app.is_surplus(*slot) && slot->wanted; });
 }
 
+// The change under way that already stops all of these; nullptr: there is none, or something is left to be
+// asked for.
+const Change* change_that_stops(const std::vector<Task>& tasks) {
+  const Change* found = nullptr;
+  for (const auto& task : tasks) {
+    const auto* part = task.app->part;
+    if (part == nullptr || !part->open || (task.whole && task.app->wanted)) return nullptr;
+    if (found != nullptr && part->change != found) return nullptr;
+    found = part->change;
+    for (const auto* slot : task.slots)
+      if (slot->wanted || slot->track != Track::pending) return nullptr;
+  }
+  return found;
+}
+
 tl::unexpected<Error> stopping(const char* verb) {
   return fail(std::errc::operation_canceled, std::string{"cannot "} + verb + ": the daemon is stopping");
 }
@@ -87,9 +103,11 @@ Result<Begun> Engine::stop(const Names& names, const Actor& who) {
   auto& s = *state_;
   if (s.shutting) return stopping("stop");
   SVD_TRY(const auto chosen, select(s.apps, names, Use::change));
-  const auto tasks = tasks_for(
-      chosen, [](const Slot& slot) { return slot.wanted; }, [](const App& app) { return app.wanted; });
+  // What is on its way down is waited for, too.
+  const auto needs = [](const Slot& slot) { return slot.wanted || slot.phase() == Phase::stopping; };
+  const auto tasks = tasks_for(chosen, needs, [](const App& app) { return app.wanted; });
   if (tasks.empty()) return Begun{};
+  if (const auto* running = change_that_stops(tasks)) return Begun{running->view.id, 0};
   const auto* by = s.intern(who.name);
   auto& change = s.begin_change("stop", target_of(tasks), who);
   for (const auto& task : tasks) {
@@ -99,9 +117,10 @@ Result<Begun> Engine::stop(const Names& names, const Actor& who) {
     change.view.steps.push_back(
         step_of(task, Action::stop, "stop " + plan::count_instances(count), "asked for by " + who.name));
     for (auto* slot : task.slots) {
-      slot->wanted = false;
-      slot->cause = Cause::stopped;
-      slot->by = by;
+      if (std::exchange(slot->wanted, false)) {
+        slot->cause = Cause::stopped;
+        slot->by = by;
+      }
       s.track(*slot);
       s.touch(*slot);
       s.mark_changed(*slot);

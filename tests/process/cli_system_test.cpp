@@ -2,6 +2,7 @@
 // The real things behind Context: helpers, Ctrl-C, files, and where a daemon is looked for.
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,7 +12,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/unique_fd.h"
 #include "cli/system.h"
+#include "cli/temporary_home.h"
 #include "support/catch.h"
 
 using namespace svd;
@@ -61,6 +64,53 @@ TEST_CASE("helpers end one by one, although the later ones inherit what the earl
   CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);  // nothing is left to reap
   ::close(said[0]);
   ::close(said[1]);
+}
+
+TEST_CASE("a temporary home goes with its owner, and nothing is left to reap", "[cli][process]") {
+  std::string path;
+  {
+    const auto home = TemporaryHome::make("/tmp");
+    REQUIRE(home.has_value());
+    path = home->path();
+    std::ofstream{path + "/file"} << "x";
+    home->belongs_to(::getpid());
+  }
+  CHECK_FALSE(std::filesystem::exists(path));
+  CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);
+}
+
+TEST_CASE("a temporary home whose owner was killed goes when the daemon in it has gone", "[cli][process]") {
+  const bool has_daemon = GENERATE(true, false);
+  const auto daemon = ::fork();
+  if (daemon == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  std::array<int, 2> said{};
+  REQUIRE(::pipe(said.data()) == 0);
+  const auto owner = ::fork();
+  if (owner == 0) {
+    const auto home = TemporaryHome::make("/tmp");
+    if (has_daemon) home->belongs_to(daemon);
+    [[maybe_unused]] const auto written = ::write(said[1], home->path().data(), home->path().size());
+    ::pause();
+    ::_exit(0);
+  }
+  std::string path(256, '\0');
+  const auto size = ::read(said[0], path.data(), path.size());
+  REQUIRE(size > 0);
+  path.resize(static_cast<std::size_t>(size));
+  // Names in the parent that vanish are told.
+  const UniqueFd news{::inotify_init1(IN_CLOEXEC)};
+  REQUIRE(::inotify_add_watch(news.get(), path.c_str(), IN_DELETE_SELF | IN_ONLYDIR) > 0);
+  ::kill(owner, SIGKILL);
+  ::waitpid(owner, nullptr, 0);
+  if (has_daemon) CHECK(std::filesystem::exists(path));
+  ::kill(daemon, SIGKILL);
+  ::waitpid(daemon, nullptr, 0);
+  wait_until_readable(news.get());
+  CHECK_FALSE(std::filesystem::exists(path));
+  for (const int fd : said) ::close(fd);
 }
 
 TEST_CASE("Ctrl-C is a readable descriptor, and forgotten when it is asked for anew", "[cli][process]") {

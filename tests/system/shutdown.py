@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from harness import APP, BUILD, Daemon, alive, check, descendants, equal, run, say, wait_gone
+from harness import APP, BUILD, Daemon, SVCTL, alive, check, descendants, equal, run, say, wait_gone
 
 POLITE, STUBBORN, TIMEOUT = 80, 20, 2  # instances, instances, seconds
 
@@ -77,4 +77,41 @@ def foreground_ends_with_its_terminal():
               "left of svctl run")
 
 
-run(sigterm_stops_all, daemon_stop_stops_all, second_sigterm_forces, foreground_ends_with_its_terminal)
+def killed_foreground_leaves_nothing():
+    """svctl run killed with SIGKILL: its daemon and the apps end in order, and its temporary directory goes"""
+    with Daemon() as svd:
+        reports = svd.reports()
+        file = svd.write(f"version: 1\napps:\n  web: {{ exec: [{APP}, report, {reports.path}, wait], logs: {{ to: none }} }}\n")
+        temporary = svd.directory / "temporary"
+        temporary.mkdir()
+        svd.environment["TMPDIR"] = str(temporary)
+        home = svd.environment.pop("SVD_HOME")
+        process = svd.start("run", file)
+        svd.environment["SVD_HOME"] = home
+        reports.next(1)
+        everyone = [pid for pid in descendants() if alive(pid)]
+        equal(len(list(temporary.iterdir())), 1, "temporary directories while it runs")
+        process.kill()
+        wait_gone(everyone, what="of svctl run")
+        equal(list(temporary.iterdir()), [], "left in TMPDIR")
+
+
+def interrupted_at_any_moment():
+    """svctl run interrupted at any moment ends as Ctrl-C does, and leaves nothing"""
+    with Daemon() as svd:
+        file = svd.write(f"version: 1\napps:\n  web: {{ exec: [{APP}, wait], logs: {{ to: console }} }}\n")
+        temporary = svd.directory / "temporary"
+        temporary.mkdir()
+        environment = {**svd.environment, "TMPDIR": str(temporary)}
+        del environment["SVD_HOME"]
+        for delay in range(0, 80, 2):
+            process = subprocess.Popen([SVCTL, "run", file], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            time.sleep(delay / 1000)  # the moment is what is tried
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=30)
+            check(process.returncode in (-signal.SIGINT, 130), f"exit status {process.returncode} after {delay} ms:\n{output}")
+            equal(list(temporary.iterdir()), [], f"left in TMPDIR after {delay} ms")
+
+
+run(sigterm_stops_all, daemon_stop_stops_all, second_sigterm_forces, foreground_ends_with_its_terminal,
+    killed_foreground_leaves_nothing, interrupted_at_any_moment)

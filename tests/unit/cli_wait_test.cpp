@@ -94,6 +94,19 @@ TEST_CASE("Ctrl-C stops the waiting, not the change, and exits 130", "[cli][wait
   CHECK_THAT(world.err, ContainsSubstring("the change goes on"));
 }
 
+TEST_CASE("Ctrl-C while the daemon is asked is Ctrl-C, too", "[cli][wait]") {
+  auto world = stopping_world();
+  world.happens(Happening::Kind::finished,
+                [&] { world.daemon.change = fail(std::errc::interrupted, "interrupted before"); });
+  CHECK(world.run({"stop", "all"}) == Exit::interrupted);
+  CHECK_THAT(world.err, ContainsSubstring("the change goes on"));
+
+  world = stopping_world();
+  world.daemon.begun = fail(std::errc::interrupted, "interrupted before the daemon answered");
+  CHECK(world.run({"stop", "all"}) == Exit::interrupted);
+  CHECK(world.err == "svctl: interrupted before the daemon answered\n");
+}
+
 TEST_CASE("--timeout exits 1 and says what is not there yet", "[cli][wait]") {
   auto world = stopping_world();
   world.daemon.change->failures = {{"shop:web/2", "stopping", "waiting for it to end"}};
@@ -170,6 +183,24 @@ TEST_CASE("run shows the logs until all apps have ended, then stops its daemon a
   CHECK(world.out == "job/0 | working\n");
   CHECK(world.err == (last == Phase::failed ? "svctl: job/0 failed: exit code 7\n" : ""));
   CHECK(std::ranges::count(world.daemon.calls, "shutdown") == 1);
+  CHECK(log == "waited dropped ");
+}
+
+TEST_CASE("a second Ctrl-C that comes while the daemon is asked to end is not lost", "[cli][run]") {
+  World world;
+  world.files["eco.yaml"] = "version: 1\napps: { web: { exec: [x] } }\n";
+  world.daemon.instances = {instance("default:web/0", Phase::ready)};
+  world.happens(Happening::Kind::descriptor,
+                [&] { world.daemon.asked_to_end = fail(std::errc::interrupted, "interrupted before"); });
+  world.happens(Happening::Kind::descriptor);
+  world.connection_breaks();
+  std::string log;
+  auto context = world.context();
+  context.system.run_daemon = [&log]() -> Result<std::unique_ptr<OwnDaemon>> {
+    return std::unique_ptr<OwnDaemon>{std::make_unique<FakeOwnDaemon>(log)};
+  };
+  CHECK(world.run({"run", "eco.yaml"}, context) == Exit::interrupted);
+  CHECK(std::ranges::count(world.daemon.calls, "shutdown force") == 1);
   CHECK(log == "waited dropped ");
 }
 

@@ -70,6 +70,33 @@ TEST_CASE("a stop takes as long as its timeout, and not longer", "[engine]") {
   CHECK(bench.change(*stop).state == "succeeded");
 }
 
+TEST_CASE("a stop of what is already stopping waits for its end", "[engine]") {
+  Bench bench;
+  bench.world.ignores_stop = [](const LaunchPlan&) { return true; };
+  REQUIRE(bench.apply("shop\nweb instances=2 timeout=1000"));
+  const auto first = bench.engine->stop({"web"}, {1000, "joe"});
+  bench.settle();
+  REQUIRE(bench.instance("web", 0).phase == Phase::stopping);
+  SECTION("the same one's, by whatever part of it") {
+    CHECK(bench.engine->stop({"web"}, bench.root)->change == first->change);
+    CHECK(bench.engine->stop({"web/0"}, bench.root)->change == first->change);
+    bench.pass(Millis{1000});
+    CHECK(bench.change(*first).state == "succeeded");
+    CHECK(bench.engine->stop({"web"}, bench.root)->change == ChangeId{});
+  }
+  SECTION("also when nobody waits for it any more") {
+    REQUIRE(bench.engine->start({"web/1"}, bench.root));
+    bench.settle();
+    CHECK(bench.change(*first).state == "superseded");
+    const auto again = bench.engine->stop({"web/0"}, bench.root);
+    REQUIRE(again->change != ChangeId{});
+    CHECK(bench.change(*again).state == "running");
+    bench.pass(Millis{1000});
+    CHECK(bench.change(*again).state == "succeeded");
+    CHECK(bench.instance("web", 0).reason == "stopped by joe");
+  }
+}
+
 TEST_CASE("start while stopping finishes the stop, then starts", "[engine]") {
   Bench bench;
   REQUIRE(bench.apply("shop\nweb"));
