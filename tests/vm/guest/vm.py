@@ -6,6 +6,7 @@
 """
 import os
 import pathlib
+import shutil
 import subprocess
 
 from harness import Daemon, equal, say
@@ -24,9 +25,12 @@ class SystemDaemon(Daemon):
         pass
 
     def clean_up(self):
-        self.svctl("delete", "all", ok=False)
+        self.delete_all()
         self.cgroup_base = None
         super().clean_up()
+
+    def delete_all(self):
+        self.svctl("delete", "all", ok=False)
 
 
 def files():
@@ -45,16 +49,19 @@ def output(*command, ok=True, **more):
 
 
 class Service(SystemDaemon):
-    """svd.service, started for one test and stopped after it; its state is thrown away."""
+    """svd.service, started for one test; stopped after it, and its state thrown away."""
 
     def __enter__(self):
         self.systemctl("start")
-        self.wait_until(lambda: self.svctl("daemon", "status", ok=False).returncode == 0, "the service answers")
         return self
 
     def clean_up(self):
+        output("systemctl", "stop", "svd.socket", "svd.service")
+        shutil.rmtree("/var/lib/svd", ignore_errors=True)
         super().clean_up()
-        self.systemctl("stop")
+
+    def delete_all(self):
+        pass
 
     def systemctl(self, verb):
         output("systemctl", "reset-failed", "svd.service", ok=False)  # many starts are what we want; none, when it is not loaded

@@ -31,7 +31,6 @@ def it_runs():
     with Stays() as svd:
         script = svd.write(APP, "app")
         script.chmod(0o755)
-        svd.wait_until(lambda: svd.svctl("daemon", "status", ok=False).returncode == 0, "the service answers")
         svd.apply(f"version: 1\nname: t\napps:\n  web: {{ exec: [{script}], instances: 3, logs: {{ to: journal }} }}\n")
         svd.wait_ready("t:web", 3)
         equal(output("journalctl", "-b", "-p", "err", "-q"), "", "errors in the journal")
