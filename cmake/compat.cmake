@@ -7,6 +7,7 @@ find_package(yaml-cpp REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(sdbus-c++ REQUIRED)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 
 # yaml-cpp 0.7 calls its target yaml-cpp; 0.8 has the name in a namespace and warns about the plain one.
 if(NOT TARGET yaml-cpp::yaml-cpp)

@@ -95,6 +95,7 @@ Result<> Daemon::connect() {
                                      .changed = {}}));
   const ProcessesOptions options{.socket = settings_.keeper_socket,
                                  .state_directory = settings_.directories.state,
+                                 .runtime_directory = settings_.directories.runtime,
                                  .use_cgroups = settings_.use_cgroups,
                                  .keeper_program = settings_.programs + "/../../bin/svd",
                                  .arguments = settings_.arguments,

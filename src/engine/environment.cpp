@@ -95,6 +95,9 @@ tl::expected<LaunchPlan, StartFailure> compose(const Launch& launch, const AppSp
   plan.limits_required = spec.limits_required;
   plan.nice = spec.nice;
   plan.oom_score_adj = spec.oom_score_adj;
+  plan.scheduling = spec.scheduling;
+  plan.harden = spec.harden;
+  plan.credentials = spec.credentials;
   plan.listen = spec.listen;
   plan.channel = spec.channel;
   plan.preload = spec.preload;

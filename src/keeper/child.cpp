@@ -17,6 +17,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "keeper/harden.h"
 #include "keeper/log_file.h"
 
 namespace svd::keeper {
@@ -147,6 +148,15 @@ void set_identity(Birth& birth) {
   if ((spawn.given & (given_group | given_user)) != 0) die_with_the_keeper(birth);
 }
 
+void harden(Birth& birth, bool late) {
+  const Launch& launch = *birth.launch;
+  for (std::uint32_t i = 0; i < launch.spawn->step_count; ++i) {
+    if ((launch.steps[i].late != 0) != late) continue;
+    if (const int err = run_step(launch, launch.steps[i]); err != 0)
+      give_up(birth, Stage::hardening, err, static_cast<int>(i));
+  }
+}
+
 // As execvp(3): what cannot be found or looked at is passed over, and "permission denied" is told rather than
 // "not found".
 [[noreturn]] void execute(Birth& birth) {
@@ -182,8 +192,10 @@ int run_child(void* argument) {
   pass_descriptors(birth);
   set_listen_pid(birth);
   set_limits(birth);
+  harden(birth, false);
   set_identity(birth);
   if (birth.launch->cwd != nullptr && ::chdir(birth.launch->cwd) < 0) give_up(birth, Stage::directory, errno);
+  harden(birth, true);
   // All dispositions are default in the keeper already (main.cpp); only its mask is not.
   const std::uint64_t nothing = 0;
   ::syscall(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &nothing, nullptr, sizeof nothing);

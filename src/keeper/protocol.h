@@ -38,6 +38,7 @@ inline constexpr std::uint32_t max_children = 16'384;  // alive, or ended and no
 inline constexpr std::uint32_t max_held = 2 * max_children;
 inline constexpr std::uint32_t max_passed = 64;    // descriptors that one child gets besides 0 to 2
 inline constexpr int first_passed = 3;             // where it finds them
+inline constexpr std::uint32_t max_steps = 256;    // of one start
 inline constexpr std::uint32_t max_records = 512;  // spawn records in one message or file
 inline constexpr std::uint32_t max_attached = 64;  // descriptors on one message; the kernel's bound is 253
 
@@ -113,6 +114,7 @@ enum class Stage : std::uint8_t {
   keeper,
   limits,
   sockets,
+  hardening,
 };
 
 enum class Ended : std::uint8_t { no, code, signal, unknown };  // unknown: not our child when it ended
@@ -127,7 +129,8 @@ struct Report {
   Stage stage;  // failed
   Ended ended;  // exited
   std::uint8_t core_dumped;
-  // failed at stage rlimit: which RLIMIT_; at stage scheduling: 0 nice, 1 oom_score_adj; at stage sockets:
+  // failed at stage rlimit: which RLIMIT_; at stage scheduling: 0 nice, 1 oom_score_adj; at stage
+  // hardening: which step; at stage sockets:
   // which of them
   std::int32_t detail;
 };
@@ -209,6 +212,28 @@ struct Passed {
 // zeros, without leading ones (sd_listen_fds(3)).
 inline constexpr char listen_pid[] = "LISTEN_PID=0000000000";
 
+// What a child does to itself before it runs its program, in order; all of it was decided by the engine. A
+// step that fails fails the start.
+enum class Op : std::uint32_t {
+  private_mounts,     // a mount namespace of its own, whose mounts go nowhere
+  mount,              // mount(2): source a, target b, type c, data d, flags number
+  set_read_only,      // mount_setattr(2) of the one mount at b
+  put_file,           // size bytes at a into the new file b, mode extra, owned by the uid in number
+  bounding,           // drops all capabilities but those of number from the bounding set
+  keep_capabilities,  // prctl(PR_SET_KEEPCAPS): over the change of user
+  ambient,            // these alone, and also over execve(2)
+  no_new_privileges,
+  scheduler,  // sched_setscheduler(2): policy extra, priority number
+  filter,     // seccomp(2): size bytes of sock_filter at a
+};
+struct Step {
+  Op op;
+  std::uint32_t a, b, c, d;  // offsets of strings, or of bytes
+  std::uint32_t size, extra;
+  std::uint32_t late;  // 1: after the change of user and directory
+  std::uint64_t number;
+};
+
 // One start. Offsets are from the start of this struct; 0 means absent. The record's last byte is 0, so that
 // every offset within it begins a terminated string. `argv`, `envp` and `exec` are arrays of 8-byte slots,
 // each an offset of a string, ended by a slot of 0: the keeper turns them into pointers in place and hands
@@ -225,6 +250,7 @@ struct Spawn {
   std::uint32_t rlimits, rlimit_count;  // Limit[]
   std::uint32_t groups, group_count;    // std::uint32_t[]
   std::uint32_t passed, passed_count;   // Passed[]
+  std::uint32_t steps, step_count;      // Step[]
   std::uint32_t uid, gid, umask;
   std::int32_t nice, oom_score_adj;
   std::uint32_t stdio_path;  // Stdio::path: opened for append, created 0640
@@ -242,6 +268,6 @@ struct Limit {
 };
 
 static_assert(sizeof(Header) == 8 && sizeof(Report) == 32 && sizeof(Child) == 40 && sizeof(Signal) == 16);
-static_assert(sizeof(Spawn) == 120 && sizeof(Limit) == 24 && sizeof(Passed) == 8);
+static_assert(sizeof(Spawn) == 128 && sizeof(Limit) == 24 && sizeof(Passed) == 8 && sizeof(Step) == 40);
 
 }  // namespace svd::keeper

@@ -2,6 +2,7 @@
 #include "keeper/wire.h"
 
 #include <cstring>
+#include <initializer_list>
 
 namespace svd::keeper {
 namespace {
@@ -73,6 +74,28 @@ struct Record {
     }
     return true;
   }
+
+  // The record's last byte is 0, so each string ends within it.
+  [[nodiscard]] bool steps(std::uint32_t offset, std::uint32_t count) const {
+    if (count == 0) return true;
+    if (count > max_steps || !area(offset, count, sizeof(Step))) return false;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      Step one;
+      std::memcpy(&one, bytes + offset + std::size_t{i} * sizeof one, sizeof one);
+      if (one.op > Op::filter || one.late > 1) return false;
+      for (const std::uint32_t place : {one.a, one.b, one.c, one.d})
+        if (place != 0 && !is_text(place)) return false;
+      if (one.size > 0 && (one.a == 0 || !area(one.a, one.size, 1))) return false;
+      if (!has_operands(one)) return false;
+    }
+    return true;
+  }
+  // Those that cannot do without.
+  static bool has_operands(const Step& step) {
+    if (step.op == Op::put_file) return step.b != 0;
+    if (step.op == Op::mount || step.op == Op::set_read_only) return step.b != 0;
+    return step.op != Op::filter || (step.a != 0 && step.size > 0 && step.size % sizeof(std::uint64_t) == 0);
+  }
 };
 
 bool check_scalars(const Spawn& spawn) {
@@ -96,6 +119,7 @@ bool check(const Record& record, Launch& out) {
     return false;
   if (spawn.cookie_size > 0 && !record.area(spawn.cookie, spawn.cookie_size, 1)) return false;
   if (!record.names(spawn.passed, spawn.passed_count)) return false;
+  if (!record.steps(spawn.steps, spawn.step_count)) return false;
   if (out.cgroup != nullptr) {
     const std::size_t size = std::strlen(out.cgroup);
     if (size > max_cgroup || !stays_below(out.cgroup, size)) return false;
@@ -104,6 +128,7 @@ bool check(const Record& record, Launch& out) {
   out.groups = reinterpret_cast<const std::uint32_t*>(record.bytes + spawn.groups);
   out.cookie = record.bytes + spawn.cookie;
   out.passed = reinterpret_cast<const Passed*>(record.bytes + spawn.passed);
+  out.steps = reinterpret_cast<const Step*>(record.bytes + spawn.steps);
   return true;
 }
 

@@ -43,6 +43,11 @@ struct Launch {
   const Limit* limits = nullptr;
   const std::uint32_t* groups = nullptr;
   const Passed* passed = nullptr;
+  const Step* steps = nullptr;
+  // The string or bytes at an offset of a step; nullptr: absent.
+  [[nodiscard]] const char* text(std::uint32_t offset) const {
+    return offset == 0 ? nullptr : reinterpret_cast<const char*>(spawn) + offset;
+  }
   // The name of a held descriptor; nullptr: it is attached.
   [[nodiscard]] const char* name(const Passed& one) const {
     return one.name == 0 ? nullptr : reinterpret_cast<const char*>(spawn) + one.name;

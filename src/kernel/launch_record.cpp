@@ -38,6 +38,31 @@ class RecordWriter {
     for (const auto& name : details.held) add({text(name), 0});
     if (details.has_channel) add({0, details.stdio == keeper::Stdio::fd ? 1U : 0U});
   }
+  std::uint32_t bytes(std::string_view value) {  // aligned, as what is an array needs it
+    bytes_.resize((bytes_.size() + 7) / 8 * 8);
+    const auto at = static_cast<std::uint32_t>(bytes_.size());
+    bytes_ += value;
+    bytes_ += '\0';
+    return at;
+  }
+  void steps(std::uint32_t at, const std::vector<HardenStep>& all) {
+    const auto optional = [this](const std::string& value) { return value.empty() ? 0 : text(value); };
+    for (const auto& step : all) {
+      const bool takes_bytes = step.op == keeper::Op::put_file || step.op == keeper::Op::filter;
+      keeper::Step out{};
+      out.op = step.op;
+      out.a = takes_bytes ? bytes(step.a) : optional(step.a);
+      out.size = takes_bytes ? static_cast<std::uint32_t>(step.a.size()) : 0;
+      out.b = optional(step.b);
+      out.c = optional(step.c);
+      out.d = optional(step.d);
+      out.extra = step.extra;
+      out.late = step.late ? 1 : 0;
+      out.number = step.number;
+      put(at, &out, sizeof out);
+      at += sizeof out;
+    }
+  }
   std::string finish(Spawn& head) {
     bytes_.resize((bytes_.size() + 1 + 7) / 8 * 8);  // at least one 0 at the end
     head.size = static_cast<std::uint32_t>(bytes_.size());
@@ -142,6 +167,8 @@ std::string launch_record(const LaunchPlan& plan, const LaunchDetails& details) 
   head.groups = layout.take(groups.size(), sizeof(std::uint32_t));
   head.passed_count = size32(details.held.size() + (details.has_channel ? 1 : 0));
   head.passed = layout.take(head.passed_count, sizeof(keeper::Passed));
+  head.step_count = size32(details.steps.size());
+  head.steps = layout.take(details.steps.size(), sizeof(keeper::Step));
   head.cookie_size = size32(details.cookie.size());
   head.cookie = layout.take(details.cookie.size(), 1);
 
@@ -150,6 +177,7 @@ std::string launch_record(const LaunchPlan& plan, const LaunchDetails& details) 
   record.put(head.groups, groups.data(), groups.size() * sizeof(std::uint32_t));
   record.put(head.cookie, details.cookie.data(), details.cookie.size());
   record.passed(head.passed, details);
+  record.steps(head.steps, details.steps);
   record.slots(head.argv, plan.argv);
   record.slots(head.envp, plan.envp);
   record.slots(head.exec, candidates);

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "engine/engine.h"
 #include "keeper/protocol.h"
+#include "kernel/hardening.h"
 #include "kernel/users.h"
 #include "model/launch.h"
 
@@ -24,7 +25,8 @@ struct LaunchDetails {
   keeper::Stdio stdio = keeper::Stdio::null;
   std::string stdio_path{};
   std::vector<std::string> held{};  // names of the descriptors to pass on: the first ones
-  bool has_channel = false;         // and one that is attached, behind the log if that is, too
+  std::vector<HardenStep> steps{};
+  bool has_channel = false;  // and one that is attached, behind the log if that is, too
 };
 
 // The record's bytes: a multiple of 8, the last one 0.

@@ -2,7 +2,9 @@
 #include "kernel/processes.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "kernel/proc.h"
 #include "kernel/processes_state.h"
 
 namespace svd {
@@ -61,6 +64,14 @@ std::string resolved(const std::string& directory) {
   return path ? path.get() : "";
 }
 
+// Effective, in this process and so in the keeper.
+bool has_capability(unsigned number) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2]{};
+  return ::syscall(SYS_capget, &header, data) == 0 &&
+         (data[number / 32].effective >> (number % 32) & 1U) != 0;
+}
+
 std::string name_records(std::span<const std::string> names) {
   std::string records;
   for (const auto& name : names) {
@@ -83,6 +94,9 @@ LinuxProcesses::State::State(const Loop& loop_in, ProcessesOptions options_in, S
       cgroups{options.use_cgroups ? Cgroups::find(options.state_directory)
                                   : Cgroups::none("switched off with SVD_CGROUPS=off")},
       journal{options.state_directory + "/children"},
+      credentials{options.runtime_directory.empty() ? std::string{}
+                                                    : options.runtime_directory + "/credentials"},
+      may_mount{has_capability(CAP_SYS_ADMIN)},
       client{loop_in,
              {.reports = [this](std::span<const keeper::Report> reports) { on_reports(reports); },
               .notice = [this](std::uint32_t bits) { missing |= bits; },
@@ -150,6 +164,33 @@ tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::gather(LaunchPl
   return details;
 }
 
+tl::expected<void, StartFailure> LinuxProcesses::State::harden(LaunchPlan& plan, const Identity& identity,
+                                                               LaunchDetails& details) {
+  if (plan.harden == Hardening{} && plan.scheduling == Scheduling{} && plan.credentials.empty()) return {};
+  const auto refused = [](const Error& error) {
+    return tl::make_unexpected(failure(StartStage::hardening, errno_of(error), error.text));
+  };
+  auto secrets = read_credentials(plan);
+  if (!secrets) return tl::make_unexpected(std::move(secrets.error()));
+  HardeningPlaces places{mount_points_of(read_file("/proc/self/mountinfo")), {}, {}};
+  if (!plan.harden.inaccessible.empty()) {
+    auto file = credentials.inaccessible();
+    if (!file) return refused(file.error());
+    places.inaccessible = std::move(*file);
+  }
+  if (!secrets->empty()) {
+    const auto owner = identity.uid.value_or(::geteuid());
+    auto place = may_mount ? credentials.mount_point() : credentials.put(plan.id, *secrets, owner);
+    if (!place) return refused(place.error());
+    plan.envp.push_back("CREDENTIALS_DIRECTORY=" + *place);
+    if (may_mount) places.credentials = std::move(*place);
+  }
+  auto steps = plan_hardening(plan, identity, *secrets, places);
+  if (!steps) return tl::make_unexpected(std::move(steps.error()));
+  details.steps = std::move(*steps);
+  return {};
+}
+
 tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::prepare(LaunchPlan& plan, Child& child,
                                                                          Attachments& attached) {
   if (!client.connected()) return tl::make_unexpected(failure(StartStage::keeper, ENOTCONN));
@@ -159,6 +200,8 @@ tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::prepare(LaunchP
   drop_if_own(*identity);
   auto details = gather(plan, attached);
   if (!details) return details;
+  if (auto hardened = harden(plan, *identity, *details); !hardened)
+    return tl::make_unexpected(std::move(hardened.error()));
 
   bool is_first = false;
   if (cgroups.available()) {
@@ -194,8 +237,11 @@ void LinuxProcesses::State::start(LaunchPlan plan) {
   auto details = prepare(plan, child, attached);
   std::string record;
   if (details) record = launch_record(plan, *details);
-  child.pending = std::make_unique<LaunchPlan>(std::move(plan));
-  if (details) child.pending->logs.path = std::move(details->stdio_path);
+  child.pending = std::make_unique<Pending>(Pending{std::move(plan), {}});
+  if (details) {
+    child.pending->plan.logs.path = std::move(details->stdio_path);
+    for (auto& step : details->steps) child.pending->steps.push_back(std::move(step.words));
+  }
   children.insert_or_assign(static_cast<std::uint64_t>(id), std::move(child));
   if (!details) return fail_start(id, std::move(details.error()));
   if (record.size() > keeper::max_file) return fail_start(id, failure(StartStage::keeper, E2BIG));

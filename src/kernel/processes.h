@@ -34,9 +34,10 @@
 namespace svd {
 
 struct ProcessesOptions {
-  int socket = 3;               // of the keeper (keeper::engine_fd); ownership is taken
-  std::string state_directory;  // names the cgroup base; remembers what runs where there are no cgroups
-  bool use_cgroups = true;      // false: as on a host that has none
+  int socket = 3;                   // of the keeper (keeper::engine_fd); ownership is taken
+  std::string state_directory;      // names the cgroup base; remembers what runs where there are no cgroups
+  std::string runtime_directory{};  // where credentials are placed; empty: nowhere
+  bool use_cgroups = true;          // false: as on a host that has none
   std::string keeper_program;  // absolute path of bin/svd, for the day the keeper dies; empty: then its death
                                // ends the loop
   std::vector<std::string>

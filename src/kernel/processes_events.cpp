@@ -56,7 +56,8 @@ static_assert(
     same(keeper::Stage::group, StartStage::group) && same(keeper::Stage::identity, StartStage::identity) &&
     same(keeper::Stage::directory, StartStage::directory) && same(keeper::Stage::exec, StartStage::exec) &&
     same(keeper::Stage::keeper, StartStage::keeper) && same(keeper::Stage::limits, StartStage::limits) &&
-    same(keeper::Stage::sockets, StartStage::sockets));
+    same(keeper::Stage::sockets, StartStage::sockets) &&
+    same(keeper::Stage::hardening, StartStage::hardening));
 constexpr bool same(keeper::Ended wire, ExitStatus::Kind ours) {
   return static_cast<int>(wire) == static_cast<int>(ours);
 }
@@ -66,7 +67,8 @@ static_assert(same(keeper::Ended::no, ExitStatus::Kind::none) &&
               same(keeper::Ended::unknown, ExitStatus::Kind::unknown));
 
 // The object of the step that failed.
-std::string object_of(StartStage stage, int detail, const LaunchPlan& plan) {
+std::string object_of(StartStage stage, int detail, const LaunchPlan& plan,
+                      const std::vector<std::string>& steps) {
   switch (stage) {
     case StartStage::exec:
       return plan.argv.empty() ? std::string{} : plan.argv.front();
@@ -86,6 +88,10 @@ std::string object_of(StartStage stage, int detail, const LaunchPlan& plan) {
     case StartStage::sockets: {
       const auto index = static_cast<std::size_t>(detail);
       return index < plan.listen.size() ? plan.listen[index].name.str() : std::string{};
+    }
+    case StartStage::hardening: {
+      const auto index = static_cast<std::size_t>(detail);
+      return index < steps.size() ? steps[index] : std::string{};
     }
     case StartStage::none:
     case StartStage::user:
@@ -172,7 +178,8 @@ void LinuxProcesses::State::on_failed(Child& child, const keeper::Report& report
   const auto stage = static_cast<StartStage>(report.stage);
   fail_start(child.known.id,
              {stage, report.number,
-              child.pending ? object_of(stage, report.detail, *child.pending) : std::string{}});
+              child.pending ? object_of(stage, report.detail, child.pending->plan, child.pending->steps)
+                            : std::string{}});
 }
 
 void LinuxProcesses::State::on_exited(Child& child, ExitStatus status) {
@@ -252,6 +259,7 @@ void LinuxProcesses::State::gone(Child& child) {
     journal.erase(id);
     remaining.erase(static_cast<std::uint64_t>(id));
   }
+  if (!may_mount) credentials.remove(id);
   children.erase(static_cast<std::uint64_t>(id));
   emit(Gone{id});
 }

@@ -16,6 +16,7 @@
 
 #include "kernel/cgroups.h"
 #include "kernel/child_journal.h"
+#include "kernel/credentials.h"
 #include "kernel/keeper_client.h"
 #include "kernel/launch_record.h"
 #include "kernel/limits.h"
@@ -28,6 +29,11 @@ namespace svd {
 constexpr Millis recheck_delay{100};
 
 struct LinuxProcesses::State {
+  // For the words of a failure.
+  struct Pending {
+    LaunchPlan plan;
+    std::vector<std::string> steps;  // of its hardening
+  };
   // One start, from spawn() to Gone.
   struct Child {
     enum class Life : std::uint8_t { spawning, running, exited };
@@ -38,8 +44,8 @@ struct LinuxProcesses::State {
     bool has_cgroup = false;
     bool adopted = false;  // not the present keeper's child
     bool kill_wanted = false;
-    std::uint64_t start_ticks = 0;  // without cgroups: what tells the process from a later one of its pid
-    std::unique_ptr<LaunchPlan> pending;  // until the keeper answered: for the words of a failure
+    std::uint64_t start_ticks = 0;     // without cgroups: what tells the process from a later one of its pid
+    std::unique_ptr<Pending> pending;  // until the keeper answered
     [[nodiscard]] std::string leaf() const {
       return has_cgroup ? Cgroups::leaf(known.slot, known.id) : std::string{};
     }
@@ -71,6 +77,7 @@ struct LinuxProcesses::State {
   void start(LaunchPlan plan);
   tl::expected<LaunchDetails, StartFailure> prepare(LaunchPlan& plan, Child& child, Attachments& attached);
   tl::expected<LaunchDetails, StartFailure> gather(LaunchPlan& plan, Attachments& attached);
+  tl::expected<void, StartFailure> harden(LaunchPlan& plan, const Identity& identity, LaunchDetails& details);
   void complete_environment(LaunchPlan& plan, const Identity& identity);
   void mark_environment(LaunchPlan& plan) const;
   void queue_record(StartId id, std::string record, Attachments attached);
@@ -136,6 +143,8 @@ struct LinuxProcesses::State {
   LinuxLimits limits{cgroups};
   ChildJournal journal;
   Users users;
+  CredentialStore credentials;
+  bool may_mount = false;                // instances can have mounts of their own
   std::optional<Identity> own_identity;  // looked up when first needed
   KeeperClient client;
   Children children;

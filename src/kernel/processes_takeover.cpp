@@ -81,6 +81,9 @@ Result<> LinuxProcesses::State::connect() {
   for (auto& [name, fd] : listing.held) held.insert_or_assign(name, std::move(fd));
   if (cgroups.available()) take_stock_of_cgroups();
   take_stock_of_journal(noted);
+  std::vector<StartId> living;
+  for (const auto& [id, child] : children) living.push_back(child.known.id);
+  credentials.keep_only(living);
   if (client.hello().engines == 0) end_unknown_starts();
   return {};
 }

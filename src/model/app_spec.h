@@ -158,6 +158,27 @@ struct UpdatePolicy {
 // ready, or has completed.
 enum class Dependency : std::uint8_t { started, ready, completed };
 
+// What an instance may not do (capabilities(7), mount_namespaces(7), seccomp(2)). All of it is enforced, or
+// the start fails: nothing runs with less protection than its file says.
+struct Hardening {
+  bool no_new_privileges = false;
+  std::optional<std::uint64_t> capabilities;  // bounding set, a bit each; unset: the daemon's own
+  std::uint64_t ambient = 0;                  // kept for a user who is not root
+  bool private_tmp = false;                   // /tmp and /var/tmp of its own, empty at each start
+  bool protect_proc = false;                  // processes of other users are invisible in /proc
+  std::vector<std::string> read_only, read_write, inaccessible;  // absolute paths, with all that is below
+  std::vector<std::string> syscalls;  // names and @groups that are allowed; with a first "~": that are not
+  bool operator==(const Hardening&) const = default;
+};
+
+// sched_setscheduler(2).
+struct Scheduling {
+  enum class Policy : std::uint8_t { other, batch, idle, fifo, rr };
+  std::optional<Policy> policy;
+  std::uint32_t priority = 0;  // 1..99 of fifo and rr
+  bool operator==(const Scheduling&) const = default;
+};
+
 struct AppSpec {
   Name name;
   std::vector<std::string> exec;           // argv, at least one
@@ -188,6 +209,10 @@ struct AppSpec {
   bool limits_required = false;      // where one of these cannot be enforced, nothing is started
   std::optional<int> nice;           // -20..19
   std::optional<int> oom_score_adj;  // -1000..1000
+  Scheduling scheduling;
+  Hardening harden;
+  std::map<std::string, std::string> credentials;  // file below $CREDENTIALS_DIRECTORY → absolute path of its
+                                                   // source, which is read at each start
 
   // Hash over every field whose change needs a new process (effect `replace`); 0 is never used. Set by
   // spec::decode.

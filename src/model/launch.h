@@ -31,6 +31,9 @@ struct LaunchPlan {
   bool limits_required = false;  // else what cannot be enforced is told, and no more
   std::optional<int> nice;
   std::optional<int> oom_score_adj;
+  Scheduling scheduling;
+  Hardening harden;
+  std::map<std::string, std::string> credentials;
   std::vector<Listener> listen;  // descriptors 3, 4, … of the process; envp names them already (LISTEN_FDS)
   ChannelKind channel = ChannelKind::none;  // its descriptor follows the listeners'
   bool preload = false;

@@ -10,7 +10,7 @@
 namespace svd {
 namespace {
 
-constexpr std::array<std::string_view, 17> stage_texts{
+constexpr std::array<std::string_view, 18> stage_texts{
     "starting",
     "setting the user",
     "entering its cgroup",
@@ -28,8 +28,9 @@ constexpr std::array<std::string_view, 17> stage_texts{
     "handing it to the keeper",
     "setting its limits",
     "passing on its sockets",
+    "hardening",
 };
-static_assert(stage_texts.size() == static_cast<std::size_t>(StartStage::sockets) + 1);
+static_assert(stage_texts.size() == static_cast<std::size_t>(StartStage::hardening) + 1);
 
 std::string limit_text(std::uint64_t limit) { return limit == 0 ? "" : " " + format_bytes(limit); }
 

@@ -69,6 +69,7 @@ enum class StartStage : std::uint8_t {
   keeper,      // the keeper refused: its table is full, or the request was malformed
   limits,      // a limit that the app requires cannot be enforced; err is 0, and detail says why
   sockets,     // passing on its listeners and its channel; where err is 0, detail says why
+  hardening,   // restricting what it may do, or giving it its credentials
 };
 // "changing to the working directory", "executing the program", …
 [[nodiscard]] std::string_view to_text(StartStage stage);

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "spec/compare.h"
+#include "spec/harden_forms.h"
 #include "spec/listener_fields.h"
 
 namespace svd::spec {
@@ -91,6 +92,11 @@ std::vector<Field> make_fields() {
       {{"rollback", UpdatePolicy::OnFailure::rollback}, {"pause", UpdatePolicy::OnFailure::pause}});
   const auto channel_kind = choice<ChannelKind>(
       {{"none", ChannelKind::none}, {"node", ChannelKind::node}, {"json", ChannelKind::json}});
+  const auto policy = choice<Scheduling::Policy>({{"other", Scheduling::Policy::other},
+                                                  {"batch", Scheduling::Policy::batch},
+                                                  {"idle", Scheduling::Policy::idle},
+                                                  {"fifo", Scheduling::Policy::fifo},
+                                                  {"rr", Scheduling::Policy::rr}});
   const auto names = list(variable_name(), "variable names");
   constexpr std::string_view inherited = "the daemon's own";
 
@@ -230,6 +236,28 @@ std::vector<Field> make_fields() {
     field("nice", AT(nice), integer<int>(-20, 19), replace, "Scheduling priority; lower is more.", inherited),
     field("oom_score_adj", AT(oom_score_adj), integer<int>(-1000, 1000), replace,
           "How ready the kernel is to kill it when memory runs out; -1000 is never.", inherited),
+    field("scheduling.policy", AT(scheduling.policy), policy, replace, "The scheduling policy, as in sched(7).", inherited),
+    field("scheduling.priority", AT(scheduling.priority), integer<std::uint32_t>(0, 99), replace,
+          "The priority of `fifo` and `rr`, 1 to 99; 0 for the others."),
+
+    field("harden.no_new_privileges", AT(harden.no_new_privileges), boolean(), replace,
+          "No program that it runs may gain privileges, by set-user-ID for example."),
+    field("harden.capabilities", AT(harden.capabilities), capabilities(), replace,
+          "The only capabilities that it can ever have, also as root; `[]` is none.", inherited),
+    field("harden.ambient_capabilities", AT(harden.ambient), capabilities(), replace,
+          "Capabilities that it keeps although `user` is not root.", "none"),
+    field("harden.private_tmp", AT(harden.private_tmp), boolean(), replace, "A /tmp and a /var/tmp of its own, empty at each start."),
+    field("harden.protect_proc", AT(harden.protect_proc), boolean(), replace, "Processes of other users are invisible in /proc."),
+    field("harden.read_only", AT(harden.read_only), list(path(), "paths"), replace,
+          "What it cannot write to, with all that is below. `/` leaves out /dev, /proc and /sys.", "none"),
+    field("harden.read_write", AT(harden.read_write), list(path(), "paths"), replace, "Exceptions from `read_only`.", "none"),
+    field("harden.inaccessible", AT(harden.inaccessible), list(path(), "paths"), replace, "What looks empty and cannot be opened.", "none"),
+    field("harden.syscalls", AT(harden.syscalls), list(system_call(), "system calls"), replace,
+          "The system calls that it may make, by name or by the names of systemd's groups; any other ends it with SIGSYS. With a `~` "
+          "before the first, those that it may not make.", "all"),
+
+    field("credentials", AT(credentials), credentials(), replace,
+          "Files that it finds below $CREDENTIALS_DIRECTORY, readable by it alone. Read at each start; their content is never shown.", "none"),
   };
   // clang-format on
 }
@@ -249,6 +277,11 @@ constexpr std::array app_sections{
         "From `nofile` on, each process (setrlimit(2)): a value is the soft and the hard limit, "
         "`soft:hard` sets them apart, and `unlimited` lifts them."},
     Section{"app_limits", "What all instances of the app may use together (cgroup v2; see limits.md)."},
+    Section{"scheduling", "How the kernel divides the CPUs (sched(7))."},
+    Section{"harden",
+            "What an instance may not do. All of it is enforced, or the instance is not started: nothing "
+            "runs with less protection "
+            "than is written here. Mounts are the instance's own and go with it."},
 };
 
 constexpr std::array file_keys{

@@ -95,6 +95,26 @@ void check_increments(const AppInFile& file, const AppSpec& app, Complaints& out
   }
 }
 
+void check_scheduling(const AppInFile& file, const AppSpec& app, Complaints& out) {
+  using Policy = Scheduling::Policy;
+  const auto policy = app.scheduling.policy.value_or(Policy::other);
+  const bool real_time = policy == Policy::fifo || policy == Policy::rr;
+  if (real_time && app.scheduling.priority == 0)
+    complain(file, "scheduling.policy", "a real-time policy needs a 'priority', 1 to 99", out);
+  if (!real_time && app.scheduling.priority != 0)
+    complain(file, "scheduling.priority", "only the policies fifo and rr have a priority", out);
+}
+
+void check_hardening(const AppInFile& file, const AppSpec& app, Complaints& out) {
+  const auto& harden = app.harden;
+  if (harden.capabilities && (harden.ambient & ~*harden.capabilities) != 0)
+    complain(file, "harden.ambient_capabilities", "not all of them are in 'capabilities'", out);
+  for (std::size_t i = 1; i < harden.syscalls.size(); ++i)
+    if (harden.syscalls[i].starts_with('~'))
+      return complain(file, "harden.syscalls",
+                      "a '~' stands before the first of the list, and turns all of it round", out);
+}
+
 void check_environment(const AppInFile& file, const AppSpec& app, Complaints& out) {
   for (const auto* variables : {&app.env, &app.secret_env})
     for (const auto& [name, value] : *variables)
@@ -130,6 +150,8 @@ void check_app(const AppInFile& file, AppSpec& app, Complaints& complaints) {
   check_limits(file, app, complaints);
   check_increments(file, app, complaints);
   check_environment(file, app, complaints);
+  check_scheduling(file, app, complaints);
+  check_hardening(file, app, complaints);
   check_listeners(file, app, complaints);
   check_cluster(file, app, complaints);
 }

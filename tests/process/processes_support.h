@@ -107,10 +107,12 @@ class Lab {
   ~Lab() { end(); }
 
   void connect(UniqueFd socket) {
+    std::filesystem::create_directories(home / "run");
     auto connected =
         LinuxProcesses::connect(loop,
                                 {.socket = socket.release(),
                                  .state_directory = home.path(),
+                                 .runtime_directory = home / "run",
                                  .use_cgroups = use_cgroups_,
                                  .keeper_program = SVD_KEEPER,
                                  .arguments = {}},

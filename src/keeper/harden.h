@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// The steps by which a child restricts itself (protocol.h, Op). As all of the child's side: system calls
+// only.
+#pragma once
+
+#include "keeper/wire.h"
+
+namespace svd::keeper {
+
+// 0, or an errno.
+int run_step(const Launch& launch, const Step& step);
+
+}  // namespace svd::keeper
