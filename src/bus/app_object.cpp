@@ -34,6 +34,27 @@ Result<> restart(Call& call, const AppView& app) {
   SVD_TRY(const auto begun, call.control().restart(only(app), call.actor()));
   return call.reply(begun);
 }
+Result<> reload(Call& call, const AppView& app) {
+  SVD_TRY(const auto begun, call.control().reload(only(app), call.actor()));
+  return call.reply(begun);
+}
+Result<> pause(Call& call, const AppView& app) {
+  SVD_TRY(const auto begun, call.control().pause(app.id.str(), call.actor()));
+  return call.reply(begun);
+}
+Result<> resume(Call& call, const AppView& app) {
+  SVD_TRY(const auto begun, call.control().resume(app.id.str(), call.actor()));
+  return call.reply(begun);
+}
+Result<> abort(Call& call, const AppView& app) {
+  SVD_TRY(const auto begun, call.control().abort(app.id.str(), call.actor()));
+  return call.reply(begun);
+}
+Result<> send(Call& call, const AppView& app) {
+  SVD_TRY(const auto message, read_string(call.message));
+  SVD_TRY(const auto count, call.control().send(only(app), message, call.actor()));
+  return call.reply([&](Writer& out) { out.u32(count); });
+}
 Result<> remove(Call& call, const AppView& app) {
   SVD_TRY(const auto begun, call.control().remove(only(app), call.actor()));
   return call.reply(begun);
@@ -64,6 +85,8 @@ void user(Writer& out, const AppView& app) { out.string(app.user); }
 void env(Writer& out, const AppView& app) { out.strings(app.env); }
 void log(Writer& out, const AppView& app) { out.string(app.log); }
 void settings(Writer& out, const AppView& app) { out.strings(app.settings); }
+void listeners(Writer& out, const AppView& app) { out.strings(app.listeners); }
+void update(Writer& out, const AppView& app) { out.string(app.update); }
 void degraded(Writer& out, const AppView& app) { out.strings(app.degraded); }
 
 const sd_bus_vtable vtable[] = {
@@ -71,6 +94,12 @@ const sd_bus_vtable vtable[] = {
     SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", change), method<start>, for_all),
     SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", change), method<stop>, for_all),
     SD_BUS_METHOD_WITH_ARGS("Restart", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", change), method<restart>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", change), method<reload>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Pause", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", change), method<pause>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", change), method<resume>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Abort", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", change), method<abort>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Send", SD_BUS_ARGS("s", message), SD_BUS_RESULT("u", count), method<send>,
+                            for_all),
     SD_BUS_METHOD_WITH_ARGS("Delete", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", change), method<remove>, for_all),
     SD_BUS_METHOD_WITH_ARGS("Scale", SD_BUS_ARGS("u", instances), SD_BUS_RESULT("o", change), method<scale>,
                             for_all),
@@ -89,6 +118,8 @@ const sd_bus_vtable vtable[] = {
     SVD_LIVE("Env", "as", property<env>),
     SVD_LIVE("Logs", "s", property<log>),
     SVD_LIVE("Settings", "as", property<settings>),
+    SVD_LIVE("Listeners", "as", property<listeners>),
+    SVD_LIVE("Update", "s", property<update>),
     SVD_LIVE("Degraded", "as", property<degraded>),
     SD_BUS_VTABLE_END,
 };

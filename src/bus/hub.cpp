@@ -224,5 +224,8 @@ void BusServer::change_finished(ChangeId id) {
 void BusServer::event(const EventRecord& record) {
   if (hub_->signals().event(record)) hub_->request_turn_end();
 }
+void BusServer::message(const SlotId& from, const std::string& text) {
+  hub_->signals().message(hub_->connections(), from, text);
+}
 
 }  // namespace svd::bus

@@ -42,6 +42,12 @@ Result<> signal(Call& call, const InstanceView& instance) {
   return call.reply();
 }
 
+Result<> send(Call& call, const InstanceView& instance) {
+  SVD_TRY(const auto message, read_string(call.message));
+  SVD_CHECK(call.control().send(only(instance), message, call.actor()));
+  return call.reply();
+}
+
 template <auto Method>
 constexpr auto method = on_object_call<InstanceView, Method>;
 template <auto Write>
@@ -62,6 +68,8 @@ void next_start(Writer& out, const InstanceView& instance) { out.i64(instance.ne
 void last_exit(Writer& out, const InstanceView& instance) { out.string(to_text(instance.last_exit)); }
 void cgroup(Writer& out, const InstanceView& instance) { out.string(instance.cgroup); }
 void log(Writer& out, const InstanceView& instance) { out.string(instance.log); }
+void role(Writer& out, const InstanceView& instance) { out.string(instance.role); }
+void directory(Writer& out, const InstanceView& instance) { out.string(instance.directory); }
 
 const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_START(0),
@@ -70,6 +78,7 @@ const sd_bus_vtable vtable[] = {
     SD_BUS_METHOD_WITH_ARGS("Restart", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", change), method<restart>, for_all),
     SD_BUS_METHOD_WITH_ARGS("Signal", SD_BUS_ARGS("i", number, "s", whom), SD_BUS_NO_RESULT, method<signal>,
                             for_all),
+    SD_BUS_METHOD_WITH_ARGS("Send", SD_BUS_ARGS("s", message), SD_BUS_NO_RESULT, method<send>, for_all),
     SVD_CONSTANT("App", "o", property<app>),
     SVD_CONSTANT("Slot", "u", property<slot>),
     SVD_LIVE("Phase", "s", property<phase>),
@@ -85,6 +94,8 @@ const sd_bus_vtable vtable[] = {
     SVD_LIVE("LastExit", "s", property<last_exit>),
     SVD_LIVE("Cgroup", "s", property<cgroup>),
     SVD_LIVE("Log", "s", property<log>),
+    SVD_LIVE("Role", "s", property<role>),
+    SVD_LIVE("Directory", "s", property<directory>),
     SD_BUS_VTABLE_END,
 };
 

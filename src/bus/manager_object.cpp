@@ -57,6 +57,22 @@ Result<> scale(Call& call) {
   return call.reply(begun);
 }
 
+using OnApp = Result<Begun> (Control::*)(const std::string&, const Actor&);
+
+template <OnApp Verb>
+Result<> on_app(Call& call) {
+  SVD_TRY(const auto app, read_string(call.message));
+  SVD_TRY(const auto begun, (call.control().*Verb)(app, call.actor()));
+  return call.reply(begun);
+}
+
+Result<> send(Call& call) {
+  SVD_TRY(const auto names, read_strings(call.message));
+  SVD_TRY(const auto message, read_string(call.message));
+  SVD_TRY(const auto count, call.control().send(names, message, call.actor()));
+  return call.reply([&](Writer& out) { out.u32(count); });
+}
+
 Result<> signal(Call& call) {
   SVD_TRY(const auto names, read_strings(call.message));
   SVD_TRY(const auto number, read_i32(call.message));
@@ -136,6 +152,7 @@ void state_directory(Writer& out, const DaemonInfo& info) { out.string(info.stat
 void log_directory(Writer& out, const DaemonInfo& info) { out.string(info.log_directory); }
 
 #define SVD_NAMES SD_BUS_ARGS("as", names)
+#define SVD_NAME SD_BUS_ARGS("s", name)
 #define SVD_CHANGE SD_BUS_RESULT("o", change)
 
 const sd_bus_vtable vtable[] = {
@@ -145,13 +162,19 @@ const sd_bus_vtable vtable[] = {
                             for_all),
     SD_BUS_METHOD_WITH_ARGS("Plan", SD_BUS_ARGS("s", text, "s", file, "a{sv}", options),
                             SD_BUS_RESULT("a(ssusas)", steps), (on_call<plan, Invalid::file>), for_all),
-    SD_BUS_METHOD_WITH_ARGS("ListApps", SVD_NAMES, SD_BUS_RESULT("a(souussbt)", apps), on_call<list_apps>,
+    SD_BUS_METHOD_WITH_ARGS("ListApps", SVD_NAMES, SD_BUS_RESULT("a(souussbts)", apps), on_call<list_apps>,
                             for_all),
-    SD_BUS_METHOD_WITH_ARGS("ListInstances", SVD_NAMES, SD_BUS_RESULT("a(ssstttttxxxsss)", instances),
+    SD_BUS_METHOD_WITH_ARGS("ListInstances", SVD_NAMES, SD_BUS_RESULT("a(ssstttttxxxsssss)", instances),
                             on_call<list_instances>, for_all),
     SD_BUS_METHOD_WITH_ARGS("Start", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Control::start>>, for_all),
     SD_BUS_METHOD_WITH_ARGS("Stop", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Control::stop>>, for_all),
     SD_BUS_METHOD_WITH_ARGS("Restart", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Control::restart>>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Reload", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Control::reload>>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Pause", SVD_NAME, SVD_CHANGE, on_call<on_app<&Control::pause>>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Resume", SVD_NAME, SVD_CHANGE, on_call<on_app<&Control::resume>>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Abort", SVD_NAME, SVD_CHANGE, on_call<on_app<&Control::abort>>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Send", SD_BUS_ARGS("as", names, "s", message), SD_BUS_RESULT("u", count),
+                            on_call<send>, for_all),
     SD_BUS_METHOD_WITH_ARGS("Delete", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Control::remove>>, for_all),
     SD_BUS_METHOD_WITH_ARGS("Scale", SD_BUS_ARGS("s", name, "u", instances), SVD_CHANGE, on_call<scale>,
                             for_all),
@@ -170,6 +193,7 @@ const sd_bus_vtable vtable[] = {
     SD_BUS_SIGNAL_WITH_ARGS("ChangeFinished", SD_BUS_ARGS("o", change, "s", state, "s", error), 0),
     SD_BUS_SIGNAL_WITH_ARGS("InstanceChanged", SD_BUS_ARGS("s", instance, "s", phase, "s", reason, "t", pid),
                             0),
+    SD_BUS_SIGNAL_WITH_ARGS("Message", SD_BUS_ARGS("s", from, "s", text), 0),
     SD_BUS_SIGNAL_WITH_ARGS("EventRecorded",
                             SD_BUS_ARGS("t", sequence, "x", when, "s", kind, "s", subject, "s", text), 0),
     SVD_CONSTANT("Version", "s", info_property<version>),

@@ -85,6 +85,9 @@ class BusServer final : public Observer {
   void change_finished(ChangeId id) override;
   void event(const EventRecord& record) override;
 
+  // What a program said on its channel to nobody in particular: JSON.
+  void message(const SlotId& from, const std::string& text);
+
  private:
   std::unique_ptr<Hub> hub_;
 };

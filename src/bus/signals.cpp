@@ -21,10 +21,11 @@ constexpr const char* objects_interface = "org.freedesktop.DBus.ObjectManager";
 
 // An App's properties that change with its instances; the others only with a revision. As sd-bus takes them.
 char** light_app_properties() {
-  static std::array<std::string, 7> names{"Instances", "Ready",    "State",     "Reason",
-                                          "Wanted",    "Revision", "Generation"};
-  static std::array<char*, 8> list{names[0].data(), names[1].data(), names[2].data(), names[3].data(),
-                                   names[4].data(), names[5].data(), names[6].data(), nullptr};
+  static std::array<std::string, 8> names{"Instances", "Ready",    "State",      "Reason",
+                                          "Wanted",    "Revision", "Generation", "Update"};
+  static std::array<char*, 9> list{names[0].data(), names[1].data(), names[2].data(),
+                                   names[3].data(), names[4].data(), names[5].data(),
+                                   names[6].data(), names[7].data(), nullptr};
   return list.data();
 }
 
@@ -53,8 +54,8 @@ class SignalQueue::Sender {
 
   // One of Manager's signals; fill(Writer&) writes its arguments.
   template <class Fill>
-  void manager(const char* member, Fill&& fill) const {
-    each({manager_interface, member, root_path}, 0, [&](sd_bus* bus) {
+  void manager(const char* member, Fill&& fill, std::size_t bytes = 0) const {
+    each({manager_interface, member, root_path}, bytes, [&](sd_bus* bus) {
       sd_bus_message* raw = nullptr;
       if (sd_bus_message_new_signal(bus, &raw, root_path, manager_interface, member) < 0) return;
       const MessagePtr message{raw};
@@ -88,6 +89,15 @@ class SignalQueue::Sender {
       out.u64(static_cast<std::uint64_t>(view.pid));
     });
   }
+  void message(const SlotId& from, const std::string& text) const {
+    manager(
+        "Message",
+        [&](Writer& out) {
+          out.string(from.str());
+          out.string(text);
+        },
+        text.size());
+  }
   void started(const ChangeView& view) const {
     manager("ChangeStarted", [&](Writer& out) {
       out.object(path_of(view.id));
@@ -115,10 +125,10 @@ void SignalQueue::interest_changed(const Connections& connections, const Control
   };
   const bool knew = interest_.added || interest_.removed;
   interest_ = {
-      anybody(manager_interface, "InstanceChanged"),      anybody(manager_interface, "ChangeStarted"),
-      anybody(manager_interface, "ChangeFinished"),       anybody(manager_interface, "EventRecorded"),
-      anybody(properties_interface, "PropertiesChanged"), anybody(objects_interface, "InterfacesAdded"),
-      anybody(objects_interface, "InterfacesRemoved")};
+      anybody(manager_interface, "InstanceChanged"), anybody(manager_interface, "ChangeStarted"),
+      anybody(manager_interface, "ChangeFinished"),  anybody(manager_interface, "EventRecorded"),
+      anybody(manager_interface, "Message"),         anybody(properties_interface, "PropertiesChanged"),
+      anybody(objects_interface, "InterfacesAdded"), anybody(objects_interface, "InterfacesRemoved")};
   const bool know = interest_.added || interest_.removed;
   if (!interest_.properties) revisions_.clear();
   if (!know) known_ = {};
@@ -153,6 +163,10 @@ bool SignalQueue::event(const EventRecord& record) {
       4096;  // in one turn; who misses one sees a gap in the numbers and asks ListEvents
   if (interest_.event && pending_.events.size() < most) pending_.events.push_back(record);
   return interest_.event;
+}
+
+void SignalQueue::message(const Connections& connections, const SlotId& from, const std::string& text) const {
+  if (interest_.message) Sender{connections}.message(from, text);
 }
 
 // Order: what exists, then what happened to it, then how changes ended, then what is gone. So a client that

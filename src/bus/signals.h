@@ -35,12 +35,16 @@ class SignalQueue {
   bool change_finished(ChangeId id);
   bool event(const EventRecord& record);
 
+  // What a program said. Sent at once, to whoever wants it: the order between one's messages is all that
+  // matters.
+  void message(const Connections& connections, const SlotId& from, const std::string& text) const;
+
   // Sends all of it to whoever wants it.
   void send(const Connections& connections, const Control& control);
 
  private:
   struct Interest {
-    bool instance = false, started = false, finished = false, event = false;  // Manager's four
+    bool instance = false, started = false, finished = false, event = false, message = false;  // Manager's
     bool properties = false, added = false, removed = false;
     [[nodiscard]] bool objects() const { return properties || added || removed; }
   };

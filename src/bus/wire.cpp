@@ -142,6 +142,7 @@ void write_row(Writer& out, const AppView& view) {
   out.string(view.reason);
   out.boolean(view.wanted);
   out.u64(view.revision);
+  out.string(view.update);
 }
 
 void write_row(Writer& out, const InstanceView& view) {
@@ -159,6 +160,8 @@ void write_row(Writer& out, const InstanceView& view) {
   out.string(to_text(view.last_exit));
   out.string(view.cgroup);
   out.string(view.log);
+  out.string(view.role);
+  out.string(view.directory);
 }
 
 void write_row(Writer& out, const RevisionView& view) {

@@ -79,8 +79,8 @@ class Writer {
 };
 
 // Signatures of schemas/org.svd1.xml.
-inline constexpr const char* app_row = "souussbt";
-inline constexpr const char* instance_row = "ssstttttxxxsss";
+inline constexpr const char* app_row = "souussbts";
+inline constexpr const char* instance_row = "ssstttttxxxsssss";
 inline constexpr const char* revision_row = "stxssssb";
 inline constexpr const char* event_row = "txsss";
 inline constexpr const char* step_row = "ssusas";

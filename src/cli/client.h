@@ -49,17 +49,20 @@ struct DaemonView {
   std::string address, state_directory, log_directory;
 };
 
-enum class Action { start, stop, restart, remove };
+enum class Action { start, stop, restart, reload, remove };
+// What is done with an update that runs.
+enum class Steer { pause, resume, abort };
 
 // What wait() can be woken by. `progress`: the watched change moved; `finished`: it ended. `event`,
 // `instance`: as carried. `descriptor`: the one in `fd` is readable. `timeout`: `until` has come, or is so
 // far away that it is time to ask again.
 struct Happening {
-  enum class Kind { timeout, descriptor, progress, finished, event, instance };
+  enum class Kind { timeout, descriptor, progress, finished, event, instance, message };
   Kind kind = Kind::timeout;
   int fd = -1;
   EventRecord event{};
   std::string instance{}, phase{}, reason{};
+  std::string text{};  // of a message from `instance`: JSON
 };
 
 struct WaitFor {
@@ -67,7 +70,7 @@ struct WaitFor {
   std::vector<int> descriptors{};     // borrowed
 };
 
-enum class Topic { events, instances };
+enum class Topic { events, instances, messages };
 
 class Client {
  public:
@@ -77,6 +80,9 @@ class Client {
   virtual Result<Begun> apply(const Source& source) = 0;
   virtual Result<std::vector<PlanStep>> plan(const Source& source) = 0;
   virtual Result<Begun> act(Action action, const Names& names) = 0;
+  virtual Result<Begun> steer(Steer what, const std::string& app) = 0;
+  // How many instances got it.
+  virtual Result<std::uint32_t> send(const Names& names, const std::string& json) = 0;
   virtual Result<Begun> scale(const std::string& name, std::uint32_t instances) = 0;
   virtual Result<std::uint32_t> signal(const Names& names, int number, KillTarget whom) = 0;
   virtual Result<Begun> rollback(const std::string& ecosystem, std::uint64_t revision) = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// start, stop, restart and delete: the same shape, four times.
+// start, stop, restart, reload and delete: the same shape, five times.
 #include <CLI/CLI.hpp>
 #include <memory>
 
@@ -25,6 +25,8 @@ constexpr Verb verbs[] = {
      "all of it is stopped or stopping already", "svctl stop web/2"},
     {Action::restart, "restart", "Stop and start, instance by instance", "there are no instances to restart",
      "svctl restart all"},
+    {Action::reload, "reload", "Replace the instances by new ones, as the app's `update` says, without a gap",
+     "there are no instances to replace", "svctl reload web"},
     {Action::remove, "delete", "Stop apps and forget them until the next apply names them",
      "there are no such apps", "svctl delete shop:web"},
 };

@@ -112,9 +112,9 @@ Tree make_tree(Context& context) {
   Tree root{new CLI::App{"Keep programs running as a file says.", "svctl"}};
   auto colour = std::make_shared<std::string>("auto");
   set_up_root(*root, context, *colour);
-  for (auto* add : {add_apply, add_plan, add_check, add_explain, add_run, add_ls, add_status, add_logs,
-                    add_events, add_history, add_actions, add_scale, add_signal, add_rollback, add_daemon,
-                    add_startup, add_completion})
+  for (auto* add : {add_apply,  add_plan,   add_check,    add_explain, add_run,     add_ls,        add_status,
+                    add_logs,   add_events, add_messages, add_history, add_actions, add_steer,     add_scale,
+                    add_signal, add_send,   add_rollback, add_daemon,  add_startup, add_completion})
     add(*root, context);
   root->parse_complete_callback([colour, &context] {
     if (*colour != "auto") context.style.colour = *colour == "always";

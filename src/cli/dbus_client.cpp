@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <deque>
+#include <set>
 #include <utility>
 
 #include "base/text.h"
@@ -87,8 +88,22 @@ const char* method_of(Action action) {
       return "Stop";
     case Action::restart:
       return "Restart";
+    case Action::reload:
+      return "Reload";
     case Action::remove:
       return "Delete";
+  }
+  return "";
+}
+
+const char* method_of(Steer what) {
+  switch (what) {
+    case Steer::pause:
+      return "Pause";
+    case Steer::resume:
+      return "Resume";
+    case Steer::abort:
+      return "Abort";
   }
   return "";
 }
@@ -146,6 +161,24 @@ class DbusClient final : public Client {
     return guarded([&] {
       return begun_by(
           manager_->callMethod(method_of(action)).onInterface(manager_interface).withArguments(names));
+    });
+  }
+
+  Result<Begun> steer(Steer what, const std::string& app) override {
+    return guarded([&] {
+      return begun_by(
+          manager_->callMethod(method_of(what)).onInterface(manager_interface).withArguments(app));
+    });
+  }
+
+  Result<std::uint32_t> send(const Names& names, const std::string& json) override {
+    return guarded([&]() -> Result<std::uint32_t> {
+      std::uint32_t reached = 0;
+      manager_->callMethod("Send")
+          .onInterface(manager_interface)
+          .withArguments(names, json)
+          .storeResultsTo(reached);
+      return reached;
     });
   }
 
@@ -257,7 +290,7 @@ class DbusClient final : public Client {
   }
 
   Result<> subscribe(Topic topic) override {
-    (topic == Topic::events ? wants_events_ : wants_instances_) = true;
+    topics_.insert(topic);
     return guarded([&]() -> Result<> {
       subscribe_manager();
       return {};
@@ -323,7 +356,7 @@ class DbusClient final : public Client {
           .call([this](const sdbus::ObjectPath& change, const std::string&, const std::string&) {
             if (wire::change_of(change) == watched_) queue_.push_back({.kind = Happening::Kind::finished});
           });
-    if (wants_events_)
+    if (topics_.contains(Topic::events))
       manager_->uponSignal("EventRecorded")
           .onInterface(manager_interface)
           .call([this](const std::uint64_t& sequence, const std::int64_t& when, const std::string& kind,
@@ -331,7 +364,7 @@ class DbusClient final : public Client {
             queue_.push_back(
                 {.kind = Happening::Kind::event, .event = {sequence, {when}, kind, subject, text}});
           });
-    if (wants_instances_)
+    if (topics_.contains(Topic::instances))
       manager_->uponSignal("InstanceChanged")
           .onInterface(manager_interface)
           .call([this](const std::string& instance, const std::string& phase, const std::string& reason,
@@ -339,7 +372,13 @@ class DbusClient final : public Client {
             queue_.push_back(
                 {.kind = Happening::Kind::instance, .instance = instance, .phase = phase, .reason = reason});
           });
-    if (wants_events_ || wants_instances_ || watched_ != ChangeId{}) compat::finish_registration(*manager_);
+    if (topics_.contains(Topic::messages))
+      manager_->uponSignal("Message")
+          .onInterface(manager_interface)
+          .call([this](const std::string& from, const std::string& text) {
+            queue_.push_back({.kind = Happening::Kind::message, .instance = from, .text = text});
+          });
+    if (!topics_.empty() || watched_ != ChangeId{}) compat::finish_registration(*manager_);
   }
 
   // Progress is a PropertiesChanged of the change's object; many in a row are one happening.
@@ -382,7 +421,7 @@ class DbusClient final : public Client {
   std::string address_;
   std::unique_ptr<sdbus::IConnection> connection_;
   std::unique_ptr<sdbus::IProxy> manager_, change_proxy_;
-  bool wants_events_ = false, wants_instances_ = false;
+  std::set<Topic> topics_;
   ChangeId watched_{};
   std::deque<Happening> queue_;
 };

@@ -95,6 +95,7 @@ Result<Woken> wait_for_news(const Context& context, Client& client, int interrup
         break;
       case Happening::Kind::event:
       case Happening::Kind::instance:
+      case Happening::Kind::message:
         break;
     }
   }

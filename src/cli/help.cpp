@@ -193,7 +193,8 @@ std::string manual_text(const CLI::App& root) {
       "own\n- `SVD_CGROUPS=off`: a daemon that is started works as on a host without cgroups\n- `NO_COLOR`: "
       "no colours, unless it is empty\n\n## Output for programs\n\n`--json` prints one "
       "array, one element a line, or, for "
-      "what streams (`logs`, `events`), one object a line. Times are\nRFC 3339 in UTC, `null` for never. The "
+      "what streams (`logs`, `events`, `messages`), one object a line. Times are\nRFC 3339 in UTC, `null` "
+      "for never. The "
       "AGE column counts from the start "
       "of the process, or, without one, from the\nbeginning of the phase.\n";
   out += "\n## Verbs\n";

@@ -30,6 +30,8 @@ class JsonWriter {
   JsonWriter& value(WallTime time);
   JsonWriter& value(const std::vector<std::string>& texts);
   JsonWriter& null() { return raw("null"); }
+  // A value that is JSON already.
+  JsonWriter& json(std::string_view text) { return raw(text); }
   template <class T>
   JsonWriter& member(std::string_view name, const T& content) {
     key(name);

@@ -40,6 +40,7 @@ std::string to_json(const InstanceView& view) {
   json.member("generation", hex(view.generation)).member("restarts", view.restarts);
   json.member("since", view.since).member("started", view.started).member("next_start", view.next_start);
   json.member("last_exit", to_text(view.last_exit)).member("cgroup", view.cgroup).member("log", view.log);
+  json.member("role", view.role).member("directory", view.directory);
   return json.end_object().take();
 }
 
@@ -49,10 +50,12 @@ std::string to_json(const AppView& view) {
   add_app_id(json, view.id);
   json.member("instances", view.instances).member("ready", view.ready).member("state", view.state);
   json.member("reason", view.reason).member("wanted", view.wanted).member("revision", view.revision);
+  json.member("update", view.update);
   if (!view.exec.empty()) {  // only app() knows the rest
     json.member("generation", hex(view.generation)).member("exec", view.exec).member("cwd", view.cwd);
     json.member("user", view.user).member("env", view.env).member("log", view.log);
-    json.member("settings", view.settings).member("degraded", view.degraded);
+    json.member("settings", view.settings).member("listeners", view.listeners);
+    json.member("degraded", view.degraded);
   }
   return json.end_object().take();
 }

@@ -57,6 +57,16 @@ std::string took(Millis time) {
   return std::to_string(count / 1000) + "s";
 }
 
+// "web/0 (replacement)": while one is replaced, its slot has two.
+std::string instance_name(const InstanceView& view, bool qualified) {
+  return short_name(view.id, qualified) + (view.role.empty() ? "" : " (" + view.role + ")");
+}
+
+std::string reason_of(const AppView& view) {
+  const bool both = !view.update.empty() && !view.reason.empty();
+  return view.update + (both ? ": " : "") + view.reason;
+}
+
 bool several_ecosystems(std::span<const PlanStep> steps) {
   return several(steps, [](const PlanStep& step) -> const Name& { return step.app.ecosystem; });
 }
@@ -106,7 +116,7 @@ std::string instance_table(std::span<const InstanceView> instances, WallTime now
   const bool qualified = has_several_ecosystems(instances);
   Table table{{"NAME", "PHASE", ">PID", ">RESTARTS", ">AGE", "REASON"}};
   for (const auto& view : instances)
-    table.add({{short_name(view.id, qualified)},
+    table.add({{instance_name(view, qualified)},
                {std::string{to_text(view.phase)}, colour_of(view.phase)},
                {view.pid == 0 ? "-" : std::to_string(view.pid)},
                {std::to_string(view.restarts), view.restarts == 0 ? Paint::plain : Paint::yellow},
@@ -123,7 +133,7 @@ std::string app_table(std::span<const AppView> apps, const Style& style) {
                {std::to_string(view.ready) + "/" + std::to_string(view.instances)},
                {view.state, colour_of_state(view.state)},
                {std::to_string(view.revision)},
-               {view.reason}});
+               {reason_of(view)}});
   return table.text(style);
 }
 
@@ -138,6 +148,11 @@ std::string history_table(std::span<const RevisionView> revisions, WallTime now,
                {view.outcome, colour_of_state(view.outcome)},
                {view.summary}});
   return table.text(style);
+}
+
+std::string message_line(WallTime when, std::string_view from, std::string_view text, const Style& style) {
+  return paint(style, Paint::dim, rfc3339(when, 3)) + "  " + paint(style, Paint::bold, printable(from)) +
+         "  " + printable(text) + "\n";
 }
 
 std::string event_line(const EventRecord& record, const Style& style) {

@@ -29,6 +29,8 @@ namespace svd::cli {
 [[nodiscard]] std::string app_table(std::span<const AppView> apps, const Style& style);
 [[nodiscard]] std::string history_table(std::span<const RevisionView> revisions, WallTime now,
                                         const Style& style);
+[[nodiscard]] std::string message_line(WallTime when, std::string_view from, std::string_view text,
+                                       const Style& style);
 [[nodiscard]] std::string event_line(const EventRecord& record, const Style& style);
 
 // "+ web: start 2 instances"; reasons below when there are several.

@@ -58,6 +58,25 @@ std::vector<std::string> grouped(const std::vector<std::string>& settings) {
   return lines;
 }
 
+// Where the instances really run, when `cwd` is, or leads over, a symbolic link: "/srv/releases/7 (web/0,
+// web/1)".
+std::vector<std::string> directories(const AppStatus& status) {
+  std::vector<std::pair<std::string, std::string>> found;  // directory, who is there
+  for (const auto& view : status.instances) {
+    if (view.directory.empty() || view.directory == status.app.cwd) continue;
+    const auto known = std::ranges::find(found, view.directory, &std::pair<std::string, std::string>::first);
+    const auto name = short_name(view.id, false);
+    if (known == found.end())
+      found.emplace_back(view.directory, name);
+    else
+      known->second += ", " + name;
+  }
+  std::vector<std::string> lines;
+  lines.reserve(found.size());
+  for (const auto& [directory, who] : found) lines.push_back(directory + " (" + who + ")");
+  return lines;
+}
+
 }  // namespace
 
 std::string tail_text(const AppStatus::Tail& tail, const Style& style) {
@@ -74,10 +93,13 @@ std::string status_text(const AppStatus& status, WallTime now, const Style& styl
               std::to_string(app.ready) + " of " + count(app.instances, "instance") + " ready" +
               (app.wanted ? "" : " (stopped on request; 'svctl start " + app.id.app.str() + "' starts it)") +
               '\n';
+  add_line(text, style, "update", app.update);
   add_line(text, style, "reason", app.reason);
   add_line(text, style, "exec", command_line(app.exec));
   add_line(text, style, "cwd", app.cwd);
+  for (const auto& line : directories(status)) add_line(text, style, "directory", line);
   add_line(text, style, "user", app.user);
+  for (const auto& listener : app.listeners) add_line(text, style, "listens", listener);
   add_line(text, style, "logs", app.log);
   add_line(text, style, "revision", std::to_string(app.revision));
   if (!status.instances.empty()) text += '\n' + instance_table(status.instances, now, style);

@@ -19,7 +19,10 @@ void add_ls(CLI::App& root, Context& context);
 void add_status(CLI::App& root, Context& context);
 void add_logs(CLI::App& root, Context& context);
 void add_events(CLI::App& root, Context& context);
-void add_actions(CLI::App& root, Context& context);  // start, stop, restart, delete
+void add_actions(CLI::App& root, Context& context);  // start, stop, restart, reload, delete
+void add_steer(CLI::App& root, Context& context);    // pause, resume, abort
+void add_send(CLI::App& root, Context& context);
+void add_messages(CLI::App& root, Context& context);
 void add_scale(CLI::App& root, Context& context);
 void add_signal(CLI::App& root, Context& context);
 void add_history(CLI::App& root, Context& context);

@@ -65,7 +65,7 @@ Result<PlanStep> to_step(const Step& row) {
 }
 
 Result<AppView> to_app(const App& row) {
-  const auto& [name, object, instances, ready, state, reason, wanted, revision] = fields(row);
+  const auto& [name, object, instances, ready, state, reason, wanted, revision, update] = fields(row);
   AppView view;
   SVD_TRY(view.id, parse_app_id(name));
   view.instances = instances;
@@ -74,6 +74,7 @@ Result<AppView> to_app(const App& row) {
   view.reason = reason;
   view.wanted = wanted;
   view.revision = revision;
+  view.update = update;
   return view;
 }
 
@@ -94,13 +95,15 @@ Result<AppView> to_app(const Properties& properties) {
   view.env = property<std::vector<std::string>>(properties, "Env");
   view.log = property<std::string>(properties, "Logs");
   view.settings = property<std::vector<std::string>>(properties, "Settings");
+  view.listeners = property<std::vector<std::string>>(properties, "Listeners");
+  view.update = property<std::string>(properties, "Update");
   view.degraded = property<std::vector<std::string>>(properties, "Degraded");
   return view;
 }
 
 Result<InstanceView> to_instance(const Instance& row) {
   const auto& [name, phase, reason, pid, start, revision, generation, restarts, since, started, next_start,
-               last_exit, cgroup, log] = fields(row);
+               last_exit, cgroup, log, role, directory] = fields(row);
   const auto known = parse_phase(phase);
   if (!known) return strange("phase", phase);
   InstanceView view;
@@ -118,6 +121,8 @@ Result<InstanceView> to_instance(const Instance& row) {
   view.last_exit = parse_exit_status(last_exit);
   view.cgroup = cgroup;
   view.log = log;
+  view.role = role;
+  view.directory = directory;
   return view;
 }
 

@@ -16,10 +16,10 @@ namespace svd::cli::wire {
 
 using Step = sdbus::Struct<std::string, std::string, std::uint32_t, std::string, std::vector<std::string>>;
 using App = sdbus::Struct<std::string, sdbus::ObjectPath, std::uint32_t, std::uint32_t, std::string,
-                          std::string, bool, std::uint64_t>;
+                          std::string, bool, std::uint64_t, std::string>;
 using Instance = sdbus::Struct<std::string, std::string, std::string, std::uint64_t, std::uint64_t,
                                std::uint64_t, std::uint64_t, std::uint64_t, std::int64_t, std::int64_t,
-                               std::int64_t, std::string, std::string, std::string>;
+                               std::int64_t, std::string, std::string, std::string, std::string, std::string>;
 using Revision = sdbus::Struct<std::string, std::uint64_t, std::int64_t, std::string, std::string,
                                std::string, std::string, bool>;
 using Event = sdbus::Struct<std::uint64_t, std::int64_t, std::string, std::string, std::string>;

@@ -38,6 +38,8 @@ class ProcessPort {
   virtual void flush() = 0;
   // Absolute path of the start's cgroup, "" when there is none. For display.
   [[nodiscard]] virtual std::string cgroup(StartId id, const SlotId& slot) const = 0;
+  // The start's working directory with symbolic links resolved, "" where it cannot be told. For display.
+  [[nodiscard]] virtual std::string directory(StartId id) const = 0;
 };
 
 // The supervisor's sockets. They belong to the app, not to an instance: they outlive crashes, reloads,

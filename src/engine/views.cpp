@@ -137,6 +137,7 @@ InstanceView Engine::State::view(const Slot& slot) const {
   if (is_live(out.phase)) {
     out.started = occupant.started;
     out.cgroup = ports.processes.cgroup(occupant.start, out.id);
+    out.directory = ports.processes.directory(occupant.start);
   }
   if (const auto* backoff = std::get_if<lifecycle::Backoff>(&life))
     out.next_start = {

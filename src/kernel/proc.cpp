@@ -184,6 +184,13 @@ std::optional<std::vector<Process>> descendants(std::int64_t root, const Skip& s
   return found;
 }
 
+std::string working_directory(std::int64_t pid) {
+  std::array<char, 4096> path{};
+  const auto link = "/proc/" + std::to_string(pid) + "/cwd";
+  const auto length = ::readlink(link.c_str(), path.data(), path.size());
+  return length <= 0 ? "" : std::string{path.data(), static_cast<std::size_t>(length)};
+}
+
 std::string boot_id() {
   auto text = read_file("/proc/sys/kernel/random/boot_id");
   while (text.ends_with('\n')) text.pop_back();

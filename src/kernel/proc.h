@@ -38,6 +38,8 @@ struct ProcessStat {
 };
 [[nodiscard]] std::optional<ProcessStat> parse_stat(std::string_view text);
 [[nodiscard]] std::optional<ProcessStat> read_stat(std::int64_t pid);
+// Where it is now; "" when that cannot be read.
+[[nodiscard]] std::string working_directory(std::int64_t pid);
 struct Process {
   std::int64_t pid = 0;
   ProcessStat stat;

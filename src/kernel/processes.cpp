@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 
 #include "kernel/processes_state.h"
@@ -51,6 +52,13 @@ keeper::Stdio to_wire(Stdio::Kind kind) {
       return keeper::Stdio::inherit;
   }
   return keeper::Stdio::null;
+}
+
+// A link such as `current` may be moved while the start is under way: from here on it means what it means
+// now, and what is shown is where the program is. Empty: the child will say what is wrong with it.
+std::string resolved(const std::string& directory) {
+  const std::unique_ptr<char, decltype(&std::free)> path{::realpath(directory.c_str(), nullptr), &std::free};
+  return path ? path.get() : "";
 }
 
 void set_log_index(std::string& record, std::uint32_t index) {
@@ -160,6 +168,8 @@ void LinuxProcesses::State::start(LaunchPlan plan) {
   child.known.generation = plan.generation;
   child.known.started = Loop::now().wall;
   child.stop = plan.stop;
+  child.directory = resolved(plan.cwd);
+  if (!child.directory.empty()) plan.cwd = child.directory;
   const auto id = plan.id;
   UniqueFd log;
   auto details = prepare(plan, child, log);
@@ -296,6 +306,11 @@ std::string LinuxProcesses::cgroup(StartId id, const SlotId& slot) const {
 }
 
 LimitPort& LinuxProcesses::limits() { return state_->limits; }
+
+std::string LinuxProcesses::directory(StartId id) const {
+  const auto* const child = state_->find(id);
+  return child == nullptr ? std::string{} : child->directory;
+}
 
 Result<> LinuxProcesses::hold(const std::string& name, int fd) {
   if (name.empty() || name.size() > keeper::max_name)

@@ -72,6 +72,7 @@ class LinuxProcesses final : public ProcessPort {
   void forget(std::span<const StartId> ids) override;
   void flush() override;
   [[nodiscard]] std::string cgroup(StartId id, const SlotId& slot) const override;
+  [[nodiscard]] std::string directory(StartId id) const override;
 
   // What is written to and read from the cgroups of these processes.
   [[nodiscard]] LimitPort& limits();

@@ -34,6 +34,7 @@ struct LinuxProcesses::State {
     KnownChild known;
     StopPolicy stop;
     Life life = Life::spawning;
+    std::string directory;  // where it was started, links resolved
     bool has_cgroup = false;
     bool adopted = false;  // not the present keeper's child
     bool kill_wanted = false;

@@ -109,6 +109,7 @@ void LinuxProcesses::State::take_over(const KeeperClient::Child& from) {
   child.known.status = status_of(facts);
   child.stop = policy_of(facts.stop);
   child.life = child.known.exited ? Child::Life::exited : Child::Life::running;
+  if (!child.known.exited) child.directory = working_directory(child.known.pid);
   child.has_cgroup = !from.cgroup.empty() && cgroups.available();
   child.adopted = facts.adopted != 0;
   if (child.has_cgroup && child.known.exited) limits.explain(child.leaf(), child.known.status);
@@ -198,6 +199,7 @@ bool LinuxProcesses::State::adopt_child(Child child) {
   child.life = Child::Life::running;
   child.adopted = true;
   if (!offer(child)) return false;
+  child.directory = working_directory(child.known.pid);
   const auto id = static_cast<std::uint64_t>(child.known.id);
   children.insert_or_assign(id, std::move(child));
   return true;

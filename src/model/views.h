@@ -30,7 +30,8 @@ struct InstanceView {
   // "": the one its slot is known by. While it is replaced start-first there are more of a slot at a time:
   // "replacement" until it has taken over, "leaving" from then on until it is gone.
   std::string role;
-  std::string directory;  // its working directory with symbolic links resolved, as it was at its start
+  std::string directory;  // its working directory with symbolic links resolved, as it was at its start (for a
+                          // later engine: as it is when that one finds it)
   std::string cgroup;     // absolute path; empty: none
   std::string log;        // file path, "journal:IDENTIFIER", "console" or "none"
 };

@@ -107,11 +107,13 @@ TEST_CASE("members of the group may do everything but end the daemon", "[bus][ac
   CAPTURE(who.uid);
   CHECK(call_as(harness, who, "ListApps").output == "ok");
   CHECK(call_as(harness, who, "Stop").output == "ok");
+  CHECK(call_as(harness, who, "Reload").output == "ok");
   CHECK_THAT(call_as(harness, who, "Shutdown").output, ContainsSubstring("cannot end or restart the daemon"));
   CHECK_THAT(call_as(harness, who, "Reexecute").output,
              ContainsSubstring("cannot end or restart the daemon"));
   CHECK(harness.host.reexecutions == 0);
-  CHECK(harness.control.calls == std::vector<std::string>{who.uid == 4242 ? "stop by ann" : "stop by 65534"});
+  const std::string name = who.uid == 4242 ? "ann" : "65534";
+  CHECK(harness.control.calls == std::vector<std::string>{"stop by " + name, "reload by " + name});
 }
 
 TEST_CASE("strangers are told that they may not, and get nothing else", "[bus][access]") {

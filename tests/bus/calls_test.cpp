@@ -45,6 +45,9 @@ TEST_CASE_METHOD(Fixture, "each verb asks the engine for just that, in the name 
   CHECK(path_in(manager("Start", names)) == change);
   CHECK(path_in(manager("Stop", names)) == change);
   CHECK(path_in(manager("Restart", names)) == change);
+  CHECK(path_in(manager("Reload", names)) == change);
+  for (const char* steer : {"Pause", "Resume", "Abort"})
+    CHECK(path_in(manager(steer, [](auto* m) { sd_bus_message_append(m, "s", "web"); })) == change);
   CHECK(path_in(manager("Delete", names)) == change);
   CHECK(path_in(manager("Scale", [](auto* m) { sd_bus_message_append(m, "su", "web", 5U); })) == change);
   CHECK(path_in(manager("Rollback", [](auto* m) {
@@ -52,25 +55,37 @@ TEST_CASE_METHOD(Fixture, "each verb asks the engine for just that, in the name 
         })) == change);
   manager("Signal", [](auto* m) { sd_bus_message_append(m, "asis", 1, "web", 10, "main"); });
   manager("Signal", [](auto* m) { sd_bus_message_append(m, "asis", 1, "web", 12, "group"); });
+  manager("Send", [](auto* m) { sd_bus_message_append(m, "ass", 2, "web/0", "api", R"({"a":1})"); });
   manager("Shutdown", [](auto* m) { sd_bus_message_append(m, "b", 1); });
   CHECK(harness.control.calls ==
-        std::vector<std::string>{
-            "start web shop: by root", "stop web shop: by root", "restart web shop: by root",
-            "delete web shop: by root", "scale 5 web by root", "rollback 2 shop by root",
-            "signal 10 main web by root", "signal 12 group web by root", "shutdown force by root"});
-  CHECK(harness.host.after == 9);
+        std::vector<std::string>{"start web shop: by root", "stop web shop: by root",
+                                 "restart web shop: by root", "reload web shop: by root", "pause web by root",
+                                 "resume web by root", "abort web by root", "delete web shop: by root",
+                                 "scale 5 web by root", "rollback 2 shop by root",
+                                 "signal 10 main web by root", "signal 12 group web by root",
+                                 R"(send {"a":1} web/0 api by root)", "shutdown force by root"});
+  CHECK(harness.host.after == 13);
 }
 
 TEST_CASE_METHOD(Fixture, "objects pass their own name", "[bus]") {
   object("/org/svd1/app/shop/web", "org.svd1.App", "Stop");
   object("/org/svd1/app/shop/web", "org.svd1.App", "Scale",
          [](auto* m) { sd_bus_message_append(m, "u", 3U); });
+  for (const char* verb : {"Reload", "Pause", "Resume", "Abort"})
+    object("/org/svd1/app/shop/web", "org.svd1.App", verb);
+  object("/org/svd1/app/shop/web", "org.svd1.App", "Send",
+         [](auto* m) { sd_bus_message_append(m, "s", "1"); });
+  object("/org/svd1/instance/shop/web/1", "org.svd1.Instance", "Send",
+         [](auto* m) { sd_bus_message_append(m, "s", "2"); });
   object("/org/svd1/instance/shop/web/1", "org.svd1.Instance", "Restart");
   object("/org/svd1/instance/shop/web/1", "org.svd1.Instance", "Signal",
          [](auto* m) { sd_bus_message_append(m, "is", 1, "main"); });
-  CHECK(harness.control.calls == std::vector<std::string>{"stop shop:web by root", "scale 3 shop:web by root",
-                                                          "restart shop:web/1 by root",
-                                                          "signal 1 main shop:web/1 by root"});
+  CHECK(harness.control.calls ==
+        std::vector<std::string>{"stop shop:web by root", "scale 3 shop:web by root",
+                                 "reload shop:web by root", "pause shop:web by root",
+                                 "resume shop:web by root", "abort shop:web by root",
+                                 "send 1 shop:web by root", "send 2 shop:web/1 by root",
+                                 "restart shop:web/1 by root", "signal 1 main shop:web/1 by root"});
 }
 
 TEST_CASE_METHOD(Fixture, "nothing to do is the path /", "[bus]") {
@@ -171,23 +186,27 @@ TEST_CASE_METHOD(Fixture, "lists carry every column", "[bus]") {
   web.reason = "signal SIGKILL";
   web.last_exit = {ExitStatus::Kind::signal, 9, false};
   web.next_start = {77};
+  web.role = "leaving";
+  web.directory = "/srv/releases/7";
   const auto reply = manager("ListInstances", [](auto* m) { sd_bus_message_append(m, "as", 0); });
-  REQUIRE(sd_bus_message_enter_container(reply.get(), 'a', "(ssstttttxxxsss)") > 0);
-  REQUIRE(sd_bus_message_skip(reply.get(), "(ssstttttxxxsss)") > 0);
-  REQUIRE(sd_bus_message_enter_container(reply.get(), 'r', "ssstttttxxxsss") > 0);
+  REQUIRE(sd_bus_message_enter_container(reply.get(), 'a', "(ssstttttxxxsssss)") > 0);
+  REQUIRE(sd_bus_message_skip(reply.get(), "(ssstttttxxxsssss)") > 0);
+  REQUIRE(sd_bus_message_enter_container(reply.get(), 'r', "ssstttttxxxsssss") > 0);
   const char *name = nullptr, *phase = nullptr, *reason = nullptr, *last_exit = nullptr, *cgroup = nullptr,
-             *log = nullptr;
+             *log = nullptr, *role = nullptr, *directory = nullptr;
   std::uint64_t pid = 0, start = 0, revision = 0, generation = 0, restarts = 0;
   std::int64_t since = 0, started = 0, next = 0;
-  REQUIRE(sd_bus_message_read(reply.get(), "ssstttttxxxsss", &name, &phase, &reason, &pid, &start, &revision,
-                              &generation, &restarts, &since, &started, &next, &last_exit, &cgroup,
-                              &log) > 0);
+  REQUIRE(sd_bus_message_read(reply.get(), "ssstttttxxxsssss", &name, &phase, &reason, &pid, &start,
+                              &revision, &generation, &restarts, &since, &started, &next, &last_exit, &cgroup,
+                              &log, &role, &directory) > 0);
   CHECK(std::string{name} == "shop:web/1");
   CHECK(std::string{phase} == "backoff");
   CHECK(std::string{reason} == "signal SIGKILL");
   CHECK(std::string{last_exit} == "signal SIGKILL");
   CHECK(pid == 1001);
   CHECK(next == 77);
+  CHECK(std::string{role} == "leaving");
+  CHECK(std::string{directory} == "/srv/releases/7");
 }
 
 TEST_CASE_METHOD(Fixture, "a change tells which slots hold it up, and why", "[bus]") {

@@ -70,7 +70,8 @@ TEST_CASE_METHOD(Fixture, "busctl works without a message bus", "[bus][clients]"
   const auto called =
       harness.busctl({"call", "org.svd1", "/org/svd1", "org.svd1.Manager", "ListApps", "as", "0"});
   CHECK(called.status == 0);
-  CHECK(called.output == "a(souussbt) 1 \"shop:web\" \"/org/svd1/app/shop/web\" 2 2 \"ready\" \"\" true 1\n");
+  CHECK(called.output ==
+        "a(souussbts) 1 \"shop:web\" \"/org/svd1/app/shop/web\" 2 2 \"ready\" \"\" true 1 \"\"\n");
 
   const auto got = harness.busctl(
       {"get-property", "org.svd1", "/org/svd1", "org.svd1.Manager", "Version", "KeeperPid", "Degraded"});

@@ -184,10 +184,11 @@ TEST_CASE_METHOD(Fixture, "an app's heavy properties are sent with a new revisio
     sd_bus_slot_unref(slot);
     return found;
   };
-  CHECK(names().size() == 14);  // all of them: nobody knows what this client has seen
-  CHECK(names() == Lines{"Instances", "Ready", "State", "Reason", "Wanted", "Revision", "Generation"});
+  CHECK(names().size() == 16);  // all of them: nobody knows what this client has seen
+  CHECK(names() ==
+        Lines{"Instances", "Ready", "State", "Reason", "Wanted", "Revision", "Generation", "Update"});
   harness.control.app_views[web].revision = 2;
-  CHECK(names().size() == 14);
+  CHECK(names().size() == 16);
 }
 
 TEST_CASE_METHOD(Fixture, "a client that left is no longer sent to", "[bus]") {
@@ -198,4 +199,35 @@ TEST_CASE_METHOD(Fixture, "a client that left is no longer sent to", "[bus]") {
   harness.settle();
   CHECK(harness.host.lines.empty());
   CHECK(client.take().empty());
+}
+
+TEST_CASE_METHOD(Fixture, "what programs say goes to who listens, in order, and to nobody else", "[bus]") {
+  Listener other{harness};
+  other.match("member='EventRecorded'");
+  client.match("member='Message'");
+  for (int i = 0; i < 3; ++i) harness.server->message(web_0, R"({"n":)" + std::to_string(i) + "}");
+  CHECK(client.take() == Lines{R"(Message /org/svd1 shop:web/0 {"n":0})",
+                               R"(Message /org/svd1 shop:web/0 {"n":1})",
+                               R"(Message /org/svd1 shop:web/0 {"n":2})"});
+  CHECK(other.take().empty());
+}
+
+TEST_CASE_METHOD(Fixture, "who listens to programs and does not read is disconnected; the others hear all",
+                 "[bus]") {
+  auto idle = harness.connect();
+  const auto reply = harness.call(
+      idle.get(), "/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch",
+      [&](auto* m) { sd_bus_message_append(m, "s", "member='Message'"); }, "org.freedesktop.DBus");
+  REQUIRE(error_name(reply).empty());
+  sd_bus_detach_event(idle.get());
+  client.match("member='Message'");
+  const std::string large(1U << 20, 'x');
+  std::size_t heard = 0;
+  for (int i = 0; i < 40; ++i) {
+    harness.server->message(web_0, '"' + large + '"');
+    heard += client.take().size();
+  }
+  CHECK(heard == 40);
+  REQUIRE(harness.host.lines.size() == 1);
+  CHECK_THAT(harness.host.lines[0], ContainsSubstring("does not read its signals"));
 }

@@ -167,6 +167,30 @@ TEST_CASE("what the plan asks for is what the process has", "[processes]") {
   CHECK_THAT(environment, ContainsSubstring("LOGNAME=nobody\n"));
 }
 
+TEST_CASE("a link to a directory is followed once, at the start; what runs stays where it leads then",
+          "[processes]") {
+  Lab lab;
+  const auto home = std::filesystem::canonical(lab.home.path()).string();
+  for (const auto* release : {"1", "2"}) std::filesystem::create_directory(lab.home / release);
+  std::filesystem::create_directory_symlink("1", lab.home / "current");
+  const auto start = [&] {
+    auto plan = lab.plan({"/bin/sleep", "1000"});
+    plan.cwd = lab.home / "current";
+    const auto id = plan.id;
+    const auto pid = lab.start(std::move(plan));
+    CHECK(std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/cwd") ==
+          lab.processes->directory(id));
+    return id;
+  };
+  const auto first = start();
+  std::filesystem::remove(lab.home / "current");
+  std::filesystem::create_directory_symlink("2", lab.home / "current");
+  const auto second = start();
+  CHECK(lab.processes->directory(first) == home + "/1");
+  CHECK(lab.processes->directory(second) == home + "/2");
+  CHECK(lab.processes->directory(StartId{99}).empty());
+}
+
 TEST_CASE("an app's limit of descriptors is the daemon's own unless it asks for one", "[processes]") {
   rlimit own{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &own) == 0);

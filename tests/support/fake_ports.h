@@ -111,6 +111,9 @@ class FakeWorld final : public ProcessPort,
     on_call();
     for (auto& operation : std::exchange(pending_, {})) carry_out(operation);
   }
+  [[nodiscard]] std::string directory(StartId id) const override {
+    return "/srv/releases/" + std::to_string(static_cast<std::uint64_t>(id));
+  }
   [[nodiscard]] std::string cgroup(StartId id, const SlotId& slot) const override {
     return "/cgroup/" + slot.str() + "." + std::to_string(static_cast<std::uint64_t>(id));
   }

@@ -29,6 +29,20 @@ std::vector<AppView> mixed_apps() {
           app("shop:web", 2, 4, "degraded", "web/2: signal SIGKILL")};
 }
 
+// Two of three are being replaced: one's replacement is not ready yet, the other has taken over.
+std::vector<InstanceView> replaced_instances() {
+  std::vector<InstanceView> views{
+      instance("shop:web/0", Phase::ready), instance("shop:web/0", Phase::starting),
+      instance("shop:web/1", Phase::ready), instance("shop:web/1", Phase::stopping, "replaced"),
+      instance("shop:web/2", Phase::ready), instance("shop:seed/0", Phase::waiting, "shop:web is not ready")};
+  views[1].role = "replacement";
+  views[3].role = "leaving";
+  for (auto& view : views) view.directory = "/srv/releases/41";
+  views[1].directory = views[2].directory = "/srv/releases/42";
+  views[5].directory.clear();
+  return views;
+}
+
 AppView described_app() {
   auto view = app("shop:web", 2, 4, "degraded", "web/2 in backoff: signal SIGKILL");
   view.generation = 0xabc;
@@ -67,6 +81,22 @@ TEST_CASE("a table has one line an instance and one title, and nothing else", "[
   std::vector<InstanceView> many;
   for (int i = 0; i < 1000; ++i) many.push_back(instance("bench:w/" + std::to_string(i), Phase::ready));
   CHECK(std::ranges::count(instance_table(many, noon, {}), '\n') == 1001);
+}
+
+TEST_CASE("a slot that is being replaced has a line for each of its two instances", "[cli]") {
+  check_golden("ls_update", instance_table(replaced_instances(), noon, {}));
+}
+
+TEST_CASE("status tells an update, the sockets, and where the instances really are", "[cli]") {
+  auto view = app("shop:web", 3, 3, "updating");
+  view.update = "1 of 3 replaced";
+  view.exec = {"node", "server.js"};
+  view.cwd = "/srv/current";
+  view.listeners = {"tcp 0.0.0.0:8080 (http, even)", "unix /run/shop/admin.sock (admin, shared)"};
+  view.log = "file";
+  const std::vector<AppView> both{view, app("shop:api", 1, 2, "degraded", "api/1: exit code 1")};
+  check_golden("status_update",
+               status_text({view, replaced_instances(), {}}, noon, {}) + app_table(both, {}));
 }
 
 TEST_CASE("names are qualified only when there is more than one ecosystem", "[cli]") {

@@ -124,9 +124,18 @@ class FakeConnection final : public Client {
     return fake_.steps;
   }
   Result<Begun> act(Action action, const Names& names) override {
-    constexpr const char* words[] = {"start", "stop", "restart", "remove"};
+    constexpr const char* words[] = {"start", "stop", "restart", "reload", "remove"};
     note(words[static_cast<int>(action)], names);
     return fake_.begun;
+  }
+  Result<Begun> steer(Steer what, const std::string& app) override {
+    constexpr const char* words[] = {"pause", "resume", "abort"};
+    note(words[static_cast<int>(what)], {app});
+    return fake_.begun;
+  }
+  Result<std::uint32_t> send(const Names& names, const std::string& json) override {
+    note("send " + json, names);
+    return static_cast<std::uint32_t>(fake_.instances.size());
   }
   Result<Begun> scale(const std::string& name, std::uint32_t instances) override {
     note("scale " + name + " " + std::to_string(instances));
@@ -184,7 +193,8 @@ class FakeConnection final : public Client {
   }
   Result<DaemonView> daemon() override { return fake_.daemon; }
   Result<> subscribe(Topic topic) override {
-    note(topic == Topic::events ? "subscribe events" : "subscribe instances");
+    constexpr const char* words[] = {"events", "instances", "messages"};
+    note("subscribe " + std::string{words[static_cast<int>(topic)]});
     return {};
   }
   Result<> watch(ChangeId) override { return {}; }

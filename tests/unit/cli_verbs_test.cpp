@@ -239,11 +239,13 @@ TEST_CASE("status exits 5 when something is not as it should be, and shows the l
   CHECK(world.run({"status"}) == Exit::ok);
 }
 
-TEST_CASE("start, stop, restart and delete ask for what was named and wait for it", "[cli][actions]") {
+TEST_CASE("start, stop, restart, reload and delete ask for what was named and wait for it",
+          "[cli][actions]") {
   const auto [verb, call, nothing] = GENERATE(table<std::string, std::string, std::string>({
       {"start", "start web api", "all of it runs already"},
       {"stop", "stop web api", "all of it is stopped or stopping already"},
       {"restart", "restart web api", "there are no instances to restart"},
+      {"reload", "reload web api", "there are no instances to replace"},
       {"delete", "remove web api", "there are no such apps"},
       {"rm", "remove web api", "there are no such apps"},
   }));
@@ -255,6 +257,58 @@ TEST_CASE("start, stop, restart and delete ask for what was named and wait for i
   CHECK(world.run({verb, "web", "api"}) == Exit::ok);
   CHECK(world.out == "nothing to do: " + nothing + "\n");
   CHECK(world.run({verb}) == Exit::usage);
+}
+
+TEST_CASE("pause, resume and abort steer the update of one app", "[cli][actions]") {
+  World world;
+  CHECK(world.run({"abort", "web"}) == Exit::ok);
+  world.daemon.begun = Begun{};
+  CHECK(world.run({"pause", "web"}) == Exit::ok);
+  CHECK(world.out == "web: its update is held; 'svctl resume' goes on, 'svctl abort' takes it back\n");
+  CHECK(world.run({"resume", "web"}) == Exit::ok);
+  CHECK(world.daemon.calls == Calls{"abort web", "change", "pause web", "resume web"});
+  world.daemon.begun = fail(std::errc::io_error, "cannot pause web: no update runs");
+  CHECK(world.run({"pause", "web"}) == Exit::error);
+  CHECK(world.err == "svctl: cannot pause web: no update runs\n");
+  CHECK(world.run({"pause", "web", "api"}) == Exit::usage);
+}
+
+TEST_CASE("send passes one value on, from the command line or from standard input", "[cli][messages]") {
+  World world;
+  world.daemon.instances = {instance("shop:web/0", Phase::ready)};
+  CHECK(world.run({"send", "web/0", R"({"a":1})"}) == Exit::ok);
+  CHECK(world.out == "sent to 1 instance\n");
+  world.files["-"] = "[1,2]";
+  CHECK(world.run({"send", "web", "-"}) == Exit::ok);
+  CHECK(world.daemon.calls == Calls{R"(send {"a":1} web/0)", "send [1,2] web"});
+  CHECK(world.run({"send", "web"}) == Exit::usage);
+}
+
+TEST_CASE("messages shows what was asked for as it comes, and says where some may be missing",
+          "[cli][messages]") {
+  World world;
+  world.daemon.apps = {app("shop:web", 2, 2, "ready")};
+  world.daemon.instances = {instance("shop:web/0", Phase::ready), instance("shop:web/1", Phase::ready)};
+  const auto says = [&](const std::string& from, const std::string& text) {
+    world.daemon.script.push_back([=]() -> Result<Happening> {
+      return Happening{.kind = Happening::Kind::message, .instance = from, .text = text};
+    });
+  };
+  says("shop:web/0", "\"\x1b[2J\"");
+  says("shop:api/0", "1");
+  world.connection_breaks();
+  says("shop:web/7", "2");  // came with a scale up
+  world.happens(Happening::Kind::descriptor);
+  CHECK(world.run({"messages", "web"}) == Exit::ok);
+  CHECK(world.out ==
+        "2026-01-31T12:00:00.000Z  shop:web/0  \"\\x1b[2J\"\n2026-01-31T12:00:00.000Z  shop:web/7  2\n");
+  CHECK(world.err == "svctl: the connection was lost; messages may be missing here\n");
+
+  says("shop:web/1", "1");
+  says("shop:web/0", R"({"a":[1]})");
+  CHECK(world.run({"messages", "-n", "1", "--json", "web/0"}) == Exit::ok);
+  CHECK(world.out == R"({"when":"2026-01-31T12:00:00.000000Z","from":"shop:web/0","message":{"a":[1]}})"
+                     "\n");
 }
 
 TEST_CASE("scale takes a number, or one relative to what is declared", "[cli][scale]") {

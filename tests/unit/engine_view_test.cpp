@@ -51,6 +51,7 @@ TEST_CASE("an instance is told with its process, its place and its log", "[engin
   CHECK(view.pid == 1000);
   CHECK(view.started.micros == bench.world.now.wall.micros - 5'000'000);
   CHECK(view.cgroup == "/cgroup/shop:web/0." + std::to_string(view.start));
+  CHECK(view.directory == "/srv/releases/" + std::to_string(view.start));
   CHECK(view.log == "/log/shop:web/0");
   CHECK(view.generation == 101);
   CHECK(bench.app("web").log == "file");
