@@ -29,6 +29,12 @@ char** light_app_properties() {
   return list.data();
 }
 
+// What programs say is for who may use the daemon. What goes over the system bus, everybody there hears.
+constexpr std::string_view message_signal = "Message";
+bool may_hear(const Connection& connection, const SignalName& signal) {
+  return connection.local() || signal.member != message_signal;
+}
+
 template <class Set, class Value>
 bool note(Set& set, const Value& value, bool wanted) {
   if (wanted) set.insert(value);
@@ -45,7 +51,8 @@ class SignalQueue::Sender {
   template <class Emit>
   void each(const SignalName& signal, std::size_t bytes, Emit&& emit) const {
     for (const auto& connection : connections_) {
-      if (connection->doomed() || !connection->rules().wants(signal)) continue;
+      if (connection->doomed() || !may_hear(*connection, signal) || !connection->rules().wants(signal))
+        continue;
       emit(connection->bus());  // an error means that the connection is going; its own handler sees to that
       connection->charge(bytes);
       if (connection->overdrawn()) connection->hub().drop(*connection, "does not read its signals");
@@ -91,7 +98,7 @@ class SignalQueue::Sender {
   }
   void message(const SlotId& from, const std::string& text) const {
     manager(
-        "Message",
+        message_signal.data(),
         [&](Writer& out) {
           out.string(from.str());
           out.string(text);
@@ -120,15 +127,16 @@ class SignalQueue::Sender {
 void SignalQueue::interest_changed(const Connections& connections, const Control& control) {
   const auto anybody = [&](const char* interface, const char* member) {
     return std::ranges::any_of(connections, [&](const auto& connection) {
-      return !connection->doomed() && connection->rules().wants({interface, member, {}});
+      const SignalName signal{interface, member, {}};
+      return !connection->doomed() && may_hear(*connection, signal) && connection->rules().wants(signal);
     });
   };
   const bool knew = interest_.added || interest_.removed;
   interest_ = {
-      anybody(manager_interface, "InstanceChanged"), anybody(manager_interface, "ChangeStarted"),
-      anybody(manager_interface, "ChangeFinished"),  anybody(manager_interface, "EventRecorded"),
-      anybody(manager_interface, "Message"),         anybody(properties_interface, "PropertiesChanged"),
-      anybody(objects_interface, "InterfacesAdded"), anybody(objects_interface, "InterfacesRemoved")};
+      anybody(manager_interface, "InstanceChanged"),     anybody(manager_interface, "ChangeStarted"),
+      anybody(manager_interface, "ChangeFinished"),      anybody(manager_interface, "EventRecorded"),
+      anybody(manager_interface, message_signal.data()), anybody(properties_interface, "PropertiesChanged"),
+      anybody(objects_interface, "InterfacesAdded"),     anybody(objects_interface, "InterfacesRemoved")};
   const bool know = interest_.added || interest_.removed;
   if (!interest_.properties) revisions_.clear();
   if (!know) known_ = {};

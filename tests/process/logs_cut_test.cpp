@@ -110,37 +110,51 @@ TEST_CASE("cutters killed at random moments under a writer at full speed lose an
   std::mt19937 random{seed};
   const TestDirectory directory{way.base};
   const auto log = directory.file("web.0.log");
-  constexpr std::uint64_t lines = 300'000;
+  constexpr std::uint64_t rounds = 30, batch = 10'000;  // a batch is more than what is cut at a time
+  // The writer is never more than a batch ahead of the cutters: each finds something to cut, and is written
+  // beside.
+  int written[2], wanted[2];
+  REQUIRE((::pipe2(written, O_CLOEXEC) == 0 && ::pipe2(wanted, O_CLOEXEC) == 0));
   const auto writer = fork_bound();
   if (writer == 0) {
-    append_lines(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0640), lines);
+    const int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0640);
+    char word = 0;
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+      append_lines(fd, batch, round * batch);
+      if (::write(written[1], ".", 1) != 1 || ::read(wanted[0], &word, 1) != 1) ::_exit(8);
+    }
     ::_exit(0);
   }
-  int killed = 0, finished = 0;
-  for (bool running = true; running;) {
-    running = ::waitpid(writer, nullptr, WNOHANG) == 0;
+  int killed = 0;
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    char word = 0;
+    REQUIRE(::read(written[0], &word, 1) == 1);
     int ends[2];
     REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
     const auto cutter = fork_bound();
     if (cutter == 0) {
       auto options = options_for(way, 500'000);
       options.at = [&](std::string_view) { static_cast<void>(::write(ends[1], ".", 1)); };
-      // 1: it went wrong. The writer may not have made the file yet.
-      ::_exit(rotate_log(log, options) || ::access(log.c_str(), F_OK) != 0 ? 0 : 1);
+      ::_exit(rotate_log(log, options) ? 0 : 1);
     }
+    REQUIRE(::write(wanted[1], ".", 1) == 1);
     ::close(ends[1]);
     const UniqueFd steps{ends[0]};
-    // Dies somewhere behind its n-th step, or finishes before that.
-    char step = 0;
-    for (auto left = random() % 40; left > 0 && ::read(steps.get(), &step, 1) == 1;) --left;
-    if (running) ::kill(cutter, SIGKILL);
+    // Dies somewhere behind its n-th step, or finishes before that. A cut has eight of them.
+    for (auto left = random() % 12; left > 0 && ::read(steps.get(), &word, 1) == 1;) --left;
+    ::kill(cutter, SIGKILL);
     int status = 0;
     REQUIRE(::waitpid(cutter, &status, 0) == cutter);
     REQUIRE((WIFSIGNALED(status) || WEXITSTATUS(status) == 0));
-    ++(WIFSIGNALED(status) ? killed : finished);
+    killed += WIFSIGNALED(status) ? 1 : 0;
   }
+  int status = 0;
+  REQUIRE((::waitpid(writer, &status, 0) == writer && status == 0));
+  for (const int fd : {written[0], written[1], wanted[0], wanted[1]}) ::close(fd);
   CHECK(killed > 3);
-  const auto want = test_lines(lines);
+  const auto want = test_lines(rounds * batch);
+  require_same(streamed(log), want);
+  REQUIRE(rotate_log(log, options_for(way, 500'000)));  // finishes what the last one may have begun
   require_same(concatenation(log), want);
   require_same(streamed(log), want);
 }

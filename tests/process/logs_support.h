@@ -78,9 +78,9 @@ inline std::string test_lines(std::uint64_t count) {
   return text;
 }
 
-// Appends lines 0 … count-1, a write each, as an app does.
-inline void append_lines(int fd, std::uint64_t count) {
-  for (std::uint64_t i = 0; i < count; ++i) {
+// Appends `count` lines, a write each, as an app does.
+inline void append_lines(int fd, std::uint64_t count, std::uint64_t first = 0) {
+  for (std::uint64_t i = first; i < first + count; ++i) {
     const auto line = test_line(i);
     if (::write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size())) ::_exit(9);
   }

@@ -116,16 +116,26 @@ def instances_are_merged_in_time():
     with Daemon() as svd:
         svd.apply("version: 1\nname: t\napps:\n"
                   "  w: { exec: [/bin/sh, -c, 'echo begin $SVD_INSTANCE; exec sleep 1000'], instances: 3, logs: { to: file } }\n")
-        shown = svd.svctl("logs", "w").stdout
+        follow = svd.start("logs", "w", "-f", stdout=subprocess.PIPE, text=True)
+        seen = []
+
+        def count(slot):
+            return sum(f"begin {slot}" in line for line in seen)
+
+        def see_one():
+            line = follow.stdout.readline()
+            check(line, "svctl logs -f goes on")
+            seen.append(line)
+
+        while not all(count(slot) for slot in range(3)):
+            see_one()
+        shown = svd.svctl("logs", "w").stdout  # now that all have written
         for slot in range(3):
             check(f"begin {slot}" in shown, f"instance {slot}:\n{shown}")
-        follow = svd.start("logs", "w", "-f", stdout=subprocess.PIPE, text=True)
-        seen = ""
-        while "begin 2" not in seen:
-            seen += follow.stdout.readline()
         svd.svctl("restart", "w/1")
-        while "begin 1" not in seen[seen.index("begin 2"):]:
-            seen += follow.stdout.readline()
+        while count(1) < 2:
+            see_one()
+        equal([count(slot) for slot in range(3)], [1, 2, 1], "beginnings, each told once")
 
 
 run(a_megabyte_in_one_line, binary_output, a_million_lines_and_the_end, rotation_loses_no_line, instances_are_merged_in_time)
