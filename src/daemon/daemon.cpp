@@ -99,7 +99,9 @@ Result<> Daemon::connect() {
                                  .keeper_program = settings_.programs + "/../../bin/svd",
                                  .arguments = settings_.arguments,
                                  .manager = manager_.get()};
-  SVD_TRY(processes_, LinuxProcesses::connect(*loop_, options, *logs_, handlers()));
+  SVD_TRY(processes_, LinuxProcesses::connect(
+                          *loop_, options,
+                          {.stdio = *logs_, .listeners = &listeners_, .channels = &channels_}, handlers()));
   return log_.reopen();  // the keeper, too, writes to our log file
 }
 

@@ -37,10 +37,11 @@ void die_with_the_keeper(const Birth& birth) {
 }
 
 // First of all, and before anything is opened or closed: a table of descriptors of its own that has 0 to 3
-// only.
+// and what is passed only.
 void leave_descriptors(Birth& birth) {
   const unsigned flags = birth.shares_files ? CLOSE_RANGE_UNSHARE : 0;
-  if (::syscall(SYS_close_range, static_cast<unsigned>(stdio_slot + 1), ~0U, flags) == 0) return;
+  const unsigned rest = passed_slot + birth.launch->spawn->passed_count;
+  if (::syscall(SYS_close_range, rest, ~0U, flags) == 0) return;
   if (birth.shares_files || (errno != ENOSYS && errno != EPERM)) give_up(birth, Stage::stdio, errno);
   // Linux before 5.9, or a filter: all of the keeper's descriptors are close-on-exec anyway.
 }
@@ -108,6 +109,31 @@ void set_stdio(Birth& birth) {
   if (::dup2(out, STDOUT_FILENO) < 0 || ::dup2(out, STDERR_FILENO) < 0) give_up(birth, Stage::stdio, errno);
 }
 
+// Down by one each, in order, since the log's place is free by now. The copies are not close-on-exec; what is
+// left of the last one is.
+void pass_descriptors(Birth& birth) {
+  const int count = static_cast<int>(birth.launch->spawn->passed_count);
+  for (int i = 0; i < count; ++i)
+    if (::dup2(passed_slot + i, first_passed + i) < 0) give_up(birth, Stage::stdio, errno);
+}
+
+// In place, in the message's memory: the text is the child's alone.
+void put_own_pid(char* digits) {
+  char text[12];
+  char* at = text + sizeof text;
+  *--at = '\0';
+  for (auto left = static_cast<unsigned>(::getpid()); left > 0; left /= 10)
+    *--at = static_cast<char>('0' + left % 10);
+  std::memcpy(digits, at, static_cast<std::size_t>(text + sizeof text - at));
+}
+
+void set_listen_pid(Birth& birth) {
+  const Launch& launch = *birth.launch;
+  if (launch.spawn->passed_count == 0) return;
+  for (char** variable = launch.envp; *variable != nullptr; ++variable)
+    if (std::strcmp(*variable, listen_pid) == 0) put_own_pid(*variable + sizeof "LISTEN_PID=" - 1);
+}
+
 void set_identity(Birth& birth) {
   const Launch& launch = *birth.launch;
   const Spawn& spawn = *launch.spawn;
@@ -153,6 +179,8 @@ int run_child(void* argument) {
     give_up(birth, Stage::session, errno);
   set_scheduling(birth);
   set_stdio(birth);
+  pass_descriptors(birth);
+  set_listen_pid(birth);
   set_limits(birth);
   set_identity(birth);
   if (birth.launch->cwd != nullptr && ::chdir(birth.launch->cwd) < 0) give_up(birth, Stage::directory, errno);

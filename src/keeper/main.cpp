@@ -50,7 +50,7 @@ namespace {
 
 Keeper keeper;
 
-constexpr int wanted_fd = stdio_slot + 1;  // where the one descriptor that we may have been given goes
+constexpr int wanted_fd = first_other;  // where the one descriptor that we may have been given goes
 
 // See stdio_slot. Whatever else was open in the process that started us is closed: it is not ours.
 bool set_up_descriptors() {
@@ -67,7 +67,9 @@ bool set_up_descriptors() {
   const unsigned rest = given >= 0 ? wanted_fd + 1 : wanted_fd;
   ::syscall(SYS_close_range, rest, ~0U, 0U);
   if (!keeper.options.adopt && given >= 0) keeper.ready_fd = wanted_fd;
-  return ::dup3(STDIN_FILENO, stdio_slot, O_CLOEXEC) == stdio_slot;
+  for (int fd = stdio_slot; fd < first_other; ++fd)  // taken, so that nothing else gets there
+    if (::dup3(STDIN_FILENO, fd, O_CLOEXEC) < 0) return false;
+  return true;
 }
 
 // Every signal is blocked and the wanted ones come through a descriptor; dispositions are default, so that
@@ -109,12 +111,12 @@ void go_to_background() {
 }
 
 bool set_up() {
+  raise_limit();
   if (!set_up_descriptors()) return false;
   if (keeper.options.daemonize || keeper.options.adopt) go_to_background();
   ::umask(022);
   ::unsetenv("SVD_START");  // where an instance has started us, its mark is not for ours (kernel/strays.h)
   set_up_signals();
-  raise_limit();
   find_out_what_works();
   keeper.epoll = ::epoll_create1(EPOLL_CLOEXEC);
   if (keeper.epoll < 0 || keeper.signals < 0) return false;

@@ -26,7 +26,7 @@
 
 namespace svd::keeper {
 
-inline constexpr std::uint16_t version = 1;
+inline constexpr std::uint16_t version = 2;
 inline constexpr int engine_fd = 3;                      // the engine finds its socket here
 inline constexpr std::uint32_t max_message = 64 * 1024;  // one datagram
 inline constexpr std::uint32_t max_file = 8 << 20;  // a memfd of spawn records; above what execve(2) takes
@@ -34,7 +34,10 @@ inline constexpr std::uint32_t max_cookie = 256;
 inline constexpr std::uint32_t max_cgroup = 200;  // "<ecosystem>:<app>/<slot>.<start id>", below the base
 inline constexpr std::uint32_t max_name = 255;    // of a held descriptor
 inline constexpr std::uint32_t max_children = 16'384;  // alive, or ended and not yet forgotten
-inline constexpr std::uint32_t max_held = 4'096;
+// A socket for each slot that has one of its own, and a channel for each child.
+inline constexpr std::uint32_t max_held = 2 * max_children;
+inline constexpr std::uint32_t max_passed = 64;    // descriptors that one child gets besides 0 to 2
+inline constexpr int first_passed = 3;             // where it finds them
 inline constexpr std::uint32_t max_records = 512;  // spawn records in one message or file
 inline constexpr std::uint32_t max_attached = 64;  // descriptors on one message; the kernel's bound is 253
 
@@ -109,6 +112,7 @@ enum class Stage : std::uint8_t {
   exec,
   keeper,
   limits,
+  sockets,
 };
 
 enum class Ended : std::uint8_t { no, code, signal, unknown };  // unknown: not our child when it ended
@@ -123,7 +127,9 @@ struct Report {
   Stage stage;  // failed
   Ended ended;  // exited
   std::uint8_t core_dumped;
-  std::int32_t detail;  // failed at stage rlimit: which RLIMIT_; at stage scheduling: 0 nice, 1 oom_score_adj
+  // failed at stage rlimit: which RLIMIT_; at stage scheduling: 0 nice, 1 oom_score_adj; at stage sockets:
+  // which of them
+  std::int32_t detail;
 };
 
 enum class Whom : std::uint8_t { main, group };
@@ -193,6 +199,16 @@ enum Given : std::uint16_t {  // which optional fields of a Spawn count
       128,  // SIGKILL what is left of the process group when the main process ends (there is no cgroup)
 };
 
+// One of the descriptors that a child gets as first_passed, first_passed + 1, …
+struct Passed {
+  std::uint32_t name;      // offset of the name that the keeper holds it by; 0: it is attached
+  std::uint32_t attached;  // index among the message's attached descriptors
+};
+
+// Where descriptors are passed, a variable that reads exactly this gets the child's pid in place of the
+// zeros, without leading ones (sd_listen_fds(3)).
+inline constexpr char listen_pid[] = "LISTEN_PID=0000000000";
+
 // One start. Offsets are from the start of this struct; 0 means absent. The record's last byte is 0, so that
 // every offset within it begins a terminated string. `argv`, `envp` and `exec` are arrays of 8-byte slots,
 // each an offset of a string, ended by a slot of 0: the keeper turns them into pointers in place and hands
@@ -208,6 +224,7 @@ struct Spawn {
   std::uint32_t cookie, cookie_size;
   std::uint32_t rlimits, rlimit_count;  // Limit[]
   std::uint32_t groups, group_count;    // std::uint32_t[]
+  std::uint32_t passed, passed_count;   // Passed[]
   std::uint32_t uid, gid, umask;
   std::int32_t nice, oom_score_adj;
   std::uint32_t stdio_path;  // Stdio::path: opened for append, created 0640
@@ -225,6 +242,6 @@ struct Limit {
 };
 
 static_assert(sizeof(Header) == 8 && sizeof(Report) == 32 && sizeof(Child) == 40 && sizeof(Signal) == 16);
-static_assert(sizeof(Spawn) == 112 && sizeof(Limit) == 24);
+static_assert(sizeof(Spawn) == 120 && sizeof(Limit) == 24 && sizeof(Passed) == 8);
 
 }  // namespace svd::keeper

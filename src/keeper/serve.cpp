@@ -89,6 +89,26 @@ void retire(Keeper& keeper, std::int32_t pid) {
   if (Entry* const stale = keeper.children.by_pid(pid)) adopted_ended(keeper, *stale);
 }
 
+// What a record names, if it is there. What is attached and did not arrive was left out on the way: our table
+// of descriptors is full.
+Born gather(const Keeper& keeper, const Launch& launch, const Attached& attached, Handover& out) {
+  const Spawn& spawn = *launch.spawn;
+  const Born full{0, Stage::process, EMFILE, 0};
+  if (spawn.stdio == Stdio::fd && (out.stdio = attached.at(spawn.stdio_fd)) < 0) return full;
+  for (std::uint32_t i = 0; i < spawn.passed_count; ++i) {
+    const Passed& one = launch.passed[i];
+    const char* const name = launch.name(one);
+    if (name == nullptr) {
+      if ((out.passed[i] = attached.at(one.attached)) < 0) return full;
+      continue;
+    }
+    out.passed[i] =
+        keeper.held.find(keeper.children.blobs(), name, static_cast<std::uint32_t>(std::strlen(name)));
+    if (out.passed[i] < 0) return {0, Stage::sockets, ENOENT, static_cast<int>(i)};
+  }
+  return {};
+}
+
 void spawn_one(Keeper& keeper, const Launch& launch, const Attached& attached) {
   const Spawn& spawn = *launch.spawn;
   const std::uint32_t cgroup_size =
@@ -96,11 +116,11 @@ void spawn_one(Keeper& keeper, const Launch& launch, const Attached& attached) {
   if (keeper.children.by_id(spawn.id) != nullptr) return note("the engine asks to start the same id twice");
   if (!keeper.children.fits(cgroup_size + spawn.cookie_size)) return refuse_for(keeper, spawn.id, ENOSPC);
   if (keeper.stop.phase > Stop::Phase::asked) return refuse_for(keeper, spawn.id, ESHUTDOWN);
-  const int stdio = spawn.stdio == Stdio::fd ? attached.at(spawn.stdio_fd) : -1;
-  if (spawn.stdio == Stdio::fd && stdio < 0)  // it was left out on the way: our table of descriptors is full
-    return refuse(keeper, spawn.id, {0, Stage::process, EMFILE, 0});
+  Handover handover;
+  if (const Born lacking = gather(keeper, launch, attached, handover); lacking.stage != Stage::none)
+    return refuse(keeper, spawn.id, lacking);
   const std::uint32_t missing = keeper.nursery.missing;
-  const Born born = keeper::spawn(launch, stdio, keeper.nursery);
+  const Born born = keeper::spawn(launch, handover, keeper.nursery);
   if (keeper.nursery.missing != missing) keeper.outbox.notice = true;
   if (born.pid == 0) return refuse(keeper, spawn.id, born);
   retire(keeper, born.pid);

@@ -90,6 +90,28 @@ struct Leaf {
   }
 };
 
+// What a child gets, at the places below all others while it is being born. Given back at once: a reader of
+// that log, or the other end of that channel, waits for its last writer.
+class Window {
+ public:
+  Window() = default;
+  Window(const Window&) = delete;
+  Window& operator=(const Window&) = delete;
+  ~Window() {
+    if (stdio_) ::dup3(STDIN_FILENO, stdio_slot, O_CLOEXEC);
+    while (passed_ > 0) ::dup3(STDIN_FILENO, passed_slot + --passed_, O_CLOEXEC);
+  }
+  bool put_stdio(int fd) {
+    stdio_ = fd >= 0;
+    return !stdio_ || ::dup3(fd, stdio_slot, O_CLOEXEC) >= 0;
+  }
+  bool put_passed(int fd) { return ::dup3(fd, passed_slot + passed_++, O_CLOEXEC) >= 0; }
+
+ private:
+  bool stdio_ = false;
+  int passed_ = 0;
+};
+
 Born failed(Stage stage, int err) { return {0, stage, err, 0}; }
 
 // No descriptor left is a shortage of the keeper's, like no process left.
@@ -132,7 +154,7 @@ Born give_birth(Birth& birth, int leaf, Nursery& nursery) {
 
 }  // namespace
 
-Born spawn(const Launch& launch, int stdio_fd, Nursery& nursery) {
+Born spawn(const Launch& launch, const Handover& handover, Nursery& nursery) {
   Leaf leaf;
   if (launch.cgroup != nullptr) {
     if (nursery.base < 0) return failed(Stage::cgroup, ENOENT);
@@ -144,10 +166,11 @@ Born spawn(const Launch& launch, int stdio_fd, Nursery& nursery) {
   birth.nursery = &nursery;
   birth.shares_files = nursery.share_files;
   birth.keeper = ::getpid();
-  if (stdio_fd >= 0 && ::dup3(stdio_fd, stdio_slot, O_CLOEXEC) < 0) return failed(Stage::stdio, errno);
+  Window window;
+  if (!window.put_stdio(handover.stdio)) return failed(Stage::stdio, errno);
+  for (std::uint32_t i = 0; i < launch.spawn->passed_count; ++i)
+    if (!window.put_passed(handover.passed[i])) return failed(Stage::stdio, errno);
   const Born born = give_birth(birth, leaf.fd, nursery);
-  // Given back at once: a reader of that pipe waits for its last writer.
-  if (stdio_fd >= 0) ::dup3(STDIN_FILENO, stdio_slot, O_CLOEXEC);
   if (born.pid == 0 || birth.err == 0) return born;
   reap(born.pid);  // it has ended already or is about to
   return {0, birth.stage, birth.err, birth.detail};

@@ -14,8 +14,11 @@
 namespace svd::keeper {
 
 // Descriptors in the keeper: 0 is /dev/null, 1 and 2 are as they were given, 3 is a child's output while it
-// is being born. All others are above, and a child takes none of them along.
+// is being born, and from 4 on there is room for the sockets that it gets, which move down by one in the
+// child. All others are above: a child copies none of them, however many there are.
 inline constexpr int stdio_slot = 3;
+inline constexpr int passed_slot = 4;
+inline constexpr int first_other = passed_slot + static_cast<int>(max_passed);
 
 // What every child needs from the keeper besides its record.
 struct Nursery {
@@ -33,8 +36,14 @@ struct Born {
   int detail = 0;  // see Report
 };
 
-// Returns when the child has executed its program, or is gone again. `stdio_fd` is for Stdio::fd, else -1.
-Born spawn(const Launch& launch, int stdio_fd, Nursery& nursery);
+// The descriptors that a record asks for, borrowed.
+struct Handover {
+  int stdio = -1;          // for Stdio::fd, else -1
+  int passed[max_passed];  // spawn->passed_count of them
+};
+
+// Returns when the child has executed its program, or is gone again.
+Born spawn(const Launch& launch, const Handover& handover, Nursery& nursery);
 
 // Whether clone3(2), and close_range(2) with CLOSE_RANGE_UNSHARE, exist here and may be called.
 bool probe_clone3();

@@ -149,18 +149,43 @@ std::uint32_t hash(const char* name, std::uint32_t size) {  // FNV-1a
 
 }  // namespace
 
-Held::Item* Held::find(const Blobs& blobs, const char* name, std::uint32_t size) {
+std::uint32_t Held::place(const Blobs& blobs, const char* name, std::uint32_t size) const {
   const std::uint32_t wanted = hash(name, size);
-  for (std::uint32_t i = 0; i < count_; ++i)
-    if (items_[i].hash == wanted && items_[i].size == size && blobs.equals(items_[i].blob, name, size))
-      return &items_[i];
-  return nullptr;
+  for (std::uint32_t at = wanted & mask;; at = (at + 1) & mask) {
+    if (slots_[at] == 0) return at;
+    const Item& item = items_[slots_[at] - 1];
+    if (item.hash == wanted && item.size == size && blobs.equals(item.blob, name, size)) return at;
+  }
+}
+
+std::uint32_t Held::place_of(std::uint32_t item) const {
+  std::uint32_t at = items_[item].hash & mask;
+  while (slots_[at] != item + 1) at = (at + 1) & mask;
+  return at;
+}
+
+void Held::erase(std::uint32_t at) {
+  for (std::uint32_t gap = at, next = (at + 1) & mask;; next = (next + 1) & mask) {
+    slots_[gap] = 0;
+    if (slots_[next] == 0) return;
+    const std::uint32_t want = items_[slots_[next] - 1].hash & mask;
+    if (((next - want) & mask) < ((next - gap) & mask)) continue;  // it may not move before its home
+    slots_[gap] = slots_[next];
+    gap = next;
+  }
+}
+
+int Held::find(const Blobs& blobs, const char* name, std::uint32_t size) const {
+  const std::uint32_t slot = slots_[place(blobs, name, size)];
+  return slot == 0 ? -1 : items_[slot - 1].fd;
 }
 
 bool Held::put(Blobs& blobs, const char* name, std::uint32_t size, int fd) {
-  if (Item* const item = find(blobs, name, size)) {
-    ::close(item->fd);
-    item->fd = fd;
+  const std::uint32_t at = place(blobs, name, size);
+  if (slots_[at] != 0) {
+    Item& item = items_[slots_[at] - 1];
+    ::close(item.fd);
+    item.fd = fd;
     return true;
   }
   const std::uint32_t blob = count_ < max_held ? blobs.put(name, size) : Blobs::none;
@@ -169,15 +194,20 @@ bool Held::put(Blobs& blobs, const char* name, std::uint32_t size, int fd) {
     return false;
   }
   items_[count_++] = {fd, hash(name, size), blob, size};
+  slots_[at] = count_;
   return true;
 }
 
+// The last item moves into the place of the one that goes.
 void Held::release(Blobs& blobs, const char* name, std::uint32_t size) {
-  Item* const item = find(blobs, name, size);
-  if (item == nullptr) return;
-  ::close(item->fd);
-  blobs.free(item->blob);
-  *item = items_[--count_];
+  const std::uint32_t at = place(blobs, name, size);
+  if (slots_[at] == 0) return;
+  const std::uint32_t index = slots_[at] - 1;
+  ::close(items_[index].fd);
+  blobs.free(items_[index].blob);
+  slots_[place_of(count_ - 1)] = index + 1;
+  items_[index] = items_[--count_];
+  erase(at);
 }
 
 }  // namespace svd::keeper

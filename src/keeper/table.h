@@ -26,7 +26,7 @@ class Blobs {
 
  private:
   static constexpr std::uint32_t payload = 60;
-  static constexpr std::uint32_t capacity = 65'536;
+  static constexpr std::uint32_t capacity = 262'144;
   struct Block {
     std::uint32_t next;
     char bytes[payload];
@@ -129,6 +129,7 @@ class Children {
   [[nodiscard]] std::uint32_t alive() const { return alive_; }
   [[nodiscard]] std::uint32_t known() const { return known_; }
   [[nodiscard]] Blobs& blobs() { return blobs_; }
+  [[nodiscard]] const Blobs& blobs() const { return blobs_; }
 
  private:
   [[nodiscard]] std::uint32_t number(const Entry& entry) const {
@@ -157,13 +158,22 @@ class Held {
   // Takes `fd`; an older one of that name is closed. False (and `fd` closed): no room.
   bool put(Blobs& blobs, const char* name, std::uint32_t size, int fd);
   void release(Blobs& blobs, const char* name, std::uint32_t size);
+  // Borrowed; -1: none is held by that name.
+  [[nodiscard]] int find(const Blobs& blobs, const char* name, std::uint32_t size) const;
   [[nodiscard]] std::uint32_t count() const { return count_; }
   [[nodiscard]] const Item& at(std::uint32_t index) const { return items_[index]; }
 
  private:
-  [[nodiscard]] Item* find(const Blobs& blobs, const char* name, std::uint32_t size);
+  static constexpr std::uint32_t mask = 2 * max_held - 1;
+  static_assert((max_held & (max_held - 1)) == 0);
+  // Of the name's slot in the index, or of the free one where it would go.
+  [[nodiscard]] std::uint32_t place(const Blobs& blobs, const char* name, std::uint32_t size) const;
+  [[nodiscard]] std::uint32_t place_of(std::uint32_t item) const;
+  void erase(std::uint32_t at);
+
   Item items_[max_held];
   std::uint32_t count_ = 0;
+  std::uint32_t slots_[mask + 1];  // open addressing; number of the item + 1, 0: free
 };
 
 }  // namespace svd::keeper

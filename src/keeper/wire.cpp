@@ -58,6 +58,21 @@ struct Record {
     out = reinterpret_cast<char**>(bytes + offset);
     return true;
   }
+
+  // After every relocation: an array that overlaps another one is read as what it has become.
+  [[nodiscard]] bool names(std::uint32_t offset, std::uint32_t count) const {
+    if (count == 0) return true;
+    if (count > max_passed || !area(offset, count, sizeof(Passed))) return false;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      Passed one;
+      std::memcpy(&one, bytes + offset + std::size_t{i} * sizeof one, sizeof one);
+      if (one.name == 0) continue;
+      if (!is_text(one.name)) return false;
+      const std::size_t length = std::strlen(bytes + one.name);
+      if (length == 0 || length > max_name) return false;
+    }
+    return true;
+  }
 };
 
 bool check_scalars(const Spawn& spawn) {
@@ -80,6 +95,7 @@ bool check(const Record& record, Launch& out) {
   if (spawn.group_count > 0 && !record.area(spawn.groups, spawn.group_count, sizeof(std::uint32_t)))
     return false;
   if (spawn.cookie_size > 0 && !record.area(spawn.cookie, spawn.cookie_size, 1)) return false;
+  if (!record.names(spawn.passed, spawn.passed_count)) return false;
   if (out.cgroup != nullptr) {
     const std::size_t size = std::strlen(out.cgroup);
     if (size > max_cgroup || !stays_below(out.cgroup, size)) return false;
@@ -87,6 +103,7 @@ bool check(const Record& record, Launch& out) {
   out.limits = reinterpret_cast<const Limit*>(record.bytes + spawn.rlimits);
   out.groups = reinterpret_cast<const std::uint32_t*>(record.bytes + spawn.groups);
   out.cookie = record.bytes + spawn.cookie;
+  out.passed = reinterpret_cast<const Passed*>(record.bytes + spawn.passed);
   return true;
 }
 

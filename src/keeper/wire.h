@@ -42,6 +42,11 @@ struct Launch {
   const char* cookie = nullptr;
   const Limit* limits = nullptr;
   const std::uint32_t* groups = nullptr;
+  const Passed* passed = nullptr;
+  // The name of a held descriptor; nullptr: it is attached.
+  [[nodiscard]] const char* name(const Passed& one) const {
+    return one.name == 0 ? nullptr : reinterpret_cast<const char*>(spawn) + one.name;
+  }
 };
 Next next_spawn(Message& message, Launch& out);
 

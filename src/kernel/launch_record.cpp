@@ -30,6 +30,14 @@ class RecordWriter {
   void put(std::uint32_t at, const void* from, std::size_t size) {
     if (size > 0) std::memcpy(bytes_.data() + at, from, size);
   }
+  void passed(std::uint32_t at, const LaunchDetails& details) {
+    const auto add = [&](const keeper::Passed& one) {
+      put(at, &one, sizeof one);
+      at += sizeof one;
+    };
+    for (const auto& name : details.held) add({text(name), 0});
+    if (details.has_channel) add({0, details.stdio == keeper::Stdio::fd ? 1U : 0U});
+  }
   std::string finish(Spawn& head) {
     bytes_.resize((bytes_.size() + 1 + 7) / 8 * 8);  // at least one 0 at the end
     head.size = static_cast<std::uint32_t>(bytes_.size());
@@ -61,7 +69,6 @@ void set_scalars(Spawn& head, const LaunchPlan& plan, const LaunchDetails& detai
   head.id = static_cast<std::uint64_t>(plan.id);
   head.stop = stop_rule(plan.stop);
   head.stdio = details.stdio;
-  head.stdio_fd = details.stdio_fd;
   unsigned given = keeper::given_session;
   const auto set = [&given](const auto& from, auto& to, unsigned bit) {
     if (!from) return;
@@ -133,6 +140,8 @@ std::string launch_record(const LaunchPlan& plan, const LaunchDetails& details) 
   head.rlimits = layout.take(limits.size(), sizeof(keeper::Limit));
   head.group_count = size32(groups.size());
   head.groups = layout.take(groups.size(), sizeof(std::uint32_t));
+  head.passed_count = size32(details.held.size() + (details.has_channel ? 1 : 0));
+  head.passed = layout.take(head.passed_count, sizeof(keeper::Passed));
   head.cookie_size = size32(details.cookie.size());
   head.cookie = layout.take(details.cookie.size(), 1);
 
@@ -140,6 +149,7 @@ std::string launch_record(const LaunchPlan& plan, const LaunchDetails& details) 
   record.put(head.rlimits, limits.data(), limits.size() * sizeof(keeper::Limit));
   record.put(head.groups, groups.data(), groups.size() * sizeof(std::uint32_t));
   record.put(head.cookie, details.cookie.data(), details.cookie.size());
+  record.passed(head.passed, details);
   record.slots(head.argv, plan.argv);
   record.slots(head.envp, plan.envp);
   record.slots(head.exec, candidates);
@@ -147,6 +157,20 @@ std::string launch_record(const LaunchPlan& plan, const LaunchDetails& details) 
   if (!details.cgroup.empty()) head.cgroup = record.text(details.cgroup);
   if (!details.stdio_path.empty()) head.stdio_path = record.text(details.stdio_path);
   return record.finish(head);
+}
+
+void shift_attached(std::string& record, std::uint32_t by) {
+  Spawn head;
+  std::memcpy(&head, record.data(), sizeof head);
+  head.stdio_fd += by;
+  std::memcpy(record.data(), &head, sizeof head);
+  for (std::uint32_t i = 0; i < head.passed_count; ++i) {
+    char* const at = record.data() + head.passed + i * sizeof(keeper::Passed);
+    keeper::Passed one;
+    std::memcpy(&one, at, sizeof one);
+    if (one.name == 0) one.attached += by;
+    std::memcpy(at, &one, sizeof one);
+  }
 }
 
 std::string encode_cookie(const KnownChild& child) {

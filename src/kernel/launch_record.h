@@ -23,11 +23,14 @@ struct LaunchDetails {
   std::string cookie{};
   keeper::Stdio stdio = keeper::Stdio::null;
   std::string stdio_path{};
-  std::uint32_t stdio_fd = 0;
+  std::vector<std::string> held{};  // names of the descriptors to pass on: the first ones
+  bool has_channel = false;         // and one that is attached, behind the log if that is, too
 };
 
 // The record's bytes: a multiple of 8, the last one 0.
 [[nodiscard]] std::string launch_record(const LaunchPlan& plan, const LaunchDetails& details);
+// The record's attached descriptors follow `by` others in their message.
+void shift_attached(std::string& record, std::uint32_t by);
 
 // The paths that execvp(3) would try: `program` itself if it has a '/', else one for each directory of PATH
 // in `envp` (an empty one is the working directory).

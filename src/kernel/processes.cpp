@@ -9,7 +9,6 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstddef>
 #include <cstring>
 
 #include "kernel/processes_state.h"
@@ -18,6 +17,7 @@ namespace svd {
 namespace {
 
 constexpr std::uint32_t first_batch = 2, largest_batch = 32;
+static_assert(max_listeners + 1 <= keeper::max_passed);
 constexpr std::size_t batch_room = keeper::max_message - sizeof(keeper::Header);
 
 StartFailure failure(StartStage stage, int err, std::string detail = {}) {
@@ -53,10 +53,6 @@ keeper::Stdio to_wire(Stdio::Kind kind) {
   return keeper::Stdio::null;
 }
 
-void set_log_index(std::string& record, std::uint32_t index) {
-  std::memcpy(record.data() + offsetof(keeper::Spawn, stdio_fd), &index, sizeof index);
-}
-
 std::string name_records(std::span<const std::string> names) {
   std::string records;
   for (const auto& name : names) {
@@ -70,11 +66,11 @@ std::string name_records(std::span<const std::string> names) {
 
 }  // namespace
 
-LinuxProcesses::State::State(const Loop& loop_in, ProcessesOptions options_in, StdioSource& stdio_in,
+LinuxProcesses::State::State(const Loop& loop_in, ProcessesOptions options_in, StartSources sources_in,
                              ProcessesHandlers handlers_in)
     : loop{loop_in},
       options{std::move(options_in)},
-      stdio{stdio_in},
+      sources{sources_in},
       handlers{std::move(handlers_in)},
       cgroups{options.use_cgroups ? Cgroups::find(options.state_directory)
                                   : Cgroups::none("switched off with SVD_CGROUPS=off")},
@@ -120,17 +116,41 @@ void LinuxProcesses::State::mark_environment(LaunchPlan& plan) const {
   plan.envp.push_back(std::string{start_variable} + "=" + start_value(mark, plan.id));
 }
 
+// Its standard output and its sockets.
+tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::gather(LaunchPlan& plan,
+                                                                        Attachments& attached) {
+  LaunchDetails details;
+  const auto refused = [](const Error& error) {
+    return tl::make_unexpected(failure(StartStage::sockets, 0, error.text));
+  };
+  auto opened = sources.stdio.open(plan.slot, plan.logs);
+  if (!opened) return tl::make_unexpected(failure(StartStage::log, errno_of(opened.error()), plan.logs.path));
+  details.stdio = to_wire(opened->kind);
+  details.stdio_path = std::move(opened->path);
+  if (opened->fd) attached.push_back(std::move(opened->fd));
+  if (!plan.listen.empty() && sources.listeners != nullptr) {
+    auto names = sources.listeners->held_for(plan);
+    if (!names) return refused(names.error());
+    details.held = std::move(*names);
+  }
+  if (sources.channels != nullptr) {
+    auto channel = sources.channels->open(plan);
+    if (!channel) return refused(channel.error());
+    details.has_channel = static_cast<bool>(*channel);
+    if (*channel) attached.push_back(std::move(*channel));
+  }
+  return details;
+}
+
 tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::prepare(LaunchPlan& plan, Child& child,
-                                                                         UniqueFd& log) {
+                                                                         Attachments& attached) {
   if (!client.connected()) return tl::make_unexpected(failure(StartStage::keeper, ENOTCONN));
   auto identity = users.resolve(plan.user, plan.group, plan.groups);
   if (!identity) return tl::make_unexpected(identity.error());
   complete_environment(plan, *identity);
   drop_if_own(*identity);
-
-  auto opened = stdio.open(plan.slot, plan.logs);
-  if (!opened) return tl::make_unexpected(failure(StartStage::log, errno_of(opened.error()), plan.logs.path));
-  log = std::move(opened->fd);
+  auto details = gather(plan, attached);
+  if (!details) return details;
 
   bool is_first = false;
   if (cgroups.available()) {
@@ -145,11 +165,10 @@ tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::prepare(LaunchP
   if (!child.has_cgroup) mark_environment(plan);
   if (const auto set = limits.start(plan, child.leaf(), is_first); !set)
     return tl::make_unexpected(failure(StartStage::limits, 0, set.error().text));
-  return LaunchDetails{.identity = std::move(*identity),
-                       .cgroup = child.leaf(),
-                       .cookie = encode_cookie(child.known),
-                       .stdio = to_wire(opened->kind),
-                       .stdio_path = std::move(opened->path)};
+  details->identity = std::move(*identity);
+  details->cgroup = child.leaf();
+  details->cookie = encode_cookie(child.known);
+  return details;
 }
 
 void LinuxProcesses::State::start(LaunchPlan plan) {
@@ -161,8 +180,8 @@ void LinuxProcesses::State::start(LaunchPlan plan) {
   child.known.started = Loop::now().wall;
   child.stop = plan.stop;
   const auto id = plan.id;
-  UniqueFd log;
-  auto details = prepare(plan, child, log);
+  Attachments attached;
+  auto details = prepare(plan, child, attached);
   std::string record;
   if (details) record = launch_record(plan, *details);
   child.pending = std::make_unique<LaunchPlan>(std::move(plan));
@@ -170,24 +189,26 @@ void LinuxProcesses::State::start(LaunchPlan plan) {
   children.insert_or_assign(static_cast<std::uint64_t>(id), std::move(child));
   if (!details) return fail_start(id, std::move(details.error()));
   if (record.size() > keeper::max_file) return fail_start(id, failure(StartStage::keeper, E2BIG));
-  queue_record(id, std::move(record), std::move(log));
+  queue_record(id, std::move(record), std::move(attached));
 }
 
-void LinuxProcesses::State::queue_record(StartId id, std::string record, UniqueFd log) {
+void LinuxProcesses::State::queue_record(StartId id, std::string record, Attachments attached) {
   ++unanswered;
-  if (record.size() > batch_room) return send_in_file(id, record, std::move(log));
-  if (batch.records.size() + record.size() > batch_room) send_batch();
-  set_log_index(record, static_cast<std::uint32_t>(batch.fds.size()));
+  if (record.size() > batch_room) return send_in_file(id, record, attached);
+  if (batch.records.size() + record.size() > batch_room ||
+      batch.fds.size() + attached.size() > keeper::max_attached)
+    send_batch();
+  shift_attached(record, static_cast<std::uint32_t>(batch.fds.size()));
   batch.records += record;
   ++batch.count;
-  if (log) batch.fds.push_back(std::move(log));
-  if (batch.count < batch_limit && batch.fds.size() < keeper::max_attached) return;
+  for (auto& fd : attached) batch.fds.push_back(std::move(fd));
+  if (batch.count < batch_limit) return;
   batch_limit = std::min(batch_limit * 2, largest_batch);
   send_batch();
 }
 
-// The record's index of its log is 0: the file itself is not counted.
-void LinuxProcesses::State::send_in_file(StartId id, const std::string& record, UniqueFd log) {
+// The record's indices count from 0: the file itself is not among them.
+void LinuxProcesses::State::send_in_file(StartId id, const std::string& record, const Attachments& attached) {
   const UniqueFd file{::memfd_create("svd-start", MFD_CLOEXEC)};
   std::string_view left{record};
   while (file && !left.empty()) {
@@ -200,7 +221,7 @@ void LinuxProcesses::State::send_in_file(StartId id, const std::string& record, 
     return fail_start(id, failure(StartStage::keeper, errno));
   }
   std::vector<int> fds{file.get()};
-  if (log) fds.push_back(log.get());
+  for (const auto& fd : attached) fds.push_back(fd.get());
   send_batch();
   client.send(keeper::Type::spawn_file, 1, {}, fds);
 }
@@ -311,10 +332,15 @@ Result<> LinuxProcesses::hold(const std::string& name, int fd) {
   return {};
 }
 
-std::optional<UniqueFd> LinuxProcesses::held(const std::string& name) const {
+int LinuxProcesses::borrow(const std::string& name) const {
   const auto found = state_->held.find(name);
-  if (found == state_->held.end()) return std::nullopt;
-  UniqueFd copy{::fcntl(found->second.get(), F_DUPFD_CLOEXEC, 3)};
+  return found == state_->held.end() ? -1 : found->second.get();
+}
+
+std::optional<UniqueFd> LinuxProcesses::held(const std::string& name) const {
+  const int fd = borrow(name);
+  if (fd < 0) return std::nullopt;
+  UniqueFd copy{::fcntl(fd, F_DUPFD_CLOEXEC, 3)};
   if (!copy) return std::nullopt;
   return copy;
 }

@@ -26,6 +26,7 @@
 #include "engine/engine.h"
 #include "engine/event.h"
 #include "engine/ports.h"
+#include "kernel/passing.h"
 #include "kernel/service_manager.h"
 #include "kernel/stdio.h"
 #include "loop/loop.h"
@@ -43,6 +44,13 @@ struct ProcessesOptions {
   ServiceManager* manager = nullptr;  // keeps a duplicate of what the keeper holds; null: there is none
 };
 
+// Whom each start is completed by.
+struct StartSources {
+  StdioSource& stdio;
+  ListenerSource* listeners = nullptr;  // nullptr: no plan has any
+  ChannelSource* channels = nullptr;
+};
+
 struct ProcessesHandlers {
   std::function<void(const Event&)> event;
   std::function<void(bool force)> shutdown;  // SIGTERM or SIGINT at the keeper; force: the second one
@@ -50,13 +58,13 @@ struct ProcessesHandlers {
   std::function<void()> keeper_replaced;     // the keeper had died; may be empty
 };
 
-class LinuxProcesses final : public ProcessPort {
+class LinuxProcesses final : public ProcessPort, public Holder {
  public:
   // Greets the keeper, takes over its children and descriptors, and adopts instances found alive in our
   // cgroups, or noted in our journal of children, that it does not know (both keeper and engine died). Waits
   // at most 10 s for the keeper. Handlers run from the loop only.
   static Result<std::unique_ptr<LinuxProcesses>> connect(const Loop& loop, ProcessesOptions options,
-                                                         StdioSource& stdio, ProcessesHandlers handlers);
+                                                         StartSources sources, ProcessesHandlers handlers);
   ~LinuxProcesses() override;
 
   // What was taken over in connect(), for Restored::children; exits among them are not reported again as
@@ -76,13 +84,12 @@ class LinuxProcesses final : public ProcessPort {
   // What is written to and read from the cgroups of these processes.
   [[nodiscard]] LimitPort& limits();
 
-  // The keeper keeps a duplicate of `fd` (borrowed) under `name` (1 to 255 bytes) until release(), over any
-  // number of engines. A name that is in use is replaced.
-  Result<> hold(const std::string& name, int fd);
+  Result<> hold(const std::string& name, int fd) override;
+  [[nodiscard]] int borrow(const std::string& name) const override;
+  [[nodiscard]] std::vector<std::string> held_names() const override;
+  void release(const std::string& name) override;
   // A duplicate of what is held under `name`; nullopt: nothing is.
   [[nodiscard]] std::optional<UniqueFd> held(const std::string& name) const;
-  [[nodiscard]] std::vector<std::string> held_names() const;
-  void release(const std::string& name);
 
   // The engine serves: the keeper tells whoever waits on --ready-fd.
   void ready();

@@ -55,7 +55,8 @@ static_assert(
     same(keeper::Stage::stdio, StartStage::stdio) && same(keeper::Stage::groups, StartStage::groups) &&
     same(keeper::Stage::group, StartStage::group) && same(keeper::Stage::identity, StartStage::identity) &&
     same(keeper::Stage::directory, StartStage::directory) && same(keeper::Stage::exec, StartStage::exec) &&
-    same(keeper::Stage::keeper, StartStage::keeper) && same(keeper::Stage::limits, StartStage::limits));
+    same(keeper::Stage::keeper, StartStage::keeper) && same(keeper::Stage::limits, StartStage::limits) &&
+    same(keeper::Stage::sockets, StartStage::sockets));
 constexpr bool same(keeper::Ended wire, ExitStatus::Kind ours) {
   return static_cast<int>(wire) == static_cast<int>(ours);
 }
@@ -82,6 +83,10 @@ std::string object_of(StartStage stage, int detail, const LaunchPlan& plan) {
       return limit_name(detail);
     case StartStage::scheduling:
       return detail == 0 ? "nice" : "oom_score_adj";
+    case StartStage::sockets: {
+      const auto index = static_cast<std::size_t>(detail);
+      return index < plan.listen.size() ? plan.listen[index].name.str() : std::string{};
+    }
     case StartStage::none:
     case StartStage::user:
     case StartStage::cgroup:

@@ -43,6 +43,8 @@ struct LinuxProcesses::State {
       return has_cgroup ? Cgroups::leaf(known.slot, known.id) : std::string{};
     }
   };
+  // What goes along with a record, in this order.
+  using Attachments = std::vector<UniqueFd>;
   // Starts that were collected but not sent.
   struct Batch {
     std::string records;
@@ -61,16 +63,17 @@ struct LinuxProcesses::State {
   };
   using Children = std::unordered_map<std::uint64_t, Child>;
 
-  State(const Loop& loop_in, ProcessesOptions options_in, StdioSource& stdio_in,
+  State(const Loop& loop_in, ProcessesOptions options_in, StartSources sources_in,
         ProcessesHandlers handlers_in);
 
   // processes.cpp
   void start(LaunchPlan plan);
-  tl::expected<LaunchDetails, StartFailure> prepare(LaunchPlan& plan, Child& child, UniqueFd& log);
+  tl::expected<LaunchDetails, StartFailure> prepare(LaunchPlan& plan, Child& child, Attachments& attached);
+  tl::expected<LaunchDetails, StartFailure> gather(LaunchPlan& plan, Attachments& attached);
   void complete_environment(LaunchPlan& plan, const Identity& identity);
   void mark_environment(LaunchPlan& plan) const;
-  void queue_record(StartId id, std::string record, UniqueFd log);
-  void send_in_file(StartId id, const std::string& record, UniqueFd log);
+  void queue_record(StartId id, std::string record, Attachments attached);
+  void send_in_file(StartId id, const std::string& record, const Attachments& attached);
   void send_batch();
   void kill_now(Child& child);
   void send_held(std::span<const std::string> names);
@@ -126,7 +129,7 @@ struct LinuxProcesses::State {
 
   const Loop& loop;
   ProcessesOptions options;
-  StdioSource& stdio;
+  StartSources sources;
   ProcessesHandlers handlers;
   Cgroups cgroups;
   LinuxLimits limits{cgroups};

@@ -50,9 +50,9 @@ StopPolicy policy_of(const keeper::StopRule& rule) {
 }  // namespace
 
 Result<std::unique_ptr<LinuxProcesses>> LinuxProcesses::connect(const Loop& loop, ProcessesOptions options,
-                                                                StdioSource& stdio,
+                                                                StartSources sources,
                                                                 ProcessesHandlers handlers) {
-  auto state = std::make_unique<State>(loop, std::move(options), stdio, std::move(handlers));
+  auto state = std::make_unique<State>(loop, std::move(options), sources, std::move(handlers));
   SVD_CHECK(state->connect());
   return std::unique_ptr<LinuxProcesses>{new LinuxProcesses{std::move(state)}};
 }

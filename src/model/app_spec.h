@@ -198,6 +198,7 @@ struct AppSpec {
 
 // A bound on what one file can ask of the machine; far above use, below what the keeper's table holds.
 inline constexpr std::uint32_t max_instances = 10'000;
+inline constexpr std::uint32_t max_listeners = 32;  // of one app
 
 // One file's worth of apps.
 struct Ecosystem {

@@ -10,7 +10,7 @@
 namespace svd {
 namespace {
 
-constexpr std::array<std::string_view, 16> stage_texts{
+constexpr std::array<std::string_view, 17> stage_texts{
     "starting",
     "setting the user",
     "entering its cgroup",
@@ -27,8 +27,9 @@ constexpr std::array<std::string_view, 16> stage_texts{
     "executing the program",
     "handing it to the keeper",
     "setting its limits",
+    "passing on its sockets",
 };
-static_assert(stage_texts.size() == static_cast<std::size_t>(StartStage::limits) + 1);
+static_assert(stage_texts.size() == static_cast<std::size_t>(StartStage::sockets) + 1);
 
 std::string limit_text(std::uint64_t limit) { return limit == 0 ? "" : " " + format_bytes(limit); }
 

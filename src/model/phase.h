@@ -68,6 +68,7 @@ enum class StartStage : std::uint8_t {
   exec,        // execve
   keeper,      // the keeper refused: its table is full, or the request was malformed
   limits,      // a limit that the app requires cannot be enforced; err is 0, and detail says why
+  sockets,     // passing on its listeners and its channel; where err is 0, detail says why
 };
 // "changing to the working directory", "executing the program", …
 [[nodiscard]] std::string_view to_text(StartStage stage);

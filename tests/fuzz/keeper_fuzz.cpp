@@ -32,6 +32,12 @@ std::size_t use(const Launch& launch) {
   for (const char* const text : {launch.cwd, launch.cgroup, launch.stdio_path})
     if (text != nullptr) size += std::strlen(text);
   if (launch.cgroup != nullptr) require(launch.cgroup[0] != '/' && std::strlen(launch.cgroup) <= max_cgroup);
+  require(spawn.passed_count <= max_passed);
+  for (std::uint32_t i = 0; i < spawn.passed_count; ++i)
+    if (const char* const name = launch.name(launch.passed[i])) {
+      require(name[0] != '\0' && std::strlen(name) <= max_name);
+      size += launch.passed[i].attached & 1U;
+    }
   for (std::uint32_t i = 0; i < spawn.rlimit_count; ++i) size += launch.limits[i].soft & 1;
   for (std::uint32_t i = 0; i < spawn.group_count; ++i) size += launch.groups[i] & 1;
   for (std::uint32_t i = 0; i < spawn.cookie_size; ++i)

@@ -129,7 +129,8 @@ TEST_CASE("nothing that is sent to it ends the keeper", "[keeper]") {
   CAPTURE(seed);
   std::mt19937 random{seed};
   const auto below = [&](unsigned limit) { return std::uniform_int_distribution{0U, limit - 1}(random); };
-  const auto valid = launch_record(talker.plan({"/bin/true", "one", "two"}), {.cookie = "cookie"});
+  const auto valid = launch_record(talker.plan({"/bin/true", "one", "two"}),
+                                   {.cookie = "cookie", .held = {"one"}, .has_channel = true});
   for (int round = 0; round < 20'000; ++round) {
     std::string body;
     auto type = static_cast<keeper::Type>(below(90));
@@ -140,7 +141,7 @@ TEST_CASE("nothing that is sent to it ends the keeper", "[keeper]") {
       body = valid;
       body.replace(0, 8, bytes_of(std::uint64_t{10'000} + below(50)));
       for (unsigned flips = 1 + below(4); flips > 0; --flips)
-        body[below(112)] = static_cast<char>(below(256));
+        body[below(sizeof(keeper::Spawn))] = static_cast<char>(below(256));
     } else {
       body.resize(below(300));
       for (auto& byte : body) byte = static_cast<char>(below(4) == 0 ? below(256) : below(3));
@@ -216,6 +217,28 @@ TEST_CASE("where clone3 is refused, a child still gets into its cgroup, and the 
   CHECK(test.cgroups.members("shop:web/0.1") == std::vector<std::int64_t>{born.pid});
 }
 
+TEST_CASE("where clone3 is refused, a child still gets its sockets and its pid", "[keeper]") {
+  Talker talker{start_keeper_without_clone3(ENOSYS)};
+  int pair[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+  const UniqueFd ours{pair[0]};
+  UniqueFd theirs{pair[1]};
+  auto plan =
+      talker.plan({"/bin/sh", "-c", "echo $LISTEN_PID >&3; exec 3>&-; readlink /proc/$$/fd/4 || echo none"});
+  plan.envp.emplace_back(keeper::listen_pid);
+  auto record = launch_record(plan, {.has_channel = true});
+  const int fd = theirs.get();
+  talker.client.send(keeper::Type::spawn, 1, record, {&fd, 1});
+  theirs.reset();
+  const auto born =
+      talker.wait(plan.id, [](const auto& report) { return report.what == keeper::What::spawned; });
+  CHECK(talker.exit_of(plan.id).number == 0);
+  char text[16] = {};
+  CHECK(::recv(ours.get(), text, sizeof text - 1, 0) > 0);
+  CHECK(std::string{text} == std::to_string(born.pid) + "\n");
+  CHECK(::recv(ours.get(), text, 1, 0) == 0);
+}
+
 TEST_CASE("a cgroup that is not there fails the start at that step", "[keeper][cgroups]") {
   TestCgroups test;
   if (!test.cgroups.available()) return;
@@ -242,7 +265,7 @@ TEST_CASE("without a cgroup the process group goes with its leader", "[keeper]")
 TEST_CASE("no descriptor left fails a start as a shortage of processes does", "[keeper]") {
   TestCgroups test;
   if (!test.cgroups.available()) return;
-  Talker talker{start_keeper({"/bin/sh", "-c", "ulimit -n 9; exec " SVD_KEEPER " --adopt"}),
+  Talker talker{start_keeper({"/bin/sh", "-c", "ulimit -n 73; exec " SVD_KEEPER " --adopt"}),
                 test.cgroups.base()};
   REQUIRE(test.cgroups.make("shop:web/0.1").has_value());
   const auto answer = talker.spawn(talker.plan({"/bin/true"}), "shop:web/0.1");

@@ -114,7 +114,7 @@ class Lab {
                                  .use_cgroups = use_cgroups_,
                                  .keeper_program = SVD_KEEPER,
                                  .arguments = {}},
-                                stdio,
+                                {.stdio = stdio, .listeners = listeners, .channels = channels},
                                 {.event = [this](const Event& event) { events.push_back(event); },
                                  .shutdown = [this](bool force) { shutdowns.push_back(force); },
                                  .hangup = [this] { ++hangups; },
@@ -225,6 +225,8 @@ class Lab {
   TempDir home;
   Loop loop = std::move(Loop::make().value());
   FixedStdio stdio;
+  ListenerSource* listeners = nullptr;  // before connect()
+  ChannelSource* channels = nullptr;
   std::vector<Event> events;
   std::vector<bool> shutdowns;
   int hangups = 0;

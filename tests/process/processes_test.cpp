@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sys/resource.h>
 
+#include <array>
+
 #include "processes_support.h"
 
 using namespace svd;
@@ -123,6 +125,154 @@ TEST_CASE("a child has descriptors 0 to 2 and no others", "[processes]") {
   if (kind == Stdio::Kind::null) CHECK_THAT(report, ContainsSubstring(both("/dev/null")));
   if (kind == Stdio::Kind::path || kind == Stdio::Kind::fd)
     CHECK_THAT(report, ContainsSubstring(both(lab.stdio.path)));
+}
+
+namespace {
+
+struct FixedListeners final : ListenerSource {
+  Result<std::vector<std::string>> held_for(const LaunchPlan&) override {
+    if (names.empty()) return fail(std::errc::address_in_use, "cannot bind");
+    return names;
+  }
+  std::vector<std::string> names;
+};
+
+struct FixedChannels final : ChannelSource {
+  Result<UniqueFd> open(LaunchPlan& plan) override {
+    plan.envp.emplace_back("ADDED=1");
+    if (plan.channel == ChannelKind::none) return UniqueFd{};
+    int pair[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+      return fail_errno(errno, "cannot open a channel");
+    ours = UniqueFd{pair[0]};
+    inode = link_of(pair[1]);
+    return UniqueFd{pair[1]};
+  }
+  static std::string link_of(int fd) {
+    return std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd));
+  }
+  UniqueFd ours;
+  std::string inode;
+};
+
+Listener listener(const std::string& name) {
+  Listener made;
+  made.name = Name::parse(name).value();
+  return made;
+}
+
+// A Lab whose starts get two sockets by name, and a channel where the plan has one.
+struct PassingLab {
+  PassingLab() {
+    lab.listeners = &listeners;
+    lab.channels = &channels;
+    lab.end();
+    lab.connect(start_keeper());
+    for (auto& one : sockets) {
+      one = UniqueFd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+      listeners.names.push_back("listener:" + std::to_string(listeners.names.size()));
+      REQUIRE(lab.processes->hold(listeners.names.back(), one.get()).has_value());
+    }
+  }
+  LaunchPlan plan() {
+    auto made = lab.plan({});
+    made.envp = {"LISTEN_FDS=2", "LISTEN_PID=0000000000", "LISTEN_PID_2=0000000000"};
+    made.listen = {listener("http"), listener("admin")};
+    return made;
+  }
+
+  FixedListeners listeners;
+  FixedChannels channels;
+  Lab lab;
+  std::array<UniqueFd, 2> sockets;
+};
+
+std::string fds_of(const std::string& report) { return report.substr(0, report.find("session")); }
+
+}  // namespace
+
+TEST_CASE("a child gets what its app declares as 3, 4, …, and nothing else", "[processes]") {
+  PassingLab test;
+  auto& lab = test.lab;
+  lab.stdio.kind = GENERATE(Stdio::Kind::null, Stdio::Kind::path, Stdio::Kind::fd);
+  lab.stdio.path = lab.home / "log";
+  const UniqueFd log{::open(lab.stdio.path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)};
+  lab.stdio.fd = log.get();
+  auto plan = test.plan();
+  plan.channel = GENERATE(ChannelKind::none, ChannelKind::json);
+  const bool has_channel = plan.channel != ChannelKind::none;
+  const auto report = report_of(lab, std::move(plan));
+  const auto out = lab.stdio.kind == Stdio::Kind::null ? std::string{"/dev/null"} : lab.stdio.path;
+  CHECK(fds_of(report) == "fd 0 /dev/null\nfd 1 " + out + "\nfd 2 " + out + "\nfd 3 " +
+                              FixedChannels::link_of(test.sockets[0].get()) + "\nfd 4 " +
+                              FixedChannels::link_of(test.sockets[1].get()) + "\n" +
+                              (has_channel ? "fd 5 " + test.channels.inode + "\n" : ""));
+  CHECK_THAT(report, ContainsSubstring("env ADDED=1\n"));
+}
+
+TEST_CASE("LISTEN_PID is the child's own pid in decimal, and other variables are left alone", "[processes]") {
+  PassingLab test;
+  auto plan = test.plan();
+  const auto id = plan.id;
+  const auto report = report_of(test.lab, std::move(plan));
+  CHECK_THAT(report, ContainsSubstring("env LISTEN_FDS=2\nenv LISTEN_PID=" +
+                                       std::to_string(test.lab.find<Spawned>(id)->pid) +
+                                       "\nenv LISTEN_PID_2=0000000000\n"));
+}
+
+TEST_CASE("a channel ends with its process: nobody else has the child's end", "[processes]") {
+  PassingLab test;
+  auto& lab = test.lab;
+  auto plan = test.plan();
+  plan.channel = ChannelKind::json;
+  plan.argv = {"/bin/true"};
+  const auto id = plan.id;
+  lab.start(std::move(plan));
+  lab.exit_of(id);
+  char byte = 0;
+  CHECK(::recv(test.channels.ours.get(), &byte, 1, 0) == 0);
+}
+
+TEST_CASE("many starts at once each get a channel of their own", "[processes]") {
+  PassingLab test;
+  auto& lab = test.lab;
+  const UniqueFd log{::open("/dev/null", O_WRONLY | O_CLOEXEC)};
+  lab.stdio.kind = Stdio::Kind::fd;
+  lab.stdio.fd = log.get();
+  std::vector<StartId> ids;
+  std::vector<UniqueFd> ends;
+  for (int i = 0; i < 200; ++i) {
+    auto plan = test.plan();
+    plan.channel = ChannelKind::json;
+    plan.argv = {"/bin/sh", "-c", "echo $SVD_N >&5"};
+    plan.envp.push_back("SVD_N=" + std::to_string(i));
+    // Too large for a message now and then: it goes as a file, with its descriptors.
+    if (i % 50 == 7) plan.envp.push_back("BIG=" + std::string(70'000, 'x'));
+    ids.push_back(plan.id);
+    lab.processes->spawn(std::move(plan));
+    ends.push_back(std::move(test.channels.ours));
+  }
+  lab.processes->flush();
+  REQUIRE(lab.run_until([&] { return lab.count<Exited>() == ids.size(); }));
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    char text[16] = {};
+    CHECK(::recv(ends[i].get(), text, sizeof text - 1, 0) > 0);
+    CHECK(std::string{text} == std::to_string(i) + "\n");
+  }
+}
+
+TEST_CASE("a start whose socket is not held fails, and the listener is named", "[processes]") {
+  PassingLab test;
+  auto plan = test.plan();
+  SECTION("by the keeper") {
+    test.lab.processes->release(test.listeners.names[1]);
+    plan.argv = {"/bin/true"};
+    CHECK(test.lab.fail_to_start(plan) == StartFailure{StartStage::sockets, ENOENT, "admin"});
+  }
+  SECTION("by the listeners") {
+    test.listeners.names.clear();
+    CHECK(test.lab.fail_to_start(plan) == StartFailure{StartStage::sockets, 0, "cannot bind"});
+  }
 }
 
 TEST_CASE("a child's environment is closed, its signals are as after boot, and it leads a session",

@@ -53,7 +53,7 @@ class StubEngine {
          .use_cgroups = std::ranges::find(arguments_, "--without-cgroups") == arguments_.end(),
          .keeper_program = keeper,
          .arguments = arguments_},
-        stdio_,
+        {.stdio = stdio_},
         {.event = [this](const Event& event) { std::visit([this](const auto& one) { tell(one); }, event); },
          .shutdown = [this](bool force) { say("shutdown " + std::to_string(force)); },
          .hangup = [this] { say("hangup"); },

@@ -56,6 +56,8 @@ TEST_CASE("a start arrives at the keeper as it was asked for", "[keeper][wire]")
   details.cookie = std::string("a\0b", 3);
   details.stdio = keeper::Stdio::path;
   details.stdio_path = "/var/log/web.log";
+  details.held = {"listener:shop:web:http", "x"};
+  details.has_channel = true;
   auto bytes = message_of(2, launch_record(plan, details) + launch_record(plan, details));
   keeper::Message message;
   REQUIRE(keeper::open_message(bytes.data(), bytes.size(), message));
@@ -76,6 +78,11 @@ TEST_CASE("a start arrives at the keeper as it was asked for", "[keeper][wire]")
     CHECK((launch.limits[1].resource == 7 && launch.limits[1].soft == 10 && launch.limits[1].hard == 20));
     CHECK(std::vector<std::uint32_t>(launch.groups, launch.groups + spawn.group_count) ==
           *details.identity.groups);
+    REQUIRE(spawn.passed_count == 3);
+    CHECK(std::string{launch.name(launch.passed[0])} == details.held[0]);
+    CHECK(std::string{launch.name(launch.passed[1])} == details.held[1]);
+    CHECK(launch.name(launch.passed[2]) == nullptr);
+    CHECK(launch.passed[2].attached == 0);
     CHECK((spawn.uid == 33 && spawn.gid == 34 && spawn.umask == 0 && spawn.nice == -5 &&
            spawn.oom_score_adj == 0));
     CHECK(spawn.given ==
@@ -92,15 +99,18 @@ TEST_CASE("a start that points outside of itself is refused, whichever field it 
     std::size_t field;
     std::uint32_t value;
   };
-  const auto [field, value] =
-      GENERATE(Case{offsetof(keeper::Spawn, argv), 0}, Case{offsetof(keeper::Spawn, argv), 113},
-               Case{offsetof(keeper::Spawn, argv), 0xfffffff8}, Case{offsetof(keeper::Spawn, argv), 8},
-               Case{offsetof(keeper::Spawn, argc), 0}, Case{offsetof(keeper::Spawn, argc), 0xffffffff},
-               Case{offsetof(keeper::Spawn, envc), 0x20000000}, Case{offsetof(keeper::Spawn, execc), 0},
-               Case{offsetof(keeper::Spawn, cwd), 1}, Case{offsetof(keeper::Spawn, cwd), 0x7fffffff},
-               Case{offsetof(keeper::Spawn, cookie_size), keeper::max_cookie + 1},
-               Case{offsetof(keeper::Spawn, rlimit_count), 0x0aaaaaab}, Case{offsetof(keeper::Spawn, id), 0});
-  auto record = launch_record(full_plan(), {});
+  const auto [field, value] = GENERATE(
+      Case{offsetof(keeper::Spawn, argv), 0}, Case{offsetof(keeper::Spawn, argv), sizeof(keeper::Spawn) + 1},
+      Case{offsetof(keeper::Spawn, argv), 0xfffffff8}, Case{offsetof(keeper::Spawn, argv), 8},
+      Case{offsetof(keeper::Spawn, argc), 0}, Case{offsetof(keeper::Spawn, argc), 0xffffffff},
+      Case{offsetof(keeper::Spawn, envc), 0x20000000}, Case{offsetof(keeper::Spawn, execc), 0},
+      Case{offsetof(keeper::Spawn, cwd), 1}, Case{offsetof(keeper::Spawn, cwd), 0x7fffffff},
+      Case{offsetof(keeper::Spawn, cookie_size), keeper::max_cookie + 1},
+      Case{offsetof(keeper::Spawn, rlimit_count), 0x0aaaaaab},
+      Case{offsetof(keeper::Spawn, passed_count), keeper::max_passed + 1},
+      Case{offsetof(keeper::Spawn, passed), 0x7ffffff8}, Case{offsetof(keeper::Spawn, passed), 8},
+      Case{offsetof(keeper::Spawn, id), 0});
+  auto record = launch_record(full_plan(), {.held = {"one"}, .has_channel = true});
   std::memcpy(record.data() + field, &value, sizeof value);
   auto bytes = message_of(1, record);
   keeper::Message message;
@@ -109,6 +119,39 @@ TEST_CASE("a start that points outside of itself is refused, whichever field it 
   CAPTURE(field, value);
   CHECK(keeper::next_spawn(message, launch) == keeper::Next::bad);
   CHECK(keeper::next_spawn(message, launch) == keeper::Next::end);
+}
+
+TEST_CASE("a descriptor's name is one of 1 to 255 bytes inside the record", "[keeper][wire]") {
+  const auto name = GENERATE(std::string{}, std::string(keeper::max_name + 1, 'n'));
+  auto bytes = message_of(1, launch_record(full_plan(), {.held = {name}}));
+  keeper::Message message;
+  keeper::Launch launch;
+  REQUIRE(keeper::open_message(bytes.data(), bytes.size(), message));
+  CHECK(keeper::next_spawn(message, launch) == keeper::Next::bad);
+
+  auto record = launch_record(full_plan(), {.held = {"one"}});
+  keeper::Spawn head;
+  std::memcpy(&head, record.data(), sizeof head);
+  for (const std::uint32_t offset : {1U, 119U, head.size, 0xffffffffU}) {
+    std::memcpy(record.data() + head.passed, &offset, sizeof offset);
+    bytes = message_of(1, record);
+    REQUIRE(keeper::open_message(bytes.data(), bytes.size(), message));
+    CHECK(keeper::next_spawn(message, launch) == keeper::Next::bad);
+  }
+}
+
+TEST_CASE("attached descriptors are counted from where a record's own begin", "[keeper][wire]") {
+  auto record =
+      launch_record(full_plan(), {.stdio = keeper::Stdio::fd, .held = {"one"}, .has_channel = true});
+  shift_attached(record, 40);
+  auto bytes = message_of(1, record);
+  keeper::Message message;
+  keeper::Launch launch;
+  REQUIRE(keeper::open_message(bytes.data(), bytes.size(), message));
+  REQUIRE(keeper::next_spawn(message, launch) == keeper::Next::record);
+  CHECK(launch.spawn->stdio_fd == 40);
+  CHECK(launch.passed[1].attached == 41);
+  CHECK(std::string{launch.name(launch.passed[0])} == "one");
 }
 
 TEST_CASE("a message that breaks off is broken, and one of another version is none", "[keeper][wire]") {
@@ -180,6 +223,33 @@ TEST_CASE("the table refuses what it has no room for, and takes it when there is
   table.finish(*table.by_id(5), keeper::Ended::code, 0, false, 0);
   table.forget(*table.by_id(5));
   CHECK(table.add(99'999, 99'999, {}) != nullptr);
+}
+
+TEST_CASE("descriptors are found by name whatever came and went", "[keeper][table][property]") {
+  static keeper::Held held;
+  static keeper::Blobs blobs;
+  std::mt19937 random{Catch::rngSeed()};
+  const auto below = [&](unsigned limit) { return std::uniform_int_distribution{0U, limit - 1}(random); };
+  std::map<std::string, int> expected;
+  for (int step = 0; step < 20'000; ++step) {
+    const auto name = "listener:" + std::to_string(below(3'000));
+    const auto size = static_cast<std::uint32_t>(name.size());
+    if (below(5) < 3) {
+      const int fd = 1'000'000 + step;  // none of ours: close() fails on it
+      REQUIRE(held.put(blobs, name.data(), size, fd));
+      expected[name] = fd;
+    } else {
+      held.release(blobs, name.data(), size);
+      expected.erase(name);
+    }
+  }
+  CHECK(held.count() == expected.size());
+  for (unsigned i = 0; i < 3'000; ++i) {
+    const auto name = "listener:" + std::to_string(i);
+    const auto found = expected.find(name);
+    CHECK(held.find(blobs, name.data(), static_cast<std::uint32_t>(name.size())) ==
+          (found == expected.end() ? -1 : found->second));
+  }
 }
 
 TEST_CASE("what is to be told keeps its order, and an untold exit is not forgotten", "[keeper][table]") {
