@@ -106,7 +106,7 @@ def interrupted_at_any_moment():
         del environment["SVD_HOME"]
         for delay in range(0, 80, 2):
             process = subprocess.Popen([SVCTL, "run", file], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            time.sleep(delay / 1000)  # the moment is what is tried
+            time.sleep(delay / 1000)  # pace: the moment is what is tried
             process.send_signal(signal.SIGINT)
             output, _ = process.communicate(timeout=30)
             check(process.returncode in (-signal.SIGINT, 130), f"exit status {process.returncode} after {delay} ms:\n{output}")
