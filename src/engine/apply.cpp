@@ -85,6 +85,7 @@ Result<Begun> Engine::State::apply(Source source, const Actor& who, const std::s
         begun.change = id;
     return begun;
   }
+  SVD_CHECK(bind_all(want));
   auto& change = begin_change(kind, want.name.str(), who);
   change.view.steps = std::move(steps);
   change.ecosystem = want.name;

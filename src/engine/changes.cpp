@@ -121,7 +121,10 @@ void Engine::State::evaluate(Slot& slot) {
         settle(slot, Track::done);
       return;
     case plan::Want::hold:
-      settle(slot, Track::done);
+      if (slot.app->unbound.empty())
+        settle(slot, Track::done);
+      else
+        fail_tracked(slot, "cannot start " + slot_name(slot) + ": " + slot.app->unbound);
       return;
   }
 }

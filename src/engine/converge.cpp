@@ -12,7 +12,7 @@ plan::Want Engine::State::want(const Slot& slot) const {
   if (app.leaving || !slot.wanted) return plan::Want::rest;
   if (app.is_surplus(slot)) return shutting || app.instances() == 0 ? plan::Want::rest : plan::Want::leave;
   if (shutting) return plan::Want::pause;
-  return app.unreadable ? plan::Want::hold : plan::Want::run;
+  return app.unreadable || !app.unbound.empty() ? plan::Want::hold : plan::Want::run;
 }
 
 bool Engine::State::is_stale(const Slot& slot) {
@@ -82,7 +82,7 @@ void Engine::State::replace(Slot& slot) {
 }
 
 void Engine::State::roll(App& app) {
-  if (!app.rolling || app.leaving || app.unreadable || shutting) return;
+  if (!app.rolling || app.leaving || app.unreadable || !app.unbound.empty() || shutting) return;
   std::vector<plan::RolloutSlot> seen;
   for (const auto& slot : app.slots)
     if (slot && slot->wanted && !app.is_surplus(*slot))
@@ -108,6 +108,8 @@ void Engine::State::set_version(App& app, VersionPtr version) {
   if (former.limits != version->spec.limits || former.app_limits != version->spec.app_limits)
     limits_changed.insert(app.id);
   app.version = std::move(version);
+  release(app);
+  if (!app.unbound.empty()) admit(app);
   app.halted = false;
   app.unreadable = false;
   for (const auto& slot : app.slots) {
@@ -127,6 +129,7 @@ void Engine::State::set_version(App& app, VersionPtr version) {
 
 void Engine::State::leave(App& app, const std::string* by) {
   app.leaving = true;
+  if (!app.unbound.empty()) admit(app);
   app.rolling = false;
   fit_slots(app, Cause::removed, by);
   touch(app);
@@ -152,12 +155,14 @@ void Engine::State::drop_rested(App& app) {
   }
   while (!app.slots.empty() && !app.slots.back()) app.slots.pop_back();
   if (dropped) {
+    if (app.picks) static_cast<void>(ports.listeners.bind(app.version->spec, app.id, app.width()));
     mark_changed(app);
     unsaved();
   }
   if (!app.leaving || !app.slots.empty()) return;
   const auto id = app.id;
   record("instance", id.str(), "removed");
+  ports.listeners.retain(id, {}, true);
   apps.erase(id);  // `app` is gone
   ports.observer.app_removed(id);
   unsaved();

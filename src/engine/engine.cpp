@@ -76,6 +76,7 @@ void Engine::State::count_serving(Slot& slot) {
   const bool serves = slot.phase() == Phase::ready;
   if (std::exchange(slot.serves, serves) == serves) return;
   slot.app->serving += serves ? 1 : -1;
+  changed_readiness(*slot.app);
 }
 
 void Engine::State::run_out(Slot& slot) {

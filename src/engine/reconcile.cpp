@@ -20,7 +20,8 @@ bool is_under_way(const Slot& slot) {
 
 void Engine::State::touch(Slot& slot) {
   if (!std::exchange(slot.dirty, true)) dirty_slots.push_back(&slot);
-  if ((slot.app->rolling && !is_under_way(slot)) || slot.app->is_surplus(slot)) touch(*slot.app);
+  const auto& app = *slot.app;
+  if ((app.rolling && !is_under_way(slot)) || app.is_surplus(slot) || app.releasing) touch(*slot.app);
 }
 
 void Engine::State::touch(App& app) {
@@ -91,6 +92,7 @@ void Engine::State::plan_apps() {
   for (auto* app : round) app->dirty = false;
   for (auto* app : round) {
     roll(*app);
+    let_go(*app);
     if (dirty_slots.empty())
       drop_rested(*app);  // a slot on the dirty list must not vanish; it brings its app back here
     else
@@ -121,6 +123,7 @@ std::optional<TimePoint> Engine::State::reconcile() {
     slot.armed.reset();
     touch(slot);
   }
+  retry_binding();
   while (!dirty_slots.empty() || !dirty_apps.empty()) {
     plan_slots();
     tell(*this);
@@ -130,10 +133,13 @@ std::optional<TimePoint> Engine::State::reconcile() {
   adjust_limits();
   finish_changes();
   save_if_due();
+  tell_who_serves();
   carry_out();
   ports.processes.flush();
   std::optional<TimePoint> wake = save_at;
   if (!timers.empty() && (!wake || timers.begin()->first < *wake)) wake = timers.begin()->first;
+  for (const auto* app : unbound)
+    if (!shutting && (!wake || app->bind_at < *wake)) wake = app->bind_at;
   if (!refused.empty()) wake = now.mono;
   return wake;
 }

@@ -208,6 +208,8 @@ Result<Begun> Engine::scale(const std::string& name, std::uint32_t instances, co
   auto& app = *chosen.front().app;
   const auto from = app.instances();
   if (from == instances) return Begun{};
+  if (instances > app.width() && !app.version->spec.listen.empty())
+    SVD_CHECK(s.ports.listeners.bind(app.version->spec, app.id, instances));
   auto& change = s.begin_change("scale", app.id.str(), who);
   s.begin_part(change, app);
   change.view.steps.push_back(

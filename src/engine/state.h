@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine's memory, private to src/engine. One struct, its functions grouped by topic over several files:
 //
-//   engine.cpp     construction, dispatch(): what the kernel told, through lifecycle::step
-//   reconcile.cpp  the loop that plans what is dirty, carries it out, saves, and says when to look again
-//   converge.cpp   desired state of one app: making, scaling, replacing, dropping its slots
-//   apply.cpp, revisions.cpp, requests.cpp   what clients ask for: each changes desired state and begins a
-//   Change changes.cpp    progress and outcome of what was begun events.cpp, words.cpp, views.cpp what is
-//   told, and in which words persist.cpp, snapshot.cpp, restore.cpp, adopt.cpp   memory ↔ text, and taking
-//   over after a former engine
+//   - engine.cpp: construction, dispatch(): what the kernel told, through lifecycle::step
+//   - reconcile.cpp: the loop that plans what is dirty, carries it out, saves, and says when to look again
+//   - converge.cpp: desired state of one app: making, scaling, replacing, dropping its slots
+//   - sockets.cpp: the listeners of apps
+//   - apply.cpp, revisions.cpp, requests.cpp: what clients ask for: each changes desired state and begins a
+//   Change
+//   - changes.cpp: progress and outcome of what was begun
+//   - events.cpp, words.cpp, views.cpp: what is told, and in which words
+//   - persist.cpp, snapshot.cpp, restore.cpp, adopt.cpp: memory ↔ text, and taking over after a former engine
 //
 // Cost: whatever happens to one slot costs the same however many slots there are. Only what was touched is on
 // a dirty list and is planned again; deadlines are in one ordered set; a rollout looks at the slots of its
@@ -108,7 +110,12 @@ struct App {
   bool unreadable = false;  // its revision cannot be decoded: what runs is kept, nothing is started
   bool rolling = false;     // some slots may be stale
   bool halted = false;      // a replacement failed: stale slots are left as they are
+  bool releasing = false;   // sockets of a former version may still be bound
+  bool picks = false;       // a socket of it is served by chosen slots only
+  bool unserved = false;    // who that is has changed
   bool dirty = false, changed = false;
+  std::string unbound;       // why its sockets cannot be had: nothing is started
+  TimePoint bind_at{};       // then it is tried again
   std::int32_t serving = 0;  // slots in phase ready
   Part* part = nullptr;      // of the running change that owns it
   std::vector<std::unique_ptr<Slot>>
@@ -116,6 +123,7 @@ struct App {
 
   [[nodiscard]] std::uint32_t instances() const { return scale.value_or(version->spec.instances); }
   [[nodiscard]] bool is_surplus(const Slot& slot) const { return leaving || slot.index >= instances(); }
+  [[nodiscard]] std::uint32_t width() const;  // slots that there are or will be
 };
 
 // The stake of one app in a change.
@@ -184,6 +192,8 @@ struct Engine::State {
   std::vector<App*> dirty_apps;
   std::vector<AppId> changed_apps;
   std::vector<Change*> dirty_changes;
+  std::vector<AppId> unserved;
+  std::set<App*> unbound;
   std::vector<lifecycle::Command> outbox;
   std::vector<std::pair<StartId, StartFailure>> refused;  // starts that failed before they reached the port
   std::optional<TimePoint> save_at;                       // set: something is not saved
@@ -199,7 +209,7 @@ struct Engine::State {
       Slot& slot,
       const lifecycle::Event& event);  // lifecycle::step, and everything that follows from a new phase
   void begin(Slot& slot);
-  static void count_serving(Slot& slot);
+  void count_serving(Slot& slot);
   void on_end(Slot& slot, const std::string& why);  // an end that nobody asked for, or a failed start
   void run_out(Slot& slot);                         // a deadline of its phase has passed
 
@@ -235,6 +245,18 @@ struct Engine::State {
   void drop_rested(App& app);
   void leave(App& app, const std::string* by);
   void forget_slot(Slot& slot);
+
+  // sockets.cpp
+  Result<> bind_all(const Ecosystem& want);
+  void unbind(const Ecosystem& want, const Name& last);
+  void release(App& app);
+  void let_go(App& app);
+  void rebind(App& app);
+  void await_sockets(App& app, const std::string& why);
+  void admit(App& app);
+  void retry_binding();
+  void changed_readiness(App& app);
+  void tell_who_serves();
 
   // changes.cpp
   Change& begin_change(std::string kind, std::string target, const Actor& who);

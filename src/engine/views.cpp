@@ -63,6 +63,7 @@ std::uint32_t live(const Tally& counted) {
 // The worst that is true of an app comes first.
 std::pair<std::string, std::string> judge(const Engine::State& state, const App& app, const Tally& counted) {
   if (app.leaving) return {"stopping", "it is being removed"};
+  if (!app.unbound.empty()) return {"degraded", app.unbound};
   if (app.unreadable)
     return {"degraded", "its revision cannot be read: what runs is kept, nothing is started"};
   if (!app.wanted) {
@@ -114,6 +115,7 @@ AppView Engine::State::view(const App& app) const {
   const auto to = spec.logs.to == LogPolicy::To::automatic ? ports.logs.automatic() : spec.logs.to;
   out.log = std::string{to_text(to)};
   out.settings = settings_of(spec);
+  out.listeners = ports.listeners.describe(app.id);
   out.degraded = ports.limits.unenforceable(app.id, spec);
   if (app.unreadable)
     out.degraded.emplace_back("its revision cannot be read: what runs is kept, nothing is started");

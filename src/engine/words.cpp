@@ -64,6 +64,8 @@ std::string Engine::State::reason(const Slot& slot) const {
     case Phase::ready:
       return "";
     case Phase::waiting:
+      if (!slot.app->unbound.empty()) return slot.app->unbound;
+      return cause_text(slot);
     case Phase::starting:
     case Phase::stopping:
     case Phase::stopped:

@@ -123,11 +123,44 @@ class FakeWorld final : public ProcessPort,
     return "/cgroup/" + slot.str() + "." + std::to_string(static_cast<std::uint64_t>(id));
   }
 
-  // ListenerPort
-  Result<> bind(const AppSpec&, const AppId&, std::uint32_t) override { return {}; }
-  void retain(const AppId&, std::span<const Listener>, bool) override {}
-  void serve(const AppId&, std::span<const std::pair<std::uint32_t, StartId>>) override {}
-  [[nodiscard]] std::vector<std::string> describe(const AppId&) const override { return {}; }
+  // ListenerPort: ports are all that matters. The keeper holds what is bound; a new engine has to ask for it.
+  Result<> bind(const AppSpec& spec, const AppId& app, std::uint32_t) override {
+    for (const auto& listener : spec.listen) {
+      const auto holder = bound.find(listener.port);
+      if (taken.contains(listener.port) || (holder != bound.end() && holder->second.first != app))
+        return fail(std::errc::address_in_use,
+                    "cannot listen on port " + std::to_string(listener.port) + ": Address already in use");
+    }
+    for (const auto& listener : spec.listen) {
+      bound[listener.port] = {app, listener};
+      known_.insert(listener.port);
+    }
+    return {};
+  }
+  void retain(const AppId& app, std::span<const Listener> keep, bool gone) override {
+    std::erase_if(bound, [&](const auto& entry) {
+      const auto& [port, held] = entry;
+      const bool kept =
+          !gone && std::ranges::any_of(keep, [&](const auto& listener) { return listener.port == port; });
+      if (held.first != app || kept) return false;
+      for (const auto& [id, child] : table)
+        if (!child.exited && child.plan.slot.app == app && uses(child.plan, port))
+          violations.push_back("a listener in use was closed: port " + std::to_string(port));
+      return true;
+    });
+  }
+  void serve(const AppId& app, std::span<const std::pair<std::uint32_t, StartId>> ready) override {
+    served[app] = {ready.begin(), ready.end()};
+  }
+  [[nodiscard]] std::vector<std::string> describe(const AppId& app) const override {
+    std::vector<std::string> out;
+    for (const auto& [port, held] : bound)
+      if (held.first == app) out.push_back("tcp *:" + std::to_string(port));
+    return out;
+  }
+  std::map<std::uint16_t, std::pair<AppId, Listener>> bound;
+  std::set<std::uint16_t> taken;  // by somebody else
+  std::map<AppId, std::vector<std::pair<std::uint32_t, StartId>>> served;
 
   // ChannelPort
   void drain(StartId id) override {
@@ -304,6 +337,7 @@ class FakeWorld final : public ProcessPort,
     pending_.clear();
     events.clear();
     open.clear();
+    known_.clear();
     for (auto& [id, child] : table) child.told_gone = false;
   }
   [[nodiscard]] Restored restored() const {
@@ -319,6 +353,7 @@ class FakeWorld final : public ProcessPort,
   void reboot() {
     engine_died();
     table.clear();
+    bound.clear();
     latest_.clear();
   }
 
@@ -391,6 +426,9 @@ class FakeWorld final : public ProcessPort,
       violations.push_back("a start before the former one was gone: " + name);
     latest = plan.id;
     ++spawns;
+    for (const auto& listener : plan.listen)
+      if (!bound.contains(listener.port) || !known_.contains(listener.port))
+        violations.push_back("a start without its listener: " + name);
     if (auto failure = refuse(plan)) {
       if (on_refused) on_refused(plan.slot);
       events.push_back(SpawnFailed{plan.id, *failure});
@@ -434,7 +472,12 @@ class FakeWorld final : public ProcessPort,
   }
 
   std::vector<Operation> pending_;
+  static bool uses(const LaunchPlan& plan, std::uint16_t port) {
+    return std::ranges::any_of(plan.listen, [&](const auto& listener) { return listener.port == port; });
+  }
+
   std::map<SlotId, StartId> latest_;
+  std::set<std::uint16_t> known_;  // to the present engine
   std::int64_t next_pid_ = 1000;
 };
 
@@ -488,7 +531,12 @@ inline Result<Ecosystem> decode_simple(Source& source) {
         app.ready.timeout = Millis{number()};
       } else if (key == "channel")
         app.channel = value == "node" ? ChannelKind::node : ChannelKind::json;
-      else if (key == "message")
+      else if (key == "listen" || key == "even") {
+        auto& listener = app.listen.emplace_back();
+        listener.name = *Name::parse("p" + value);
+        listener.port = static_cast<std::uint16_t>(number());
+        if (key == "even") listener.balance = Listener::Balance::even;
+      } else if (key == "message")
         app.stop.message = value;
       else if (key == "drain")
         app.update.drain = Millis{number()};

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sockets of apps: when they are bound, who serves them, and when they are let go.
+//
+// They belong to the app: neither a stop, a crash, a replacement nor a scale to 0 closes one. A file that
+// names other ones binds those before anything is recorded, so that an address in use refuses the whole
+// apply; the former ones are let go when nothing that runs, or may come back, was started with them.
+#include <algorithm>
+
+#include "engine/state.h"
+
+namespace svd {
+namespace {
+
+bool picks(const AppSpec& spec) {
+  return std::ranges::any_of(
+      spec.listen, [](const Listener& listener) { return listener.balance != Listener::Balance::shared; });
+}
+
+bool has_same_sockets(const AppSpec& a, const AppSpec& b) {
+  return std::ranges::equal(a.listen, b.listen, is_same_socket);
+}
+
+}  // namespace
+
+std::uint32_t App::width() const {
+  return std::max(static_cast<std::uint32_t>(slots.size()), leaving ? 0U : instances());
+}
+
+Result<> Engine::State::bind_all(const Ecosystem& want) {
+  for (const auto& [name, spec] : want.apps) {
+    if (spec.listen.empty()) continue;
+    const AppId id{want.name, name};
+    const auto app = apps.find(id);
+    const auto width = app == apps.end() ? spec.instances : std::max(app->second.width(), spec.instances);
+    const auto bound = ports.listeners.bind(spec, id, width);
+    if (bound) continue;
+    unbind(want, name);
+    return bound;
+  }
+  return {};
+}
+
+// Nothing comes of this file: what was bound for it, up to `last`, goes again.
+void Engine::State::unbind(const Ecosystem& want, const Name& last) {
+  for (auto entry = want.apps.begin(); entry != want.apps.end() && entry->first <= last; ++entry) {
+    if (entry->second.listen.empty()) continue;
+    const AppId id{want.name, entry->first};
+    const auto found = apps.find(id);
+    if (found == apps.end()) {
+      ports.listeners.retain(id, {}, true);
+      continue;
+    }
+    auto& app = found->second;  // what it has now gets its own options back
+    if (!app.version->spec.listen.empty())
+      static_cast<void>(ports.listeners.bind(app.version->spec, id, app.width()));
+    release(app);
+  }
+}
+
+// The app has another version: what that does not name is let go when it may.
+void Engine::State::release(App& app) {
+  app.picks = app.picks || picks(app.version->spec);
+  app.releasing = true;
+  touch(app);
+}
+
+void Engine::State::let_go(App& app) {
+  if (!app.releasing) return;
+  const auto& spec = app.version->spec;
+  const bool unsettled = app.rolling || app.halted;
+  const auto needs_others = [&](const auto& slot) {
+    if (!slot || !slot->occupant.version || has_same_sockets(slot->occupant.version->spec, spec))
+      return false;
+    return unsettled || is_live(slot->phase()) || slot->phase() == Phase::backoff;
+  };
+  if (std::ranges::any_of(app.slots, needs_others)) return;
+  app.releasing = false;
+  app.picks = picks(spec);
+  ports.listeners.retain(app.id, spec.listen, false);
+}
+
+// After a former engine. An app whose sockets cannot be had waits, and nobody waits for it.
+void Engine::State::rebind(App& app) {
+  std::vector<const Version*> versions{app.version.get()};
+  for (const auto& slot : app.slots)
+    if (slot && slot->occupant.version &&
+        std::ranges::find(versions, slot->occupant.version.get()) == versions.end())
+      versions.push_back(slot->occupant.version.get());
+  for (const auto* version : versions) {
+    if (version->spec.listen.empty()) continue;
+    app.picks = app.picks || picks(version->spec);
+    const auto bound = ports.listeners.bind(version->spec, app.id, app.width());
+    if (!bound && version == app.version.get() && !app.leaving) await_sockets(app, bound.error().text);
+  }
+  app.releasing = true;
+  changed_readiness(app);
+}
+
+void Engine::State::await_sockets(App& app, const std::string& why) {
+  constexpr Millis pause{5000};
+  if (app.unbound != why) record("instance", app.id.str(), why);
+  app.unbound = why;
+  app.bind_at = now.mono + pause;
+  unbound.insert(&app);
+  for (const auto& slot : app.slots)
+    if (slot) mark_changed(*slot);
+  mark_changed(app);
+}
+
+// The app's own sockets are there: from now on it may start.
+void Engine::State::admit(App& app) {
+  app.unbound.clear();
+  unbound.erase(&app);
+  for (const auto& slot : app.slots) {
+    if (!slot) continue;
+    touch(*slot);
+    mark_changed(*slot);
+  }
+  mark_changed(app);
+}
+
+void Engine::State::retry_binding() {
+  for (auto* app : std::set{unbound}) {
+    if (now.mono < app->bind_at || shutting) continue;
+    const auto bound = ports.listeners.bind(app->version->spec, app->id, app->width());
+    if (bound)
+      admit(*app);
+    else
+      await_sockets(*app, bound.error().text);
+  }
+}
+
+void Engine::State::changed_readiness(App& app) {
+  if (app.picks && !std::exchange(app.unserved, true)) unserved.push_back(app.id);
+}
+
+void Engine::State::tell_who_serves() {
+  for (const auto& id : std::exchange(unserved, {})) {
+    const auto found = apps.find(id);
+    if (found == apps.end()) continue;
+    auto& app = found->second;
+    app.unserved = false;
+    std::vector<std::pair<std::uint32_t, StartId>> ready;
+    for (const auto& slot : app.slots)
+      if (slot && slot->phase() == Phase::ready) ready.emplace_back(slot->index, slot->occupant.start);
+    ports.listeners.serve(id, ready);
+  }
+}
+
+}  // namespace svd

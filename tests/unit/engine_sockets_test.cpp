@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/catch.h"
+#include "support/fake_ports.h"
+
+using namespace svd;
+using namespace svd::test;
+
+namespace {
+
+AppId shop(const char* app) { return {*Name::parse("shop"), *Name::parse(app)}; }
+
+using Served = std::vector<std::pair<std::uint32_t, StartId>>;
+
+}  // namespace
+
+TEST_CASE("an address that cannot be had refuses the whole apply, and nothing has changed", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\napi listen=70\nweb instances=2 listen=80"));
+  bench.world.taken.insert(99);
+  const auto bad = bench.apply("shop\napi listen=71 instances=3\nnew listen=72\nweb listen=99 gen=2");
+  REQUIRE_FALSE(bad);
+  CHECK(bad.error().text == "cannot listen on port 99: Address already in use");
+  CHECK(bench.engine->history("shop").value().size() == 1);
+  CHECK(bench.app("web").listeners == std::vector<std::string>{"tcp *:80"});
+  CHECK(bench.world.bound.size() == 2);  // what was bound for the file is let go
+  CHECK(bench.world.spawns == 3);
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("no stop, crash, restart or scale closes a socket; its removal from the file does", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb instances=2 listen=80 listen=81 delay=60000"));
+  const auto both = [&] { return bench.world.bound.contains(80) && bench.world.bound.contains(81); };
+  REQUIRE(bench.engine->scale("web", 0, bench.root));
+  bench.settle();
+  CHECK(both());
+  REQUIRE(bench.engine->scale("web", 3, bench.root));
+  REQUIRE(bench.engine->stop({"web"}, bench.root));
+  bench.settle();
+  CHECK(both());
+  REQUIRE(bench.engine->start({"web"}, bench.root));
+  bench.settle();
+  bench.crash("web", 0);
+  bench.settle();
+  CHECK(both());
+  bench.world.lazy = true;
+  REQUIRE(bench.apply("shop\nweb instances=2 listen=80 gen=2 delay=60000"));
+  CHECK(both());  // it is still used by those that are to be replaced
+  bench.world.lazy = false;
+  for (int i = 0; i < 6; ++i) {
+    for (const auto& [id, child] : std::map{bench.world.table}) {
+      bench.world.let_end(id);
+      bench.world.let_vanish(id);
+    }
+    bench.pass(Millis{5000});
+  }
+  CHECK(bench.app("web").listeners == std::vector<std::string>{"tcp *:80"});
+  REQUIRE(bench.apply("shop"));
+  bench.settle();
+  CHECK(bench.world.bound.empty());
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("new connections go to the slots that are ready, and to no other", "[engine]") {
+  Bench bench;
+  bench.world.gets_ready = [](const LaunchPlan& plan) { return plan.slot.slot != 1; };
+  REQUIRE(bench.apply("shop\nweb instances=3 even=80 ready=30000 delay=60000\napi listen=90"));
+  CHECK(bench.world.served.at(shop("web")) == Served{{0, StartId{2}}, {2, StartId{4}}});
+  bench.world.let_ready(StartId{3});
+  bench.settle();
+  CHECK(bench.world.served.at(shop("web")).size() == 3);
+  bench.crash("web", 2);
+  bench.settle();
+  CHECK(bench.world.served.at(shop("web")) == Served{{0, StartId{2}}, {1, StartId{3}}});
+  bench.world.served.clear();
+  bench.restart_engine();
+  CHECK(bench.world.served.at(shop("web")).size() == 2);
+  CHECK_FALSE(bench.world.served.contains(shop("api")));  // one queue for all: nobody has to choose
+}
+
+TEST_CASE("after a reboot an app whose address is taken waits and tries again, and nobody waits for it",
+          "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\napi\nweb listen=80"));
+  bench.pass(Millis{1000});
+  bench.world.reboot();
+  bench.world.taken.insert(80);
+  bench.restart_engine();
+  CHECK(bench.app("api").state == "ready");
+  CHECK(bench.app("web").state == "degraded");
+  CHECK(bench.instance("web", 0).phase == Phase::waiting);
+  CHECK(bench.instance("web", 0).reason == "cannot listen on port 80: Address already in use");
+  bench.pass(Millis{60'000});
+  const auto told = std::ranges::count(
+      bench.world.records, "cannot listen on port 80: Address already in use", &EventRecord::text);
+  CHECK(told == 1);  // not with each try
+  bench.world.taken.clear();
+  bench.pass(Millis{6000});
+  CHECK(bench.app("web").state == "ready");
+  CHECK_FALSE(bench.wake);
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("a new engine finds the sockets of those that run an older version, too", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb instances=2 listen=80 delay=0 max=100"));
+  bench.world.lazy = true;
+  REQUIRE(bench.apply("shop\nweb instances=2 listen=81 gen=2 delay=0 max=100"));
+  bench.pass(Millis{200});
+  bench.restart_engine();
+  CHECK(bench.app("web").listeners.size() == 2);
+  CHECK(bench.world.violations.empty());
+}
