@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keeper/log.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -11,7 +12,10 @@ namespace {
 
 void put(const char* line, int size) noexcept {
   if (size <= 0) return;
-  // A full pipe or a gone terminal loses the line: the keeper has more important duties.
+  // A full pipe or a terminal that was halted loses the line: the keeper has more important duties. Where
+  // there is room at all there is room for a line (PIPE_BUF).
+  pollfd state{STDERR_FILENO, POLLOUT, 0};
+  if (::poll(&state, 1, 0) == 0) return;
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line, static_cast<std::size_t>(size));
 }
 

@@ -214,7 +214,8 @@ void release_all(Keeper& keeper, Message message) {
     if (next == Next::record) keeper.held.release(keeper.children.blobs(), name.text, name.size);
 }
 
-// `process`: a pidfd, taken.
+// `process`: a pidfd, taken; -1: our table of descriptors is full. Whom we cannot watch is told as ended:
+// then the engine ends what is left of it, and nobody runs on without supervision.
 void adopt_one(Keeper& keeper, const Adopt& adopt, int process) {
   const Child& child = adopt.child;
   Entry* entry = nullptr;
@@ -222,13 +223,13 @@ void adopt_one(Keeper& keeper, const Adopt& adopt, int process) {
     retire(keeper, child.pid);
     entry = keeper.children.add(child.id, child.pid, child.stop);
   }
-  if (entry == nullptr) {
-    ::close(process);
-    return note_number("cannot take over process", child.pid);
-  }
+  if (entry == nullptr && process >= 0) ::close(process);
+  if (entry == nullptr || process < 0) note_number("cannot take over process", child.pid);
+  if (entry == nullptr) return;
   keeper.children.keep(*entry, adopt.cgroup, child.cgroup_size, adopt.cookie, child.cookie_size);
   entry->adopted = true;
   entry->pidfd = process;
+  if (process < 0) return adopted_ended(keeper, *entry);
   watch(keeper, process, EPOLLIN, tag_child + static_cast<std::uint64_t>(entry - keeper.children.begin()));
 }
 
@@ -238,10 +239,9 @@ void adopt_all(Keeper& keeper, Message message, Attached& attached) {
     const Next next = next_adopt(message, adopt);
     if (next == Next::end || next == Next::broken) return;
     const int process = attached.take();
-    if (process < 0) return note("cannot take over a process: its descriptor did not arrive");
     if (next == Next::record)
       adopt_one(keeper, adopt, process);
-    else
+    else if (process >= 0)
       ::close(process);
   }
 }

@@ -186,7 +186,8 @@ Result<bool> Cgroups::make(const std::string& leaf) {
 
 bool Cgroups::populated(const std::string& leaf) const {
   const auto events = open_at(base_fd_.get(), leaf + "/cgroup.events", O_RDONLY);
-  return events && says_populated(events.get());
+  if (!events) return errno != ENOENT && errno != ENODEV;  // no descriptors left say nothing about it
+  return says_populated(events.get());
 }
 
 void Cgroups::kill(const std::string& leaf) const {

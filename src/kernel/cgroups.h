@@ -54,7 +54,8 @@ class Cgroups {
   // Makes a leaf, and its app's directory when it is the first: then the result is true. Error: errno of
   // mkdir(2).
   Result<bool> make(const std::string& leaf);
-  // Whether a process is in the leaf or below. False also when the leaf is gone. Zombies do not count.
+  // Whether a process is in the leaf or below. False also when the leaf is gone, true when it cannot be told
+  // (no descriptors left). Zombies do not count.
   [[nodiscard]] bool populated(const std::string& leaf) const;
   // SIGKILL to all in the leaf and below, atomically with cgroup.kill (Linux 5.14), else by going over
   // cgroup.procs until a pass finds nothing new. Returns before they are gone.

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -260,8 +261,18 @@ void KeeperClient::send(Type type, std::uint32_t count, std::string_view records
   if (queue_.empty() && send_now(bytes, fds)) return;
   Outgoing waiting{std::move(bytes), {}};
   for (const int fd : fds) waiting.fds.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (!std::ranges::all_of(waiting.fds, [](const UniqueFd& fd) { return static_cast<bool>(fd); }))
+    return send_patiently(waiting.bytes, fds);
   queue_.push_back(std::move(waiting));
   if (watch_.armed() && queue_.size() == 1) (void)watch_.set_events(EPOLLIN | EPOLLOUT);
+}
+
+// No descriptors are left to keep theirs for later. The keeper reads as long as it lives.
+void KeeperClient::send_patiently(std::string_view bytes, std::span<const int> fds) {
+  for (send_queued(); !queue_.empty() || !send_now(bytes, fds); send_queued()) {
+    pollfd state{socket_.get(), POLLOUT, 0};
+    ::poll(&state, 1, -1);
+  }
 }
 
 void KeeperClient::send_queued() {

@@ -71,6 +71,7 @@ class KeeperClient {
   Received receive(Incoming& out);
   Result<Incoming> await(keeper::Type type, TimePoint deadline);
   Result<Listing> list();
+  void send_patiently(std::string_view bytes, std::span<const int> fds);
   bool send_now(std::string_view bytes, std::span<const int> fds);
   Result<> watch_process();
   void on_ready(std::uint32_t revents);

@@ -50,33 +50,36 @@ std::optional<std::vector<Process>> LinuxProcesses::State::relatives(bool everyw
 }
 
 void LinuxProcesses::State::look_for_strays() {
-  std::map<StartId, std::int64_t> wanted;
+  std::map<StartId, const Child*> wanted;
   // Orphans of the keeper's own children come to the keeper; those of adopted ones went elsewhere.
   bool everywhere = (missing & keeper::missing_subreaper) != 0;
   for (const auto id : std::exchange(leaving, {})) {
     const Child* const child = find(id);
     if (child == nullptr) continue;
-    wanted.emplace(id, child->known.pid);
+    wanted.emplace(id, child);
     everywhere = everywhere || child->adopted;
   }
   if (wanted.empty()) return;
   const auto processes = relatives(everywhere);
-  const StraySearch search{.mark = mark,
-                           .is_wanted = [&](StartId id) { return wanted.contains(id); },
-                           .leads = [&](std::int64_t session) -> std::optional<StartId> {
-                             const auto led = std::ranges::find(wanted, session,
-                                                                [](const auto& one) { return one.second; });
-                             if (led == wanted.end()) return std::nullopt;
-                             // While one of its session lives, the pid of its dead leader is nobody else's.
-                             const auto leader = read_stat(session);
-                             if (leader && leader->state != 'Z') return std::nullopt;
-                             return led->first;
-                           },
-                           .environment = environment_of};
+  const auto leads = [&](std::int64_t session) -> std::optional<StartId> {
+    const auto led =
+        std::ranges::find(wanted, session, [](const auto& one) { return one.second->known.pid; });
+    if (led == wanted.end()) return std::nullopt;
+    // While one of its session lives, the pid of its dead leader is nobody else's.
+    const auto leader = read_stat(session);
+    if (leader && leader->state != 'Z' && leader->start_ticks != led->second->start_ticks)
+      return std::nullopt;
+    return led->first;
+  };
   std::map<StartId, std::vector<Stray>> found;
   if (processes)
-    for (const auto& stray : find_strays(*processes, search)) found[stray.id].push_back(stray);
-  for (const auto& [id, pid] : wanted) {
+    for (const auto& stray :
+         find_strays(*processes, {.mark = mark,
+                                 .is_wanted = [&](StartId id) { return wanted.contains(id); },
+                                 .leads = leads,
+                                 .environment = environment_of}))
+      found[stray.id].push_back(stray);
+  for (const auto& [id, child] : wanted) {
     if (!processes)
       look_later(id);
     else if (!attend_to(*find(id), found[id]))

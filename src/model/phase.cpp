@@ -55,6 +55,11 @@ std::string reason(const StartFailure& failure) {
   if (failure.err == ENOENT && (failure.stage == group || failure.stage == groups)) return "no such group";
   if (failure.err == ENODATA && failure.stage == user)
     return "no user has this number, so a group must be given";
+  if (failure.stage == keeper && failure.err == ENOSPC) return "it has as many processes as it can know";
+  if (failure.stage == keeper && failure.err == ESHUTDOWN) return "it is stopping everything";
+  if (failure.stage == keeper && failure.err == ENOTCONN) return "there is none at the moment";
+  if (failure.stage == keeper && failure.err == ECONNRESET) return "it died meanwhile";
+  if (failure.stage == keeper && failure.err == E2BIG) return "arguments and environment are too long";
   if (failure.err == ELOOP && failure.stage == log) return "a symbolic link of somebody else is in the way";
   if (failure.err == EMLINK && failure.stage == log)
     return "the file has a second name, and others can write to its directory";

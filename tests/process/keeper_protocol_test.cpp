@@ -156,6 +156,20 @@ TEST_CASE("nothing that is sent to it ends the keeper", "[keeper]") {
   CHECK(talker.exit_of(plan.id).number == 0);
 }
 
+TEST_CASE("a keeper whose standard error nobody reads goes on", "[keeper]") {
+  TempDir home;
+  REQUIRE(::mkfifo((home / "errors").c_str(), 0600) == 0);
+  const UniqueFd reader{::open((home / "errors").c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC)};
+  Talker talker{start_keeper({"/bin/sh", "-c", "exec " SVD_KEEPER " --adopt 2>" + (home / "errors")})};
+  for (int i = 0; i < 5'000; ++i) {  // each is noted, and together they are more than a pipe holds
+    talker.client.send(keeper::Type::hello, 0, {});
+    sd_event_run(talker.loop.get(), 0);
+  }
+  const auto plan = talker.plan({"/bin/true"});
+  CHECK(talker.spawn(plan).what == keeper::What::spawned);
+  CHECK(talker.exit_of(plan.id).number == 0);
+}
+
 TEST_CASE("a start that makes no sense is refused, and the others of its message are not", "[keeper]") {
   Talker talker{start_keeper()};
   auto bad = launch_record(talker.plan({"/bin/true"}), {});

@@ -101,7 +101,11 @@ class FixedStdio : public StdioSource {
 // Where instances of one test live; their cgroup base is named after `home`.
 class Lab {
  public:
-  explicit Lab(bool use_cgroups = true) : use_cgroups_{use_cgroups} { connect(start_keeper()); }
+  // `next_keeper`: the program to start when the keeper dies.
+  explicit Lab(bool use_cgroups = true, std::string next_keeper = SVD_KEEPER)
+      : use_cgroups_{use_cgroups}, next_keeper_{std::move(next_keeper)} {
+    connect(start_keeper());
+  }
   Lab(const Lab&) = delete;
   Lab& operator=(const Lab&) = delete;
   ~Lab() { end(); }
@@ -114,7 +118,7 @@ class Lab {
                                  .state_directory = home.path(),
                                  .runtime_directory = home / "run",
                                  .use_cgroups = use_cgroups_,
-                                 .keeper_program = SVD_KEEPER,
+                                 .keeper_program = next_keeper_,
                                  .arguments = {}},
                                 {.stdio = stdio, .listeners = listeners, .channels = channels},
                                 {.event = [this](const Event& event) { events.push_back(event); },
@@ -239,6 +243,7 @@ class Lab {
 
  private:
   bool use_cgroups_;
+  std::string next_keeper_;
 };
 
 }  // namespace svd::test

@@ -108,6 +108,8 @@ TEST_CASE("a start that failed is told in words that fit the step", "[model]") {
       {groups, ENOENT, "setting supplementary groups 'it': no such group"},
       {user, ENODATA, "setting the user 'it': no user has this number, so a group must be given"},
       {user, EMFILE, "setting the user 'it': Too many open files"},
+      {keeper, ENOSPC, "handing it to the keeper 'it': it has as many processes as it can know"},
+      {keeper, ECONNRESET, "handing it to the keeper 'it': it died meanwhile"},
       {identity, EPERM, "changing to the user 'it': Operation not permitted"},
       {log, ENOENT, "opening the log 'it': No such file or directory"},
       {log, ELOOP, "opening the log 'it': a symbolic link of somebody else is in the way"},
