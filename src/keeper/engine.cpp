@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::int64_t first_pause = 20, longest_pause = 5'000;  // milliseconds
 constexpr std::int64_t longest_pause_after_service =
-    100;                                    // it works, only not for long: clients should not wait
+    50;                                     // it works, only not for long: clients should not wait
 constexpr std::int64_t settled = 1'000;     // an engine that served for this long starts a new series
 constexpr std::int64_t patience = 10'000;   // for an engine that quits, to write its state
 constexpr std::uint32_t give_up_after = 5;  // starts in vain while somebody waits on --ready-fd

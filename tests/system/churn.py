@@ -33,14 +33,13 @@ def churn_for(herd, seconds):
         time.sleep(PACE * random.uniform(.5, 1.5))  # pace: the churn is the load
 
 
-def engine_killed_under_churn():
-    """100 instances, one dies every 100 ms, the engine is killed 50 times: exactly the dead are restarted, once each"""
-    with Daemon() as svd:
+def engine_killed(kills, **environment):
+    with Daemon(**environment) as svd:
         reports = svd.reports()
         svd.apply(ecosystem(reports, COUNT))
         herd, answers = Herd(reports, COUNT), []
         keeper = svd.daemon()["pid"]
-        for _ in range(ENGINE_KILLS):
+        for _ in range(kills):
             churn_for(herd, random.uniform(0, 3 * PACE))
             engine = svd.daemon()["engine_pid"]
             if random.random() < .3:
@@ -53,15 +52,25 @@ def engine_killed_under_churn():
         herd.settle()
         herd.verify(svd)
         equal(svd.daemon()["pid"], keeper, "the keeper's pid")
-        equal(svd.daemon()["engine_starts"], ENGINE_KILLS + 1, "engine starts")
+        equal(svd.daemon()["engine_starts"], kills + 1, "engine starts")
         equal(reports.pending(), [], "starts beyond those")
-        say(f"{sum(herd.kills.values())} deaths, {ENGINE_KILLS} of the engine")
+        say(f"{sum(herd.kills.values())} deaths, {kills} of the engine")
         spread("svctl works again after the engine's death", answers)
 
 
-def keeper_killed():
+def engine_killed_under_churn():
+    """100 instances, one dies every 100 ms, the engine is killed 50 times: exactly the dead are restarted, once each"""
+    engine_killed(ENGINE_KILLS)
+
+
+def engine_killed_without_cgroups():
+    """the same without cgroups, the engine killed 20 times"""
+    engine_killed(20, SVD_CGROUPS="off")
+
+
+def keeper_killed(**environment):
     """the keeper killed 10 times: no instance is restarted, none is left unsupervised"""
-    with Daemon() as svd:
+    with Daemon(**environment) as svd:
         reports = svd.reports()
         svd.apply(ecosystem(reports, COUNT))
         herd, answers = Herd(reports, COUNT), []
@@ -80,6 +89,11 @@ def keeper_killed():
         everyone = list(herd.pids.values())
         svd.stop()
         wait_gone(everyone, what="instances after svctl daemon stop")
+
+
+def keeper_killed_without_cgroups():
+    """the keeper killed 10 times, without cgroups"""
+    keeper_killed(SVD_CGROUPS="off")
 
 
 def both_killed():
@@ -140,5 +154,5 @@ def both_killed_while_starting_without_cgroups():
     killed_while_starting(Daemon.kill_both, SVD_CGROUPS="off")
 
 
-run(engine_killed_under_churn, keeper_killed, both_killed, keeper_killed_while_starting, both_killed_while_starting,
-    keeper_killed_while_starting_without_cgroups, both_killed_while_starting_without_cgroups)
+run(engine_killed_under_churn, engine_killed_without_cgroups, keeper_killed, keeper_killed_without_cgroups, both_killed,
+    keeper_killed_while_starting, both_killed_while_starting, keeper_killed_while_starting_without_cgroups, both_killed_while_starting_without_cgroups)
