@@ -24,6 +24,7 @@ constexpr Millis trim_delay{1000};  // after a change: memory that it took is gi
 constexpr Millis longest_save_delay{150};  // the engine gathers its saves for 100 ms
 
 constexpr const char* lock_name = "lock";
+constexpr const char* state_lock_name = "state-lock";
 constexpr const char* bus_name = "bus";
 
 bool is_same_file(int a, int b) {
@@ -44,7 +45,7 @@ Daemon::Daemon(DaemonSettings settings) : settings_{std::move(settings)} {}
 Daemon::~Daemon() = default;
 
 int Daemon::run() {
-  const auto steps = {&Daemon::open_log,     &Daemon::take_place,   &Daemon::connect,
+  const auto steps = {&Daemon::open_log,     &Daemon::take_place,   &Daemon::take_state, &Daemon::connect,
                       &Daemon::confirm_lock, &Daemon::start_engine, &Daemon::serve};
   for (const auto step : steps)
     if (const auto done = (this->*step)(); !done) return give_up(done.error());
@@ -81,6 +82,21 @@ Result<> Daemon::take_place() {
   if (owner_.keeper_pid == ::getppid() || has_served_before(settings_.keeper_socket)) return {};
   return fail(std::errc::device_or_resource_busy,
               "already running (pid " + std::to_string(owner_.keeper_pid) + ")");
+}
+
+// Two daemons of one state would both run what it says, and each would take the other's instances for its
+// own.
+Result<> Daemon::take_state() {
+  if (!lock_is_ours_) return {};
+  auto attempt = try_state_lock(settings_.directories);
+  if (attempt.taken)
+    return fail(std::errc::device_or_resource_busy,
+                "already running (pid " + std::to_string(attempt.owner.keeper_pid) +
+                    "), with the same state directory " + settings_.directories.state +
+                    " and another runtime directory than " + settings_.directories.runtime);
+  state_lock_ = std::move(attempt.fd);
+  if (state_lock_) complain(write_lock_owner(state_lock_.get(), owner_));
+  return {};
 }
 
 Result<> Daemon::connect() {
@@ -125,6 +141,8 @@ ProcessesHandlers Daemon::handlers() {
                 log_.write(Severity::warning, "the keeper had died, another one has taken its place");
                 owner_.keeper_pid = processes_->keeper_pid();
                 complain(write_lock_owner(lock_.get(), owner_));
+                if (const auto held = processes_->held(state_lock_name))
+                  complain(write_lock_owner(held->get(), owner_));
               }};
 }
 
@@ -138,6 +156,7 @@ Result<> Daemon::confirm_lock() {
     lock_ = std::move(*held);
   } else {
     SVD_CHECK(processes_->hold(lock_name, lock_.get()));
+    if (state_lock_) SVD_CHECK(processes_->hold(state_lock_name, state_lock_.get()));
   }
   owner_.keeper_pid = processes_->keeper_pid();
   ++owner_.engines;

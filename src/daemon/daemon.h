@@ -58,6 +58,7 @@ class Daemon final : public bus::Host {
  private:
   Result<> open_log();
   Result<> take_place();
+  Result<> take_state();
   Result<> connect();
   Result<> confirm_lock();
   Result<> start_engine();
@@ -76,6 +77,7 @@ class Daemon final : public bus::Host {
   Log log_;
   std::optional<Loop> loop_;
   UniqueFd lock_;
+  UniqueFd state_lock_;  // of the state directory; the keeper holds it on
   LockOwner owner_;
   bool lock_is_ours_ = false;  // taken by this engine, not by one before it
   UniqueFd listening_;

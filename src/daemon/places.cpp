@@ -77,8 +77,9 @@ Result<> make_runtime_directory(const Directories& directories, std::uint32_t ui
   return check_directory(directories.runtime, uid);
 }
 
-Result<LockAttempt> try_lock(const Directories& directories) {
-  const auto path = directories.runtime + "/lock";
+namespace {
+
+Result<LockAttempt> try_lock_file(const std::string& path) {
   LockAttempt attempt;
   attempt.fd = UniqueFd{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
   if (!attempt.fd) return fail_errno(errno, "cannot open the lock file '" + path + "'");
@@ -87,6 +88,18 @@ Result<LockAttempt> try_lock(const Directories& directories) {
   attempt.taken = true;
   attempt.owner = read_lock_owner(attempt.fd.get());
   return attempt;
+}
+
+}  // namespace
+
+Result<LockAttempt> try_lock(const Directories& directories) {
+  return try_lock_file(directories.runtime + "/lock");
+}
+
+LockAttempt try_state_lock(const Directories& directories) {
+  if (!make_directories(directories.state, 0700)) return {};
+  auto attempt = try_lock_file(directories.state + "/lock");
+  return attempt ? std::move(*attempt) : LockAttempt{};
 }
 
 Result<> write_lock_owner(int lock, const LockOwner& owner) {

@@ -34,6 +34,10 @@ struct LockAttempt {
   LockOwner owner;
 };
 [[nodiscard]] Result<LockAttempt> try_lock(const Directories& directories);
+// The same for the state directory: daemons with runtime directories of their own (one of them was removed
+// when its user logged out, say) may share it. taken: by one of those. No error and no descriptor: there can
+// be no lock here, on a read-only file system or one without locks.
+[[nodiscard]] LockAttempt try_state_lock(const Directories& directories);
 // Writes `owner` into the lock file. Only for who holds the lock.
 Result<> write_lock_owner(int lock, const LockOwner& owner);
 [[nodiscard]] LockOwner read_lock_owner(int lock);

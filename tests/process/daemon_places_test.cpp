@@ -83,6 +83,21 @@ TEST_CASE_METHOD(Home, "who holds the lock is told to the next one", "[daemon]")
   CHECK_FALSE(try_lock(directories)->taken);
 }
 
+TEST_CASE_METHOD(Home, "a state directory has one daemon, whatever its runtime directory", "[daemon]") {
+  auto other = directories;
+  other.runtime += "-other";
+  const auto first = try_state_lock(directories);
+  REQUIRE(first.fd);
+  CHECK_FALSE(first.taken);
+  REQUIRE(write_lock_owner(first.fd.get(), {4711, {7}, 1}));
+  const auto second = try_state_lock(other);
+  CHECK(second.taken);
+  CHECK(second.owner.keeper_pid == 4711);
+  // Where there can be no lock there is none, and nothing is wrong.
+  other.state = "/proc/nowhere";
+  CHECK_FALSE(try_state_lock(other).taken);
+}
+
 TEST_CASE_METHOD(Home, "the socket takes the place of a stale one, and is nobody else's", "[daemon]") {
   REQUIRE(make_runtime_directory(directories, ::geteuid()));
   auto stale = listen_on_bus(directories, std::nullopt);

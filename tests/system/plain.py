@@ -120,5 +120,32 @@ def strays_of_a_daemon_that_was_killed():
         wait_gone(everyone, what="the second life after svctl daemon stop")
 
 
+def one_daemon_for_a_state():
+    """two daemons of one state directory would run everything twice: the second one is refused, and harms nobody"""
+    with Daemon() as svd:
+        text = f"version: 1\napps:\n  web: {{ exec: [{APP}, wait], instances: 3, logs: {{ to: none }} }}\n"
+        svd.apply(text)
+        pids = set(svd.pids().values())
+        keeper = svd.daemon()["pid"]
+        other = svd.directory / "other"
+        other.mkdir()
+        (other / "state").symlink_to(svd.home / "state")  # as when the runtime directory was removed, and made anew
+        first, svd.environment["SVD_HOME"] = svd.environment["SVD_HOME"], str(other)
+        refused = svd.apply(text, ok=False)
+        check(refused.returncode != 0 and f"already running (pid {keeper})" in refused.stderr, f"refused: {refused.stderr}")
+        svd.environment["SVD_HOME"] = first
+        engine = svd.daemon()["engine_pid"]
+        os.kill(engine, signal.SIGKILL)  # the lock outlives an engine
+        wait_gone([engine], what="the engine")
+        svd.environment["SVD_HOME"] = str(other)
+        check("already running" in svd.apply(text, ok=False).stderr, "refused again")
+        equal([pid for pid in pids if not alive(pid)], [], "instances that the attempts ended")
+        svd.environment["SVD_HOME"] = first
+        svd.stop()
+        svd.environment["SVD_HOME"] = str(other)
+        svd.apply(text)
+        svd.wait_ready("default:web", 3)
+
+
 run(it_is_said, both_killed_at_rest, both_killed_with_titles, strays_go_with_their_instance,
-    strays_of_a_daemon_that_was_killed)
+    strays_of_a_daemon_that_was_killed, one_daemon_for_a_state)
