@@ -20,6 +20,18 @@ bool has_same_sockets(const AppSpec& a, const AppSpec& b) {
   return std::ranges::equal(a.listen, b.listen, is_same_socket);
 }
 
+bool is_same_address(const Listener& a, const Listener& b) {
+  return a.name == b.name && a.kind == b.kind && a.address == b.address && a.port == b.port &&
+         a.v6only == b.v6only;
+}
+
+// An address that both versions have is bound on the newer one's terms.
+void drop_addresses_of(const AppSpec& newer, AppSpec& older) {
+  std::erase_if(older.listen, [&](const Listener& mine) {
+    return std::ranges::any_of(newer.listen, [&](const Listener& its) { return is_same_address(mine, its); });
+  });
+}
+
 }  // namespace
 
 std::uint32_t App::width() const {
@@ -87,9 +99,11 @@ void Engine::State::rebind(App& app) {
         std::ranges::find(versions, slot->occupant.version.get()) == versions.end())
       versions.push_back(slot->occupant.version.get());
   for (const auto* version : versions) {
-    if (version->spec.listen.empty()) continue;
-    app.picks = app.picks || picks(version->spec);
-    const auto bound = ports.listeners.bind(version->spec, app.id, app.width());
+    AppSpec spec = version->spec;
+    app.picks = app.picks || picks(spec);
+    if (version != app.version.get()) drop_addresses_of(app.version->spec, spec);
+    if (spec.listen.empty()) continue;
+    const auto bound = ports.listeners.bind(spec, app.id, app.width());
     if (!bound && version == app.version.get() && !app.leaving) await_sockets(app, bound.error().text);
   }
   app.releasing = true;
