@@ -220,8 +220,6 @@ std::vector<std::string> Engine::restore(Restored from, Now now) {
   return state_->restore(std::move(from));
 }
 
-Result<Begun> Engine::reload(const Names& names, const Actor& who) { return restart(names, who); }
-
 Result<Begun> Engine::pause(const std::string&, const Actor&) {
   return fail(std::errc::invalid_argument, "cannot pause: no update is running");
 }

@@ -133,15 +133,18 @@ Result<Begun> Engine::stop(const Names& names, const Actor& who) {
   return Begun{change.view.id, 0};
 }
 
-Result<Begun> Engine::restart(const Names& names, const Actor& who) {
-  auto& s = *state_;
-  if (s.shutting) return stopping("restart");
+namespace {
+
+// A restart stops first, one instance after the other; a reload replaces them as a new generation would be.
+Result<Begun> renew(Engine::State& s, const Names& names, const Actor& who, Renewal how) {
+  const bool reload = how == Renewal::reload;
+  if (s.shutting) return stopping(reload ? "reload" : "restart");
   SVD_TRY(const auto chosen, select(s.apps, names, Use::change));
   const auto tasks = tasks_for(
       chosen, [](const Slot&) { return true; }, [](const App& app) { return !app.wanted; });
   if (tasks.empty()) return Begun{};
   const auto* by = s.intern(who.name);
-  auto& change = s.begin_change("restart", target_of(tasks), who);
+  auto& change = s.begin_change(reload ? "reload" : "restart", target_of(tasks), who);
   for (const auto& task : tasks) {
     auto& app = *task.app;
     s.begin_part(change, app);
@@ -150,13 +153,13 @@ Result<Begun> Engine::restart(const Names& names, const Actor& who) {
         step_of(task, Action::replace, plan::replace_summary(count), "asked for by " + who.name));
     for (auto* slot : task.slots) {
       if (is_up(*slot) && slot->wanted) {
-        slot->renewal = Renewal::restart;
+        slot->renewal = how;
         slot->occupant->by = by;
         s.withdraw(*slot);
         slot->part = plan::Part::none;
         s.track(*slot);
       } else {
-        s.resume(*slot, Cause::restarted, by);
+        s.resume(*slot, reload ? Cause::reloaded : Cause::restarted, by);
       }
     }
     app.wanted = true;
@@ -168,6 +171,16 @@ Result<Begun> Engine::restart(const Names& names, const Actor& who) {
   }
   s.unsaved(true);
   return Begun{change.view.id, 0};
+}
+
+}  // namespace
+
+Result<Begun> Engine::restart(const Names& names, const Actor& who) {
+  return renew(*state_, names, who, Renewal::restart);
+}
+
+Result<Begun> Engine::reload(const Names& names, const Actor& who) {
+  return renew(*state_, names, who, Renewal::reload);
 }
 
 Result<Begun> Engine::remove(const Names& names, const Actor& who) {

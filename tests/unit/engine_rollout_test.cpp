@@ -194,3 +194,18 @@ TEST_CASE("a newer apply takes the place of an update; its replacements go, thos
   CHECK(all(bench).size() == 3);
   CHECK(bench.world.violations.empty());
 }
+
+TEST_CASE("a reload replaces what is of the present generation by the same rules", "[engine][rollout]") {
+  Bench bench;
+  serve(bench);
+  const auto before = pids(bench, 3);
+  const auto begun = bench.engine->reload({"web"}, bench.root);
+  bench.settle();
+  CHECK(pids(bench, 3) == before);
+  CHECK(all(bench).size() == 4);
+  bench.pass(Millis{10'000});
+  CHECK(bench.change(*begun).state == "succeeded");
+  CHECK(bench.change(*begun).kind == "reload");
+  for (std::uint32_t i = 0; i < 3; ++i) CHECK(bench.instance("web", i).pid != before[i]);
+  CHECK(bench.world.violations.empty());
+}
