@@ -169,6 +169,8 @@ Result<> Daemon::start_engine() {
   SVD_CHECK(trim_.arm(*loop_, Priority::client, [] { ::malloc_trim(0); }));
   bus_ = std::make_unique<bus::BusServer>(*loop_, *this, bus::AccessRules{.own_uid = ::geteuid()});
   events_ = std::make_unique<EventLog>(*bus_, log_, [this] { settle(); });
+  const auto children = processes_->children();
+  listeners_.take_over(*processes_, children.empty() ? StartId{} : children.back().id);
   engine_ = std::make_unique<Engine>(Ports{.processes = *processes_,
                                            .listeners = listeners_,
                                            .channels = channels_,
@@ -286,6 +288,7 @@ bus::DaemonInfo Daemon::info() const {
                        .state_directory = settings_.directories.state,
                        .log_directory = settings_.directories.log};
   if (auto lacking = bus_->bus_problem(); !lacking.empty()) info.degraded.push_back(std::move(lacking));
+  for (const auto& lacking : listeners_.degraded()) info.degraded.push_back(lacking);
   for (auto& lacking : logs_->degraded()) info.degraded.push_back(std::move(lacking));
   if (auto lacking = store_->degraded()) info.degraded.push_back(std::move(*lacking));
   return info;

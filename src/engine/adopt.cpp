@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Taking over the processes of one slot from the keeper's table.
 //
-// Starts of one slot have ascending numbers, and a successor is started only when nothing of the former is
-// left. So of the children of a slot only the last can have remains; an earlier one that is still kept is
-// there because its exit was not on record: it is counted now, once. `handled` of the slot says up to which
-// start that was done before the last save.
+// Starts of one occupant have ascending numbers, and a successor is started only when nothing of the former
+// is left. So of the children of an occupant only the last can have remains; an earlier one that is still
+// kept is there because its exit was not on record: it is counted now, once. `handled` says up to which start
+// that was done before the last save, `last` of the slot which starts were known then.
+#include <algorithm>
+
 #include "engine/state.h"
 
 namespace svd {
@@ -12,64 +14,113 @@ namespace {
 
 std::uint64_t number(StartId id) { return static_cast<std::uint64_t>(id); }
 
-// A start that the saved state does not know had to be decided in the meantime: as a restart, when the slot
-// was in back-off.
-void catch_up(Slot& slot, const KnownChild& child) {
-  auto& occupant = slot.occupant;
-  if (number(child.id) <= number(occupant.start)) return;
-  if (slot.phase() == Phase::backoff) ++slot.restarts;
-  occupant.start = child.id;
-  occupant.revision = child.revision;
-  occupant.started = child.started;
-  slot.since = child.started;
-  occupant.life.state = lifecycle::Starting{child.id};
+// A start that the saved state does not know had to be decided in the meantime: as a restart, when the
+// occupant was in back-off.
+void catch_up(Occupant& one, const KnownChild& child) {
+  if (number(child.id) <= number(one.start)) return;
+  if (one.phase() == Phase::backoff) ++one.slot->restarts;
+  one.start = child.id;
+  one.revision = child.revision;
+  one.started = child.started;
+  one.since = child.started;
+  one.life.state = lifecycle::Starting{child.id};
 }
+
+// Which child is whose.
+class Assignment {
+ public:
+  Assignment(Engine::State& state, Slot& slot, std::vector<std::string>& problems)
+      : state_{state}, slot_{slot}, problems_{problems} {
+    slot.each_occupant([&](Occupant& one) { known_[number(one.start)] = &one; });
+  }
+
+  Adopted take(const std::vector<KnownChild>& children) && {
+    for (const auto& child : children) place(child);
+    return std::move(out_);
+  }
+
+ private:
+  void place(const KnownChild& child) {
+    if (const auto known = known_.find(number(child.id)); known != known_.end())
+      out_[known->second].push_back(child);
+    else if (number(child.id) <= number(slot_.last))
+      let_go(child);  // an occupant that is no more, whose exit is on record
+    else
+      take_in(child);
+  }
+
+  // A start after the last save: the main one's next, or a replacement beside it.
+  void take_in(const KnownChild& child) {
+    auto& main = *slot_.occupant;
+    auto& its = out_[&main];
+    if (its.empty() || its.back().exited) {
+      const bool first_of_rollout = main.version && main.version->spec.generation != child.generation;
+      if (first_of_rollout) slot_.part = plan::Part::replaced;
+      its.push_back(child);
+    } else if (is_stale(slot_)) {
+      if (slot_.replacement) state_.withdraw(slot_);
+      state_.add_replacement(slot_);
+      out_[slot_.replacement.get()].push_back(child);
+    } else {
+      problems_.push_back(SlotId{slot_.app->id, slot_.index}.str() + " runs twice: start " +
+                          std::to_string(number(its.back().id)) + " is killed, start " +
+                          std::to_string(number(child.id)) + " is kept");
+      let_go(its.back());
+      its.back() = child;
+    }
+  }
+
+  void let_go(const KnownChild& child) {
+    state_.strays.insert(number(child.id));
+    state_.outbox.emplace_back(lifecycle::Kill{child.id});
+  }
+
+  Engine::State& state_;
+  Slot& slot_;
+  std::vector<std::string>& problems_;
+  std::map<std::uint64_t, Occupant*> known_;
+  Adopted out_;
+};
 
 }  // namespace
 
-void Engine::State::take_over(Slot& slot, const std::vector<KnownChild>& children,
+Adopted Engine::State::assign(Slot& slot, const std::vector<KnownChild>& children,
                               std::vector<std::string>& problems) {
-  auto& occupant = slot.occupant;
-  auto& state = occupant.life.state;
-  const auto age = [&](WallTime since) {
-    return std::chrono::microseconds{std::max<std::int64_t>(0, now.wall.micros - since.micros)};
+  auto out = Assignment{*this, slot, problems}.take(children);
+  std::erase_if(out, [](const auto& entry) { return entry.second.empty(); });
+  return out;
+}
+
+void Engine::State::adopt(Occupant& one, const std::vector<KnownChild>& children) {
+  auto& state = one.life.state;
+  const auto ago = [&](WallTime since) {
+    return now.mono - std::chrono::microseconds{std::max<std::int64_t>(0, now.wall.micros - since.micros)};
   };
   for (const auto& child : children) {
     const bool last = child.id == children.back().id;
-    const bool counted = number(child.id) <= number(slot.handled);
-    if (!child.exited && !last) {
-      problems.push_back(SlotId{slot.app->id, slot.index}.str() + " runs twice: start " +
-                         std::to_string(number(child.id)) + " is killed, start " +
-                         std::to_string(number(children.back().id)) + " is kept");
-      strays.insert(number(child.id));
-      outbox.emplace_back(lifecycle::Kill{child.id});
-      continue;
-    }
-    if (!counted) catch_up(slot, child);
+    const bool counted = number(child.id) <= number(one.handled);
+    const bool ending = counted && one.phase() == Phase::stopping && one.start == child.id;
+    if (!counted) catch_up(one, child);
     if (!child.exited) {
-      starts.emplace(number(child.id), &slot);
-      keep(slot, child);
+      starts.emplace(number(child.id), &one);
+      keep(one, child);
       continue;
     }
     if (!counted) {
-      starts.emplace(number(child.id), &slot);
-      if (slot.phase() == Phase::starting)
-        state = lifecycle::Ready{child.id, 0, now.mono - age(child.started)};
+      starts.emplace(number(child.id), &one);
+      if (one.phase() == Phase::starting) state = lifecycle::Ready{child.id, 0, ago(child.started)};
       if (auto* stopping = std::get_if<lifecycle::Stopping>(&state))
         stopping->step = lifecycle::Stopping::Step::asked;
       dispatch(Exited{child.id, child.status});
-    } else if (last && slot.phase() == Phase::stopping && occupant.start == child.id) {
-      starts.emplace(number(child.id), &slot);
-      outbox.emplace_back(
-          lifecycle::Kill{child.id});  // whether that was done before is not known; it can be done twice
+    } else if (ending) {
+      starts.emplace(number(child.id), &one);  // its end was saved; that nothing is left of it was not
+      outbox.emplace_back(lifecycle::Kill{child.id});  // it can be done twice
     } else if (last) {
       strays.insert(number(child.id));  // it was Gone before, and only its exit is still kept
       outbox.emplace_back(lifecycle::Kill{child.id});
     }
     if (last) continue;
-    if (counted && slot.phase() == Phase::stopping && occupant.start == child.id)
-      starts.emplace(number(child.id), &slot);  // its end was saved; that nothing is left of it was not
-    if (starts.contains(number(child.id))) {    // a successor was started: nothing is left of this one
+    if (starts.contains(number(child.id))) {  // a successor was started: nothing is left of this one
       std::erase(outbox, lifecycle::Command{lifecycle::Kill{child.id}});
       dispatch(Gone{child.id});
     } else {
@@ -80,47 +131,47 @@ void Engine::State::take_over(Slot& slot, const std::vector<KnownChild>& childre
 
 // It runs, and goes on. One that has yet to become ready keeps its deadline, but has a moment at least: what
 // it said in the meantime is still to be heard.
-void Engine::State::keep(Slot& slot, const KnownChild& child) {
+void Engine::State::keep(Occupant& one, const KnownChild& child) {
   constexpr Millis moment{5000};
-  auto& occupant = slot.occupant;
-  const auto& version = occupant.version ? occupant.version : slot.app->version;
-  const auto gate = lifecycle::rules_of(version->spec).ready;
+  const auto gate = lifecycle::rules_of(spec_of(one)).ready;
   const auto ago = [&](WallTime since) {
     return now.mono - std::chrono::microseconds{std::max<std::int64_t>(0, now.wall.micros - since.micros)};
   };
-  if (slot.phase() != Phase::ready) slot.since = child.started;
-  if (slot.phase() == Phase::starting && gate) {
+  if (one.phase() != Phase::ready) one.since = child.started;
+  if (one.phase() == Phase::starting && gate) {
     const auto deadline = std::max<TimePoint>(ago(child.started) + *gate, now.mono + moment);
-    occupant.life.state = lifecycle::Starting{child.id, child.pid, deadline};
+    one.life.state = lifecycle::Starting{child.id, child.pid, deadline};
   } else {
-    occupant.life.state = lifecycle::Ready{child.id, child.pid, ago(slot.since)};
-    count_serving(slot);
+    one.life.state = lifecycle::Ready{child.id, child.pid, ago(one.since)};
+    count_serving(one);
   }
-  mark_changed(slot);
+  mark_changed(*one.slot);
 }
 
 // The saved state says that there is a process, and the keeper knows of none.
-void Engine::State::lose(Slot& slot, bool all_lost) {
-  auto& occupant = slot.occupant;
-  auto& state = occupant.life.state;
-  if (slot.phase() == Phase::stopping) {
-    starts.emplace(number(occupant.start), &slot);
-    dispatch(Gone{occupant.start});
-    std::erase(gone, occupant.start);  // the keeper has nothing to forget
-  } else if (slot.phase() == Phase::starting || all_lost) {
+void Engine::State::lose(Occupant& one, bool all_lost) {
+  auto& state = one.life.state;
+  const bool to_wait = one.phase() == Phase::starting || all_lost;
+  if (one.phase() == Phase::stopping || (to_wait && one.role != Role::main)) {
+    if (one.phase() != Phase::stopping) advance(one, lifecycle::Stop{.force = true});
+    std::erase(outbox, lifecycle::Command{lifecycle::Kill{one.start}});
+    starts.emplace(number(one.start), &one);
+    dispatch(Gone{one.start});
+    std::erase(gone, one.start);  // the keeper has nothing to forget
+  } else if (to_wait) {
     state = lifecycle::Waiting{};  // the start was not carried out; or the whole machine, and the keeper with
                                    // it, ended
-    slot.since = now.wall;
-    if (all_lost) slot.cause = Cause::returned;
+    one.since = now.wall;
+    if (all_lost) one.cause = Cause::returned;
   } else {
-    starts.emplace(number(occupant.start), &slot);
-    dispatch(Exited{occupant.start, {ExitStatus::Kind::unknown, 0, false}});
-    std::erase(outbox, lifecycle::Command{lifecycle::Kill{occupant.start}});
-    dispatch(Gone{occupant.start});
-    std::erase(gone, occupant.start);
+    starts.emplace(number(one.start), &one);
+    dispatch(Exited{one.start, {ExitStatus::Kind::unknown, 0, false}});
+    std::erase(outbox, lifecycle::Command{lifecycle::Kill{one.start}});
+    dispatch(Gone{one.start});
+    std::erase(gone, one.start);
   }
-  touch(slot);
-  mark_changed(slot);
+  touch(one);
+  mark_changed(*one.slot);
 }
 
 }  // namespace svd

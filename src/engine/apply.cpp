@@ -7,7 +7,7 @@ namespace svd {
 namespace {
 
 bool is_failing(const Slot& slot) {
-  const auto* stopping = std::get_if<lifecycle::Stopping>(&slot.occupant.life.state);
+  const auto* stopping = std::get_if<lifecycle::Stopping>(&slot.occupant->life.state);
   return slot.phase() == Phase::failed ||
          (stopping != nullptr && lifecycle::phase(stopping->next) == Phase::failed);
 }
@@ -49,7 +49,7 @@ std::vector<PlanStep> Engine::State::diff_against(const Ecosystem& want) const {
       if (!slot->wanted)
         out.stopped_slots.push_back(slot->index);
       else if (is_failing(*slot))
-        out.failed.push_back(slot_name(*slot) + " had failed: " + end_text(*slot));
+        out.failed.push_back(slot_name(*slot) + " had failed: " + end_text(*slot->occupant));
       else if (app.halted && is_stale(*slot))
         ++out.stale;
     }
@@ -133,15 +133,15 @@ void Engine::State::accept_app(App& app, VersionPtr version, bool touched, Chang
   begin_part(change, app);
   std::vector<Slot*> resting;
   for (const auto& slot : app.slots)
-    if (slot && (want(*slot) == plan::Want::rest || is_failing(*slot))) resting.push_back(slot.get());
-  app.leaving = false;
+    if (slot && (!slot->wanted || app.is_surplus(*slot) || is_failing(*slot))) resting.push_back(slot.get());
+  app.leaving = app.reverting = app.paused = false;
   app.wanted = true;
   app.scale.reset();
   set_version(app, std::move(version));
   for (auto* slot : resting)
     if (!app.is_surplus(*slot)) resume(*slot, Cause::declared, by);
   for (const auto& slot : app.slots)
-    if (slot && !app.is_surplus(*slot) && is_stale(*slot)) track(*slot);
+    if (slot && !app.is_surplus(*slot) && (is_stale(*slot) || slot->part != plan::Part::none)) track(*slot);
   fit_slots(app, app.slots.empty() ? Cause::declared : Cause::scaled, by);
 }
 

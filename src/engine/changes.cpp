@@ -8,7 +8,7 @@
 // when all its parts are settled, so that its error names every slot. A newer change of the same app takes
 // the part away: that part is superseded, and a change all of whose parts are, is too. Each pending slot
 // ends: a start is answered, a stop is forced after its timeout, and a broken rollout lets go of the slots it
-// has not reached.
+// has not reached. While an app goes back to its former version, its part goes on.
 #include <algorithm>
 
 #include "engine/state.h"
@@ -29,12 +29,14 @@ std::string error_text(const Change& change) {
   std::uint32_t kept = 0;
   const auto add = [&](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
   for (const auto& [id, part] : change.parts) {
-    kept += part.kept;
+    if (part.note.empty()) kept += part.kept;
     for (const auto& failure : part.failures)
       if (++count <= shown) add(failure.second);
   }
   if (count > shown) add("and " + std::to_string(count - shown) + " more");
   if (kept > 0) add(plan::count_instances(kept) + (kept == 1 ? " keeps" : " keep") + " the former version");
+  for (const auto& [id, part] : change.parts)
+    if (!part.note.empty()) add(change.parts.size() == 1 ? part.note : id.app.str() + ": " + part.note);
   return text;
 }
 
@@ -69,7 +71,8 @@ void Engine::State::supersede(App& app) {
     if (slot) slot->track = Track::none;
   if (part == nullptr || !part->open) return;
   part->open = false;
-  part->superseded = true;
+  part->superseded = !part->reverting;
+  if (std::exchange(part->reverting, false)) part->note = "the way back was left";
   part->pending = 0;
   mark_dirty(*part->change);
 }
@@ -88,6 +91,7 @@ void Engine::State::settle(Slot& slot, Track how) {
   if (part == nullptr || !part->open || slot.track == how || slot.track == Track::none ||
       slot.track == Track::failed)
     return;
+  if (how == Track::kept) ++part->kept;
   auto& view = part->change->view;
   if (slot.track == Track::pending) --part->pending;
   if (how == Track::done)
@@ -104,27 +108,37 @@ void Engine::State::close_if_settled(Part& part) {
   mark_dirty(*part.change);
 }
 
-// Whether a slot is where it is wanted.
+namespace {
+
+bool went_back(const Part& part) { return part.reverting || !part.note.empty(); }
+
+}  // namespace
+
+// Whether a slot is where it is wanted, and has proved itself where it has to.
 void Engine::State::evaluate(Slot& slot) {
-  if (slot.track != Track::pending) return;
+  if (slot.track != Track::pending || slot.has_others()) return;
   const auto phase = slot.phase();
-  switch (want(slot)) {
+  const auto& app = *slot.app;
+  switch (want(*slot.occupant)) {
     case plan::Want::leave:
     case plan::Want::rest:
     case plan::Want::pause:
       if (!is_live(phase)) settle(slot, Track::done);
       return;
     case plan::Want::run:
-      if (phase == Phase::failed)
-        fail_tracked(slot, "cannot keep " + slot_name(slot) + " running: " + reason(slot));
-      else if ((phase == Phase::ready || phase == Phase::completed) && (!is_stale(slot) || slot.app->halted))
-        settle(slot, Track::done);
+      if (app.halted && is_stale(slot))
+        settle(slot, Track::kept);
+      else if (phase == Phase::failed)
+        fail_tracked(slot, "cannot keep " + slot_name(slot) + " running: " + reason(*slot.occupant));
+      else if ((phase == Phase::ready || phase == Phase::completed) && !is_stale(slot) &&
+               slot.part != plan::Part::replaced)
+        settle(slot, went_back(*app.part) ? Track::kept : Track::done);
       return;
     case plan::Want::hold:
-      if (slot.app->unbound.empty())
+      if (app.unbound.empty())
         settle(slot, Track::done);
       else
-        fail_tracked(slot, "cannot start " + slot_name(slot) + ": " + slot.app->unbound);
+        fail_tracked(slot, "cannot start " + slot_name(slot) + ": " + app.unbound);
       return;
   }
 }
@@ -136,27 +150,13 @@ void Engine::State::fail_tracked(Slot& slot, const std::string& why) {
   settle(slot, Track::failed);
 }
 
-void Engine::State::abandon_stale(App& app) {
-  auto* part = app.part;
-  std::uint32_t kept = 0;
-  for (const auto& slot : app.slots) {
-    if (!slot || !is_stale(*slot)) continue;
-    ++kept;
-    if (slot->track != Track::pending || part == nullptr) continue;
-    slot->track = Track::none;
-    --part->pending;
-    ++part->kept;
-  }
-  record("instance", app.id.str(),
-         "the update stopped: " + plan::count_instances(kept) + (kept == 1 ? " keeps" : " keep") +
-             " the former version");
-  if (part != nullptr) close_if_settled(*part);
-}
-
 void Engine::State::finish_changes() {
   for (auto* change : std::exchange(dirty_changes, {})) {
     change->dirty = false;
-    const auto settled = [](const auto& entry) { return !entry.second.open || entry.second.pending == 0; };
+    const auto settled = [](const auto& entry) {
+      const auto& part = entry.second;
+      return !part.open || (part.pending == 0 && !part.reverting);
+    };
     if (change->running && std::ranges::all_of(change->parts, settled)) finish(*change);
   }
   while (finished.size() > max_finished) {
@@ -177,6 +177,8 @@ void Engine::State::finish(Change& change) {
     const auto app = apps.find(id);
     if (app == apps.end() || app->second.part != &part) continue;
     app->second.part = nullptr;
+    if (view.revision != 0 && part.failures.empty() && !app->second.halted)
+      app->second.stable = app->second.version;
     for (const auto& slot : app->second.slots)
       if (slot) slot->track = Track::none;
   }

@@ -7,17 +7,14 @@
 
 namespace svd {
 
-plan::Want Engine::State::want(const Slot& slot) const {
+plan::Want Engine::State::want(const Occupant& one) const {
+  const auto& slot = *one.slot;
   const auto& app = *slot.app;
   if (app.leaving || !slot.wanted) return plan::Want::rest;
   if (app.is_surplus(slot)) return shutting || app.instances() == 0 ? plan::Want::rest : plan::Want::leave;
-  if (shutting) return plan::Want::pause;
+  if (shutting) return one.role == Role::main ? plan::Want::pause : plan::Want::rest;
+  if (one.goes()) return plan::Want::leave;
   return app.unreadable || !app.unbound.empty() ? plan::Want::hold : plan::Want::run;
-}
-
-bool Engine::State::is_stale(const Slot& slot) {
-  const auto& have = slot.occupant.version;
-  return slot.restart || (have && have->spec.generation != slot.app->version->spec.generation);
 }
 
 Slot& Engine::State::make_slot(App& app, std::uint32_t index, Cause cause, const std::string* by) {
@@ -27,11 +24,15 @@ Slot& Engine::State::make_slot(App& app, std::uint32_t index, Cause cause, const
   place->app = &app;
   place->index = index;
   place->wanted = app.wanted;
-  place->cause = app.wanted ? cause : Cause::stopped;
-  place->by = by;
-  place->since = now.wall;
-  place->handled = StartId{next_start - 1};  // exits of a former slot of this number are not its own
-  if (!app.wanted) place->occupant.life.state = lifecycle::Stopped{};
+  place->last = StartId{next_start - 1};  // exits of a former slot of this number are not its own
+  if (app.rolling) place->part = plan::Part::replaced;  // it is to prove itself as the others
+  place->occupant = std::make_unique<Occupant>();
+  auto& occupant = *place->occupant;
+  occupant.slot = place.get();
+  occupant.cause = app.wanted ? cause : Cause::stopped;
+  occupant.by = by;
+  occupant.since = now.wall;
+  if (!app.wanted) occupant.life.state = lifecycle::Stopped{};
   ports.logs.attach({app.id, index}, app.version->spec.logs);
   touch(*place);
   mark_changed(*place);
@@ -49,8 +50,8 @@ void Engine::State::fit_slots(App& app, Cause cause, const std::string* by) {
   for (auto i = static_cast<std::uint32_t>(app.slots.size()); i > want; --i) {  // the highest slots go first
     auto* slot = app.slots[i - 1].get();
     if (slot == nullptr) continue;
-    slot->cause = cause;
-    slot->by = by;
+    slot->occupant->cause = cause;
+    slot->occupant->by = by;
     track(*slot);
     touch(*slot);
     mark_changed(*slot);
@@ -59,69 +60,53 @@ void Engine::State::fit_slots(App& app, Cause cause, const std::string* by) {
 }
 
 void Engine::State::resume(Slot& slot, Cause cause, const std::string* by) {
+  auto& occupant = *slot.occupant;
   slot.wanted = true;
-  if (slot.phase() != Phase::starting && slot.phase() != Phase::ready) {
-    slot.cause = cause;
-    slot.by = by;
+  if (!occupant.is_up() && !slot.app->halted) {  // it has nothing to go back to
+    if (!is_live(occupant.phase())) occupant.version.reset();
+    if (slot.app->rolling) slot.part = plan::Part::replaced;
+    slot.renewal = Renewal::none;
   }
-  advance(slot, lifecycle::Renew{});
+  if (!occupant.is_up()) {
+    occupant.cause = cause;
+    occupant.by = by;
+  }
+  advance(occupant, lifecycle::Renew{});
   track(slot);
   touch(slot);
   mark_changed(slot);
 }
 
-void Engine::State::replace(Slot& slot) {
-  const bool up = slot.phase() == Phase::starting || slot.phase() == Phase::ready;
-  slot.part = plan::Part::replaced;
-  slot.cause = slot.restart ? Cause::restarted : Cause::updated;
-  const bool others_serve = slot.app->serving > (slot.serves ? 1 : 0);
-  if (up)
-    advance(slot, lifecycle::Stop{.again = true, .drain = others_serve});
-  else
-    advance(slot, lifecycle::Renew{});
-}
-
-void Engine::State::roll(App& app) {
-  if (!app.rolling || app.leaving || app.unreadable || !app.unbound.empty() || shutting) return;
-  std::vector<plan::RolloutSlot> seen;
-  for (const auto& slot : app.slots)
-    if (slot && slot->wanted && !app.is_surplus(*slot))
-      seen.push_back(
-          {slot->index, slot->phase(), is_stale(*slot) && slot->part != plan::Part::replaced, slot->part});
-  const auto rollout = plan::plan_rollout(seen);
-  for (const auto index : rollout.replace) replace(*app.slots[index]);
-  if (!rollout.broken && !rollout.finished) return;
-  app.rolling = false;
-  for (const auto& slot : app.slots)
-    if (slot) slot->part = plan::Part::none;
-  if (rollout.broken) {
-    app.halted = true;
-    abandon_stale(app);
-  }
-  mark_changed(app);
-  unsaved();
-}
-
+// Its new policies apply at once to what is of its generation; a replacement that is not has lost its
+// purpose.
 void Engine::State::set_version(App& app, VersionPtr version) {
-  const auto& former = app.version->spec;
-  const bool logs = former.logs != version->spec.logs;
-  if (former.limits != version->spec.limits || former.app_limits != version->spec.app_limits)
+  const auto& was = app.version->spec;
+  const bool logs = was.logs != version->spec.logs;
+  if (was.limits != version->spec.limits || was.app_limits != version->spec.app_limits)
     limits_changed.insert(app.id);
   app.version = std::move(version);
-  release(app);
-  if (!app.unbound.empty()) admit(app);
   app.halted = false;
   app.unreadable = false;
+  app.progress = now.mono;
+  if (!app.unbound.empty()) admit(app);
+  const auto is_present = [&](const Occupant& one) {
+    return one.version && one.version->spec.generation == app.version->spec.generation;
+  };
+  if (app.stable && app.stable->spec.generation == app.version->spec.generation) app.stable = app.version;
   for (const auto& slot : app.slots) {
     if (!slot) continue;
-    auto& have = slot->occupant.version;
-    if (have && have->spec.generation == app.version->spec.generation)
-      have = app.version;  // its new policies apply at once
-    slot->part = plan::Part::none;
-    app.rolling = app.rolling || is_stale(*slot);
+    if (slot->replacement && !is_present(*slot->replacement)) withdraw(*slot);
+    slot->each_occupant([&](Occupant& one) {
+      if (is_present(one)) one.version = app.version;
+    });
+    const bool goes_on =
+        slot->part != plan::Part::broken && (slot->replacement || is_present(*slot->occupant));
+    if (!goes_on) slot->part = plan::Part::none;
+    app.rolling = app.rolling || is_stale(*slot) || slot->part == plan::Part::replaced;
     if (logs) ports.logs.attach({app.id, slot->index}, app.version->spec.logs);
     touch(*slot);
   }
+  release(app);
   touch(app);
   mark_changed(app);
   unsaved();
@@ -129,6 +114,12 @@ void Engine::State::set_version(App& app, VersionPtr version) {
 
 void Engine::State::leave(App& app, const std::string* by) {
   app.leaving = true;
+  app.paused = app.reverting = false;
+  for (const auto& slot : app.slots) {
+    if (!slot) continue;
+    slot->part = plan::Part::none;
+    slot->renewal = Renewal::none;
+  }
   if (!app.unbound.empty()) admit(app);
   app.rolling = false;
   fit_slots(app, Cause::removed, by);
@@ -138,8 +129,9 @@ void Engine::State::leave(App& app, const std::string* by) {
 
 void Engine::State::forget_slot(Slot& slot) {
   const SlotId id{slot.app->id, slot.index};
-  if (slot.armed) timers.erase({*slot.armed, &slot});
+  if (slot.occupant->armed) timers.erase({*slot.occupant->armed, slot.occupant.get()});
   settle(slot, Track::done);
+  if (slot.changed) std::erase(changed_slots, &slot);
   ports.logs.detach(id);
   ports.observer.instance_removed(id);
 }
@@ -148,7 +140,7 @@ void Engine::State::drop_rested(App& app) {
   if (!app.leaving && app.slots.size() <= app.instances()) return;
   bool dropped = false;
   for (auto& slot : app.slots) {
-    if (!slot || !app.is_surplus(*slot) || is_live(slot->phase())) continue;
+    if (!slot || !app.is_surplus(*slot) || is_live(slot->phase()) || slot->has_others()) continue;
     forget_slot(*slot);
     slot.reset();
     dropped = true;
@@ -163,6 +155,8 @@ void Engine::State::drop_rested(App& app) {
   const auto id = app.id;
   record("instance", id.str(), "removed");
   ports.listeners.retain(id, {}, true);
+  unbound.erase(&app);
+  arm(app, {});
   apps.erase(id);  // `app` is gone
   ports.observer.app_removed(id);
   unsaved();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Construction, and what happens to a slot when the kernel tells something.
+// Construction, and what happens to an instance when the kernel tells something.
 #include "engine/engine.h"
 
 #include "engine/select.h"
@@ -17,111 +17,141 @@ double Engine::State::draw() {
   return static_cast<double>(z >> 11U) * 0x1.0p-53;
 }
 
-void Engine::State::advance(Slot& slot, const lifecycle::Event& event) {
-  auto& life = slot.occupant.life;
-  const auto& spec = (slot.occupant.version ? slot.occupant.version : slot.app->version)->spec;
-  const auto before = life.state;
-  auto made = lifecycle::step(std::move(life), event, lifecycle::rules_of(spec), now.mono, draw());
-  life = std::move(made.instance);
-  if (made.command) outbox.push_back(*made.command);
-  if (life.state == before) return;
-  const auto from = lifecycle::phase(before), to = slot.phase();
-  count_serving(slot);
-  if (from != to) {
-    slot.since = now.wall;
-    const auto why =
-        to == Phase::ready ? "pid " + std::to_string(lifecycle::pid_of(life.state)) : reason(slot);
-    record("instance", SlotId{slot.app->id, slot.index}.str(),
-           std::string{to_text(from)} + " → " + std::string{to_text(to)} + (why.empty() ? "" : ": " + why));
+namespace {
+
+std::string_view role_prefix(Role role) {
+  switch (role) {
+    case Role::main:
+      return "";
+    case Role::replacement:
+    case Role::withdrawn:
+      return "replacement: ";
+    case Role::leaving:
+      return "leaving: ";
   }
-  touch(slot);
+  return "";
+}
+
+}  // namespace
+
+void Engine::State::advance(Occupant& one, const lifecycle::Event& event) {
+  const auto before = one.life.state;
+  auto made =
+      lifecycle::step(std::move(one.life), event, lifecycle::rules_of(spec_of(one)), now.mono, draw());
+  one.life = std::move(made.instance);
+  if (made.command) outbox.push_back(*made.command);
+  if (one.life.state == before) return;
+  auto& slot = *one.slot;
+  const auto from = lifecycle::phase(before), to = one.phase();
+  count_serving(one);
+  if (from != to) {
+    one.since = now.wall;
+    const auto why =
+        to == Phase::ready ? "pid " + std::to_string(lifecycle::pid_of(one.life.state)) : reason(one);
+    record("instance", SlotId{slot.app->id, slot.index}.str(),
+           std::string{role_prefix(one.role)} + std::string{to_text(from)} + " → " +
+               std::string{to_text(to)} + (why.empty() ? "" : ": " + why));
+    if (one.role != Role::main || slot.part != plan::Part::none) slot.app->progress = now.mono;
+    if (one.goes() && !is_live(to) && !std::exchange(one.rested, true)) rested.push_back(&one);
+  }
+  touch(one);
   mark_changed(slot);
   unsaved();
 }
 
-void Engine::State::begin(Slot& slot) {
+// While a rollout has not reached it, or has stopped, a slot is restarted as it was.
+void Engine::State::choose_version(Occupant& one) {
+  auto& slot = *one.slot;
   auto& app = *slot.app;
-  auto& occupant = slot.occupant;
-  const bool as_it_was = app.halted && occupant.version && slot.part != plan::Part::replaced && !slot.restart;
-  if (!as_it_was) {
-    if (is_stale(slot)) {
-      slot.part = plan::Part::replaced;  // it had no process to lose, so it need not wait for its turn
-      touch(app);
-    }
-    occupant.version = app.version;
-    slot.restart = false;
+  const bool stale = one.version && one.version->spec.generation != app.version->spec.generation;
+  const bool as_it_was = stale && slot.part != plan::Part::replaced && (app.rolling || app.halted);
+  if (as_it_was || slot.replacement) return;
+  if (is_stale(slot) && app.rolling) {
+    slot.part = plan::Part::replaced;  // it had no process to lose, so it need not wait for its turn
+    touch(app);
   }
-  if (slot.phase() == Phase::backoff) {
-    slot.cause = Cause::retried;
+  one.version = app.version;
+  slot.renewal = Renewal::none;
+}
+
+void Engine::State::begin(Occupant& one) {
+  auto& slot = *one.slot;
+  if (one.role == Role::main) choose_version(one);
+  if (!one.version) one.version = slot.app->version;
+  if (one.phase() == Phase::backoff) {
+    one.cause = Cause::retried;
     ++slot.restarts;
   }
   const StartId id{next_start++};
-  occupant.start = id;
-  occupant.revision = occupant.version->revision;
-  occupant.started = now.wall;
-  starts.emplace(static_cast<std::uint64_t>(id), &slot);
-  advance(slot, lifecycle::Begin{id});
+  one.start = slot.last = id;
+  one.revision = one.version->revision;
+  one.started = now.wall;
+  starts.emplace(static_cast<std::uint64_t>(id), &one);
+  advance(one, lifecycle::Begin{id});
 }
 
-void Engine::State::on_end(Slot& slot, const std::string& why) {
-  if (is_stale(slot) && !slot.app->halted) return;  // what it ran with is on its way out
-  if (slot.part == plan::Part::replaced) {
+void Engine::State::on_end(Occupant& one, const std::string& why) {
+  auto& slot = *one.slot;
+  if (one.goes()) return;
+  if (one.role == Role::main) {
+    if (is_stale(slot) && !slot.app->halted) return;  // what it ran with is on its way out
+    if (slot.part == plan::Part::proven) return;      // that it works has been seen: it is restarted
+  }
+  if (one.role == Role::replacement || slot.part == plan::Part::replaced) {
     slot.part = plan::Part::broken;
     touch(*slot.app);
   }
   fail_tracked(slot, why);
 }
 
-void Engine::State::count_serving(Slot& slot) {
-  const bool serves = slot.phase() == Phase::ready;
-  if (std::exchange(slot.serves, serves) == serves) return;
-  slot.app->serving += serves ? 1 : -1;
-  changed_readiness(*slot.app);
+void Engine::State::count_serving(Occupant& one) {
+  const bool serves = one.role == Role::main && one.phase() == Phase::ready;
+  if (std::exchange(one.serves, serves) == serves) return;
+  one.slot->app->serving += serves ? 1 : -1;
+  changed_readiness(*one.slot->app);
 }
 
-void Engine::State::run_out(Slot& slot) {
-  const bool late = slot.phase() == Phase::starting;
+void Engine::State::run_out(Occupant& one) {
+  const bool late = one.phase() == Phase::starting;
   if (late) {
-    slot.late = true;
-    slot.cause = Cause::late;
+    one.late = true;
+    one.cause = Cause::late;
   }
-  advance(slot, lifecycle::Due{});
-  if (late) on_end(slot, "cannot start " + slot_name(slot) + ": " + end_text(slot));
+  advance(one, lifecycle::Due{});
+  if (late) on_end(one, "cannot start " + slot_name(*one.slot) + ": " + end_text(one));
 }
 
 namespace {
 
-bool is_up(Phase phase) { return phase == Phase::starting || phase == Phase::ready; }
-
-// The end of this slot's process is not a failure: it did its work.
-bool completes(const Slot& slot) {
-  const auto* stopping = std::get_if<lifecycle::Stopping>(&slot.occupant.life.state);
-  return lifecycle::phase(slot.occupant.life.state) == Phase::completed ||
+// The end of this process is not a failure: it did its work.
+bool completes(const Occupant& one) {
+  const auto* stopping = std::get_if<lifecycle::Stopping>(&one.life.state);
+  return one.phase() == Phase::completed ||
          (stopping != nullptr && lifecycle::phase(stopping->next) == Phase::completed);
 }
 
 }  // namespace
 
-// What each fact of the kernel does to the slot whose start it names.
+// What each fact of the kernel does to the occupant whose start it names.
 struct Dispatcher {
   Engine::State& state;
-  Slot& slot;
+  Occupant& one;
 
   void operator()(const Spawned& spawned) const {
-    slot.failure.reset();
-    slot.late = false;
-    state.advance(slot, lifecycle::Spawned{spawned.pid});
-    state.mark_changed(slot);
+    one.failure.reset();
+    one.late = false;
+    state.advance(one, lifecycle::Spawned{spawned.pid});
+    state.mark_changed(*one.slot);
   }
 
   void operator()(const SpawnFailed& failed) const {
     state.starts.erase(static_cast<std::uint64_t>(failed.id));
-    const bool unasked = is_up(slot.phase());
-    slot.failure = std::make_unique<StartFailure>(failed.why);
-    slot.late = false;
-    if (unasked) slot.cause = Cause::refused;
-    state.advance(slot, lifecycle::SpawnFailed{});
-    if (unasked) state.on_end(slot, "cannot start " + slot_name(slot) + ": " + to_text(failed.why));
+    const bool unasked = one.is_up();
+    one.failure = std::make_unique<StartFailure>(failed.why);
+    one.late = false;
+    if (unasked) one.cause = Cause::refused;
+    state.advance(one, lifecycle::SpawnFailed{});
+    if (unasked) state.on_end(one, "cannot start " + slot_name(*one.slot) + ": " + to_text(failed.why));
   }
 
   void operator()(const Exited& exited) const { end(exited.status); }
@@ -129,34 +159,33 @@ struct Dispatcher {
   // that runs well: so it is saved at once, unless that costs much.
   void operator()(const ToldReady&) const {
     constexpr std::size_t much = 64U << 10U;
-    state.advance(slot, lifecycle::ToldReady{});
+    state.advance(one, lifecycle::ToldReady{});
     state.unsaved(state.saved_bytes < much);
   }
-  void operator()(const Drained&) const { state.advance(slot, lifecycle::Drained{}); }
+  void operator()(const Drained&) const { state.advance(one, lifecycle::Drained{}); }
 
   void operator()(const Gone& gone) const {
-    if (is_up(slot.phase())) end({ExitStatus::Kind::unknown, 0, false});
+    if (one.is_up()) end({ExitStatus::Kind::unknown, 0, false});
     state.starts.erase(static_cast<std::uint64_t>(gone.id));
     state.gone.push_back(gone.id);
-    state.advance(slot, lifecycle::Gone{});
+    state.advance(one, lifecycle::Gone{});
   }
 
  private:
   void end(const ExitStatus& status) const {
-    const auto phase = slot.phase();
-    if (!is_live(phase) || slot.handled == slot.occupant.start) return;  // told twice
-    slot.handled = slot.occupant.start;
-    slot.last_exit = status;
-    slot.failure.reset();
-    const bool unasked = is_up(phase);
+    if (!is_live(one.phase()) || one.handled == one.start) return;  // told twice
+    one.handled = one.start;
+    one.last_exit = status;
+    one.failure.reset();
+    const bool unasked = one.is_up();
     if (unasked) {
-      slot.cause = Cause::ended;
-      slot.late = false;
+      one.cause = Cause::ended;
+      one.late = false;
     }
-    state.advance(slot, lifecycle::Exited{status});
-    state.mark_changed(slot);
-    if (unasked && !completes(slot))
-      state.on_end(slot, "cannot keep " + slot_name(slot) + " running: " + to_text(status));
+    state.advance(one, lifecycle::Exited{status});
+    state.mark_changed(*one.slot);
+    if (unasked && !completes(one))
+      state.on_end(one, "cannot keep " + slot_name(*one.slot) + " running: " + to_text(status));
   }
 };
 
@@ -191,8 +220,6 @@ std::vector<std::string> Engine::restore(Restored from, Now now) {
   return state_->restore(std::move(from));
 }
 
-Result<Begun> Engine::reload(const Names& names, const Actor& who) { return restart(names, who); }
-
 Result<Begun> Engine::pause(const std::string&, const Actor&) {
   return fail(std::errc::invalid_argument, "cannot pause: no update is running");
 }
@@ -208,7 +235,7 @@ Result<std::uint32_t> Engine::send(const Names& names, const std::string& json, 
   std::uint32_t sent = 0;
   for (const auto& one : chosen)
     for (const auto index : one.slots) {
-      SVD_CHECK(state_->ports.channels.send(one.app->slots[index]->occupant.start, json));
+      SVD_CHECK(state_->ports.channels.send(one.app->slots[index]->occupant->start, json));
       ++sent;
     }
   return sent;

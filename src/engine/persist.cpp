@@ -117,11 +117,12 @@ class Line {
 constexpr auto as_number = [](auto value) { return std::to_string(value); };
 
 void write_slot(std::string& out, const SavedSlot& slot) {
-  Line line{out, "slot"};
+  Line line{out, slot.role == 0 ? "slot" : "beside"};
   line.subject(std::to_string(slot.index)).put("phase", to_text(slot.phase));
   if (slot.phase == Phase::stopping) line.put("next", to_text(slot.next));
   line.put("limit", slot.limit, false).put("cause", slot.cause).put("by", slot.by);
-  line.put("wanted", slot.wanted, true).put("restart", slot.restart, false).put("late", slot.late, false);
+  line.put("wanted", slot.wanted, true).put("late", slot.late, false);
+  line.put("role", slot.role).put("part", slot.part).put("renewal", slot.renewal).put("last", slot.last);
   line.put("start", slot.start).put("handled", slot.handled).put("generation", slot.generation);
   line.put("version", slot.version).put("revision", slot.revision).put("restarts", slot.restarts);
   line.put("since", slot.since)
@@ -162,10 +163,16 @@ std::string write_state(const SavedState& state) {
       line.subject(app.id.str()).put("generation", app.generation);
       line.put("wanted", app.wanted, true)
           .put("leaving", app.leaving, false)
-          .put("halted", app.halted, false);
+          .put("halted", app.halted, false)
+          .put("rolling", app.rolling, false)
+          .put("paused", app.paused, false)
+          .put("reverting", app.reverting, false)
+          .put("version", app.version)
+          .put("stable", app.stable);
       if (app.scale) line.put("scale", std::int64_t{*app.scale}, std::int64_t{-1});
     }
     for (const auto& slot : app.slots) write_slot(out, slot);
+    for (const auto& slot : app.besides) write_slot(out, slot);
   }
   for (const auto& change : state.changes)
     Line{out, "change"}
@@ -176,7 +183,9 @@ std::string write_state(const SavedState& state) {
         .put("ecosystem", change.ecosystem.str())
         .put("revision", change.revision)
         .put("started", change.started)
-        .list("apps", change.apps, [](const AppId& id) { return id.str(); });
+        .list("apps", change.apps, [](const AppId& id) { return id.str(); })
+        .list("failed", change.failed, [](const std::string& text) { return text; })
+        .list("why", change.why, [](const std::string& text) { return text; });
   const auto sum = checksum(out);
   Line{out, "end"}.subject(to_hex(sum));
   return out;
@@ -260,6 +269,7 @@ class Fields {
     else
       good = false;
   }
+  static void parse(std::string_view text, std::string& into) { into = text; }
   void parse(std::string_view text, AppId& into) {
     const auto colon = std::min(text.find(':'), text.size());
     parse(text.substr(0, colon), into.ecosystem);
@@ -290,7 +300,10 @@ SavedSlot read_slot(Fields& fields) {
   fields.take("cause", slot.cause);
   fields.take("by", slot.by);
   fields.take("wanted", slot.wanted);
-  fields.take("restart", slot.restart);
+  fields.take("role", slot.role);
+  fields.take("part", slot.part);
+  fields.take("renewal", slot.renewal);
+  fields.take("last", slot.last);
   fields.take("late", slot.late);
   fields.take("start", slot.start);
   fields.take("handled", slot.handled);
@@ -333,6 +346,11 @@ SavedApp read_app(Fields& fields) {
   fields.take("wanted", app.wanted);
   fields.take("leaving", app.leaving);
   fields.take("halted", app.halted);
+  fields.take("rolling", app.rolling);
+  fields.take("paused", app.paused);
+  fields.take("reverting", app.reverting);
+  fields.take("version", app.version);
+  fields.take("stable", app.stable);
   if (fields.has("scale")) fields.take("scale", app.scale.emplace());
   return app;
 }
@@ -356,6 +374,8 @@ SavedChange read_change(Fields& fields) {
   fields.take("revision", change.revision);
   fields.take("started", change.started);
   fields.take_list("apps", change.apps);
+  fields.take_list("failed", change.failed);
+  fields.take_list("why", change.why);
   return change;
 }
 
@@ -369,9 +389,10 @@ bool read_line(std::string_view line, SavedState& state) {
     state.ecosystems.push_back(read_eco(fields));
   } else if (fields.word == "app") {
     state.apps.push_back(read_app(fields));
-  } else if (fields.word == "slot") {
+  } else if (fields.word == "slot" || fields.word == "beside") {
     if (state.apps.empty()) return false;
-    state.apps.back().slots.push_back(read_slot(fields));
+    auto& app = state.apps.back();
+    (fields.word == "slot" ? app.slots : app.besides).push_back(read_slot(fields));
   } else if (fields.word == "change") {
     state.changes.push_back(read_change(fields));
   }

@@ -5,7 +5,8 @@
 //   next start=… change=… event=…             counters; ids up to these may have been given away
 //   eco shop current=4 next=5 deleted=a,b
 //   app shop:web generation=… …                then its slots:
-//   slot 0 phase=ready start=12 …
+//   slot 0 phase=ready start=12 …              and who fills it besides, while it is replaced:
+//   beside 0 role=1 phase=starting start=13 …
 //   change 7 kind=apply target=shop … apps=shop:web,…
 //   end 0123456789abcdef                       FNV-1a (64 bits) of all before this line
 //
@@ -34,7 +35,10 @@ struct SavedSlot {
   std::uint8_t cause = 0;
   std::string by;
   bool wanted = true;
-  bool restart = false;
+  std::uint8_t role = 0;     // 0: the one that the slot is known by
+  std::uint8_t part = 0;     // in a rollout, of the slot
+  std::uint8_t renewal = 0;  // of the slot
+  std::uint64_t last = 0;    // the newest start in the slot
   bool late = false;
   std::uint64_t start = 0, handled = 0;
   std::uint64_t generation = 0;  // of what it was started with; 0: never started
@@ -54,9 +58,12 @@ struct SavedSlot {
 struct SavedApp {
   AppId id;
   std::uint64_t generation = 0;  // as its revision was hashed when it was accepted
-  bool wanted = true, leaving = false, halted = false;
+  bool wanted = true, leaving = false, halted = false, rolling = false, paused = false, reverting = false;
+  std::uint64_t version = 0;  // the revision of its specification, where that is not the ecosystem's; else 0
+  std::uint64_t stable = 0;   // the revision that it ran in all its slots; 0: none
   std::optional<std::uint32_t> scale;
-  std::vector<SavedSlot> slots;
+  std::vector<SavedSlot> slots;    // ascending, one a slot
+  std::vector<SavedSlot> besides;  // those with another role
   bool operator==(const SavedApp&) const = default;
 };
 
@@ -74,6 +81,7 @@ struct SavedChange {
   std::uint64_t revision = 0;
   std::int64_t started = 0;
   std::vector<AppId> apps;
+  std::vector<std::string> failed, why;  // the slots that failed, as "shop:web/0", and in which words
   bool operator==(const SavedChange&) const = default;
 };
 

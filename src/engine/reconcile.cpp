@@ -9,19 +9,24 @@ namespace svd {
 
 namespace {
 
-// A replacement on its way to ready is of no interest to the rollout, which looks at all slots of its app.
-bool is_under_way(const Slot& slot) {
-  const auto phase = slot.phase();
-  return slot.part == plan::Part::replaced &&
-         (phase == Phase::stopping || phase == Phase::waiting || phase == Phase::starting);
+// What is on its way up or out is of no interest to the rollout, which looks at all slots of its app.
+bool is_under_way(const Occupant& one) {
+  if (one.goes()) return true;
+  if (one.role == Role::main && one.slot->part != plan::Part::replaced) return false;
+  const auto phase = one.phase();
+  return phase == Phase::stopping || phase == Phase::waiting || phase == Phase::starting;
 }
 
 }  // namespace
 
+void Engine::State::touch(Occupant& one) {
+  if (!std::exchange(one.dirty, true)) dirty_occupants.push_back(&one);
+  auto& app = *one.slot->app;
+  if ((app.rolling && !is_under_way(one)) || app.is_surplus(*one.slot) || app.releasing) touch(app);
+}
+
 void Engine::State::touch(Slot& slot) {
-  if (!std::exchange(slot.dirty, true)) dirty_slots.push_back(&slot);
-  const auto& app = *slot.app;
-  if ((app.rolling && !is_under_way(slot)) || app.is_surplus(slot) || app.releasing) touch(*slot.app);
+  slot.each_occupant([&](Occupant& one) { touch(one); });
 }
 
 void Engine::State::touch(App& app) {
@@ -56,35 +61,46 @@ bool Engine::State::is_finished() const {
   return shutting && starts.empty() && strays.empty() && (!save_at || save_failing);
 }
 
-void Engine::State::plan_slots() {
-  while (!dirty_slots.empty()) {
-    const auto round = std::exchange(dirty_slots, {});
-    for (auto* slot : round) slot->dirty = false;
-    for (auto* slot : round) {
-      const auto planned = plan::plan_slot(want(*slot), slot->occupant.life.state, now.mono);
-      if (slot->armed != planned.wake) {
-        if (slot->armed) timers.erase({*slot->armed, slot});
-        if (planned.wake) timers.emplace(*planned.wake, slot);
-        slot->armed = planned.wake;
-      }
-      switch (planned.step) {
-        case plan::SlotStep::none:
-          break;
-        case plan::SlotStep::begin:
-          begin(*slot);
-          break;
-        case plan::SlotStep::leave:
-          advance(*slot, lifecycle::Stop{.drain = true});
-          break;
-        case plan::SlotStep::stop:
-          advance(*slot, lifecycle::Stop{.force = forced});
-          break;
-        case plan::SlotStep::due:
-          run_out(*slot);
-          break;
-      }
+void Engine::State::plan(Occupant& one) {
+  const auto planned = plan::plan_slot(want(one), one.life.state, now.mono);
+  if (one.armed != planned.wake) {
+    if (one.armed) timers.erase({*one.armed, &one});
+    if (planned.wake) timers.emplace(*planned.wake, &one);
+    one.armed = planned.wake;
+  }
+  switch (planned.step) {
+    case plan::SlotStep::none:
+      break;
+    case plan::SlotStep::begin:
+      begin(one);
+      break;
+    case plan::SlotStep::leave:
+      advance(one, lifecycle::Stop{.drain = true});
+      break;
+    case plan::SlotStep::stop:
+      advance(one, lifecycle::Stop{.force = forced});
+      break;
+    case plan::SlotStep::due:
+      run_out(one);
+      break;
+  }
+}
+
+void Engine::State::plan_occupants() {
+  while (!dirty_occupants.empty()) {
+    const auto round = std::exchange(dirty_occupants, {});
+    for (auto* one : round) one->dirty = false;
+    for (auto* one : round) {
+      const bool unwanted = one->role == Role::replacement && !shutting && want(*one) != plan::Want::run;
+      if (unwanted) withdraw(*one->slot);
+      plan(*one);
     }
   }
+}
+
+// What has left its slot is forgotten; not before nothing is dirty, so that nobody points to it.
+void Engine::State::sweep() {
+  for (auto* one : std::exchange(rested, {})) forget_occupant(*one);
 }
 
 void Engine::State::plan_apps() {
@@ -93,8 +109,8 @@ void Engine::State::plan_apps() {
   for (auto* app : round) {
     roll(*app);
     let_go(*app);
-    if (dirty_slots.empty())
-      drop_rested(*app);  // a slot on the dirty list must not vanish; it brings its app back here
+    if (dirty_occupants.empty() && rested.empty())
+      drop_rested(*app);  // a slot that somebody points to must not vanish; it brings its app back here
     else
       touch(*app);
   }
@@ -115,17 +131,40 @@ static void tell(Engine::State& state) {
   }
 }
 
-std::optional<TimePoint> Engine::State::reconcile() {
-  for (const auto& [id, why] : std::exchange(refused, {})) dispatch(SpawnFailed{id, why});
+void Engine::State::wake_up() {
   while (!timers.empty() && timers.begin()->first <= now.mono) {
-    auto& slot = *timers.begin()->second;
+    auto& one = *timers.begin()->second;
     timers.erase(timers.begin());
-    slot.armed.reset();
-    touch(slot);
+    one.armed.reset();
+    touch(one);
+  }
+  while (!app_timers.empty() && app_timers.begin()->first <= now.mono) {
+    auto& app = *app_timers.begin()->second;
+    arm(app, {});
+    touch(app);
   }
   retry_binding();
-  while (!dirty_slots.empty() || !dirty_apps.empty()) {
-    plan_slots();
+}
+
+std::optional<TimePoint> Engine::State::next_wake() const {
+  std::optional<TimePoint> wake = save_at;
+  const auto at_last = [&](TimePoint at) {
+    if (!wake || at < *wake) wake = at;
+  };
+  if (!timers.empty()) at_last(timers.begin()->first);
+  if (!app_timers.empty()) at_last(app_timers.begin()->first);
+  if (!shutting)
+    for (const auto* app : unbound) at_last(app->bind_at);
+  if (!refused.empty()) wake = now.mono;
+  return wake;
+}
+
+std::optional<TimePoint> Engine::State::reconcile() {
+  for (const auto& [id, why] : std::exchange(refused, {})) dispatch(SpawnFailed{id, why});
+  wake_up();
+  while (!dirty_occupants.empty() || !dirty_apps.empty() || !rested.empty()) {
+    plan_occupants();
+    sweep();
     tell(*this);
     plan_apps();
   }
@@ -136,12 +175,7 @@ std::optional<TimePoint> Engine::State::reconcile() {
   tell_who_serves();
   carry_out();
   ports.processes.flush();
-  std::optional<TimePoint> wake = save_at;
-  if (!timers.empty() && (!wake || timers.begin()->first < *wake)) wake = timers.begin()->first;
-  for (const auto* app : unbound)
-    if (!shutting && (!wake || app->bind_at < *wake)) wake = app->bind_at;
-  if (!refused.empty()) wake = now.mono;
-  return wake;
+  return next_wake();
 }
 
 void Engine::State::carry_out() {
@@ -158,7 +192,7 @@ struct Performer {
   void operator()(const lifecycle::Disconnect& disconnect) const {
     const auto found = state.starts.find(static_cast<std::uint64_t>(disconnect.id));
     if (found == state.starts.end()) return;
-    state.ports.channels.disconnect(disconnect.id, found->second->occupant.version->spec.stop.message);
+    state.ports.channels.disconnect(disconnect.id, found->second->version->spec.stop.message);
   }
   void operator()(const lifecycle::Signal& signal) const {
     state.ports.processes.signal(signal.id, signal.number, signal.whom);
@@ -178,17 +212,15 @@ void Engine::State::perform(const lifecycle::Command& command) {
 void Engine::State::spawn(StartId id) {
   const auto found = starts.find(static_cast<std::uint64_t>(id));
   if (found == starts.end()) return;
-  const auto& slot = *found->second;
-  const Launch launch{id,
-                      {slot.app->id, slot.index},
-                      slot.app->instances(),
-                      slot.occupant.revision,
-                      slot.app->version->spec.app_limits};
-  auto plan = compose(launch, slot.occupant.version->spec, ports.logs);
-  if (plan)
-    ports.processes.spawn(std::move(*plan));
+  const auto& one = *found->second;
+  const auto& app = *one.slot->app;
+  const Launch launch{
+      id, {app.id, one.slot->index}, app.instances(), one.revision, app.version->spec.app_limits};
+  auto made = compose(launch, one.version->spec, ports.logs);
+  if (made)
+    ports.processes.spawn(std::move(*made));
   else
-    refused.emplace_back(id, std::move(plan.error()));
+    refused.emplace_back(id, std::move(made.error()));
 }
 
 // Before the state is saved: if the engine dies in between, its revision is newer than the saved state, and
@@ -198,9 +230,13 @@ void Engine::State::adjust_limits() {
     const auto app = apps.find(id);
     if (app == apps.end()) continue;
     ports.limits.adjust(id, app->second.version->spec.app_limits);
-    for (const auto& slot : app->second.slots)
-      if (slot && is_live(slot->phase()) && slot->occupant.version)
-        ports.limits.adjust(slot->occupant.start, {id, slot->index}, slot->occupant.version->spec.limits);
+    for (const auto& slot : app->second.slots) {
+      if (!slot) continue;
+      slot->each_occupant([&](const Occupant& one) {
+        if (is_live(one.phase()) && one.version)
+          ports.limits.adjust(one.start, {id, slot->index}, one.version->spec.limits);
+      });
+    }
   }
 }
 

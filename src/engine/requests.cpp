@@ -48,7 +48,7 @@ std::vector<Task> tasks_for(const std::vector<Chosen>& all, Needs&& needs, KeepA
   return tasks;
 }
 
-bool is_up(const Slot& slot) { return slot.phase() == Phase::starting || slot.phase() == Phase::ready; }
+bool is_up(const Slot& slot) { return slot.occupant->is_up(); }
 
 bool any_wanted(const App& app) {
   return std::ranges::any_of(
@@ -118,8 +118,8 @@ Result<Begun> Engine::stop(const Names& names, const Actor& who) {
         step_of(task, Action::stop, "stop " + plan::count_instances(count), "asked for by " + who.name));
     for (auto* slot : task.slots) {
       if (std::exchange(slot->wanted, false)) {
-        slot->cause = Cause::stopped;
-        slot->by = by;
+        slot->occupant->cause = Cause::stopped;
+        slot->occupant->by = by;
       }
       s.track(*slot);
       s.touch(*slot);
@@ -133,15 +133,18 @@ Result<Begun> Engine::stop(const Names& names, const Actor& who) {
   return Begun{change.view.id, 0};
 }
 
-Result<Begun> Engine::restart(const Names& names, const Actor& who) {
-  auto& s = *state_;
-  if (s.shutting) return stopping("restart");
+namespace {
+
+// A restart stops first, one instance after the other; a reload replaces them as a new generation would be.
+Result<Begun> renew(Engine::State& s, const Names& names, const Actor& who, Renewal how) {
+  const bool reload = how == Renewal::reload;
+  if (s.shutting) return stopping(reload ? "reload" : "restart");
   SVD_TRY(const auto chosen, select(s.apps, names, Use::change));
   const auto tasks = tasks_for(
       chosen, [](const Slot&) { return true; }, [](const App& app) { return !app.wanted; });
   if (tasks.empty()) return Begun{};
   const auto* by = s.intern(who.name);
-  auto& change = s.begin_change("restart", target_of(tasks), who);
+  auto& change = s.begin_change(reload ? "reload" : "restart", target_of(tasks), who);
   for (const auto& task : tasks) {
     auto& app = *task.app;
     s.begin_part(change, app);
@@ -150,22 +153,34 @@ Result<Begun> Engine::restart(const Names& names, const Actor& who) {
         step_of(task, Action::replace, plan::replace_summary(count), "asked for by " + who.name));
     for (auto* slot : task.slots) {
       if (is_up(*slot) && slot->wanted) {
-        slot->restart = true;
-        slot->by = by;
+        slot->renewal = how;
+        slot->occupant->by = by;
+        s.withdraw(*slot);
         slot->part = plan::Part::none;
         s.track(*slot);
       } else {
-        s.resume(*slot, Cause::restarted, by);
+        s.resume(*slot, reload ? Cause::reloaded : Cause::restarted, by);
       }
     }
     app.wanted = true;
-    app.halted = false;  // an update that had stopped goes on
+    app.halted = app.paused = false;  // an update that had stopped goes on
     app.rolling = true;
+    app.progress = s.now.mono;
     s.touch(app);
     s.mark_changed(app);
   }
   s.unsaved(true);
   return Begun{change.view.id, 0};
+}
+
+}  // namespace
+
+Result<Begun> Engine::restart(const Names& names, const Actor& who) {
+  return renew(*state_, names, who, Renewal::restart);
+}
+
+Result<Begun> Engine::reload(const Names& names, const Actor& who) {
+  return renew(*state_, names, who, Renewal::reload);
 }
 
 Result<Begun> Engine::remove(const Names& names, const Actor& who) {
@@ -241,8 +256,9 @@ Result<std::uint32_t> Engine::signal(const Names& names, int number, KillTarget 
   for (const auto& each : chosen)
     for (const auto index : each.slots) {
       const auto& slot = *each.app->slots[index];
-      if (lifecycle::pid_of(slot.occupant.life.state) == 0) continue;
-      s.outbox.emplace_back(lifecycle::Signal{lifecycle::start_of(slot.occupant.life.state), number, whom});
+      const auto& life = slot.occupant->life.state;
+      if (lifecycle::pid_of(life) == 0) continue;
+      s.outbox.emplace_back(lifecycle::Signal{lifecycle::start_of(life), number, whom});
       s.record("instance", SlotId{each.app->id, index}.str(),
                "signal " + std::to_string(number) + " sent by " + who.name);
       ++count;
@@ -260,17 +276,17 @@ void Engine::shutdown(const Actor& who, bool force) {
         s.begin_change("shutdown", plan::count_instances(static_cast<std::uint32_t>(s.starts.size())), who);
     for (auto& [id, app] : s.apps) s.begin_part(change, app);
   }
-  for (const auto& [id, slot] : s.starts) {
-    if (is_up(*slot)) {
-      slot->cause = Cause::shutdown;
-      slot->by = nullptr;
+  for (const auto& [id, one] : s.starts) {
+    if (one->is_up()) {
+      one->cause = Cause::shutdown;
+      one->by = nullptr;
     } else if (force) {
-      s.advance(*slot, lifecycle::Stop{.force = true});
+      s.advance(*one, lifecycle::Stop{.force = true});
     }
-    s.track(*slot);
-    s.touch(*slot);
+    s.track(*one->slot);
+    s.touch(*one);
   }
-  for (const auto& [when, slot] : s.timers) s.touch(*slot);  // nothing is retried any more
+  for (const auto& [when, one] : s.timers) s.touch(*one);  // nothing is retried any more
   s.unsaved(true);
 }
 

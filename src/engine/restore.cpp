@@ -162,43 +162,86 @@ class Restorer {
     const bool declared = s_.apps.contains(saved.id);
     if (!declared && saved.slots.empty() && !unreadable_.contains(saved.id.ecosystem)) return;
     auto& app = find_app(saved.id, saved.generation, revision);
-    if (!newer) {
-      app.wanted = saved.wanted;
-      app.scale = saved.scale;
-      app.halted = saved.halted;
-      app.leaving = app.leaving || saved.leaving;
-    }
+    if (!newer) restore_settings(app, saved);
+    app.stable = known_version(app, saved.stable);
     if (app.unreadable && !app.scale) app.scale = saved.slots.empty() ? 0 : saved.slots.back().index + 1;
-    for (const auto& slot : saved.slots) {
-      if (slot.index >= max_instances) continue;
+    const auto version_for = [&](const SavedSlot& slot) {
       const bool as_accepted = !newer && slot.generation != 0 && slot.generation == saved.generation;
-      restore_slot(app, slot, as_accepted ? app.version : started_with(app, slot.version, slot.generation),
-                   newer);
-    }
+      return as_accepted ? app.version : started_with(app, slot.version, slot.generation);
+    };
+    for (const auto& slot : saved.slots)
+      if (slot.index < max_instances) restore_slot(app, slot, version_for(slot), newer);
+    for (const auto& one : saved.besides)
+      if (one.index < app.slots.size() && app.slots[one.index])
+        restore_beside(*app.slots[one.index], one, version_for(one));
+  }
+
+  void restore_settings(App& app, const SavedApp& saved) {
+    app.wanted = saved.wanted;
+    app.scale = saved.scale;
+    app.halted = saved.halted;
+    app.rolling = saved.rolling;
+    app.paused = saved.paused;
+    app.reverting = saved.reverting;
+    app.leaving = app.leaving || saved.leaving;
+    if (saved.version == 0 || app.unreadable) return;
+    if (auto version = known_version(app, saved.version))
+      app.version = std::move(version);
+    else
+      problems_.push_back("cannot read revision " + std::to_string(saved.version) + " of " +
+                          app.id.ecosystem.str() + ", which " + app.id.app.str() +
+                          " had gone back to; it follows the present one");
+  }
+
+  VersionPtr known_version(const App& app, std::uint64_t revision) {
+    if (revision == 0 || revision == app.version->revision) return revision == 0 ? nullptr : app.version;
+    return version_of(app.id, revision);
   }
 
   void restore_slot(App& app, const SavedSlot& saved, VersionPtr version, bool newer) {
     auto& slot = s_.make_slot(app, saved.index, Cause::returned, nullptr);
-    auto& occupant = slot.occupant;
     slot.wanted = saved.wanted || newer;
-    slot.restart = saved.restart && !newer;
-    slot.late = saved.late;
-    slot.cause = saved.cause < cause_count ? static_cast<Cause>(saved.cause) : Cause::none;
-    if (!saved.by.empty()) slot.by = s_.intern(saved.by);
-    slot.handled = StartId{saved.handled};
     slot.restarts = saved.restarts;
-    slot.since = {saved.since};
-    slot.last_exit = saved.last_exit;
-    if (saved.failure) slot.failure = std::make_unique<StartFailure>(*saved.failure);
-    occupant.version = std::move(version);
-    occupant.start = StartId{saved.start};
-    occupant.revision = saved.revision;
-    occupant.started = {saved.started};
-    occupant.life.state = state_of(saved);
+    slot.last = StartId{std::max(saved.last, saved.start)};
+    slot.part = plan::Part::none;
+    if (!newer && saved.part <= static_cast<std::uint8_t>(plan::Part::broken))
+      slot.part = static_cast<plan::Part>(saved.part);
+    if (!newer && saved.renewal <= static_cast<std::uint8_t>(Renewal::reload))
+      slot.renewal = static_cast<Renewal>(saved.renewal);
+    restore_occupant(*slot.occupant, saved, std::move(version));
+  }
+
+  void restore_beside(Slot& slot, const SavedSlot& saved, VersionPtr version) {
+    const bool sound = saved.role > 0 && saved.role <= static_cast<std::uint8_t>(Role::leaving) && version;
+    if (!sound || saved.start == 0) return;
+    auto one = std::make_unique<Occupant>();
+    one->slot = &slot;
+    one->role = static_cast<Role>(saved.role);
+    restore_occupant(*one, saved, std::move(version));
+    if (one->role == Role::replacement && !slot.replacement)
+      slot.replacement = std::move(one);
+    else
+      slot.leaving.push_back(std::move(one));
+    slot.last = std::max(slot.last, StartId{saved.start});
+  }
+
+  void restore_occupant(Occupant& one, const SavedSlot& saved, VersionPtr version) {
+    one.cause = saved.cause < cause_count ? static_cast<Cause>(saved.cause) : Cause::none;
+    if (!saved.by.empty()) one.by = s_.intern(saved.by);
+    one.late = saved.late;
+    one.handled = StartId{saved.handled};
+    one.since = {saved.since};
+    one.last_exit = saved.last_exit;
+    if (saved.failure) one.failure = std::make_unique<StartFailure>(*saved.failure);
+    one.version = std::move(version);
+    one.start = StartId{saved.start};
+    one.revision = saved.revision;
+    one.started = {saved.started};
+    one.life.state = state_of(saved);
     std::vector<TimePoint> recent;
     for (const auto at : saved.recent) recent.push_back(std::min(to_mono(at), s_.now.mono));
     std::ranges::sort(recent);
-    occupant.life.history.restore(saved.streak, std::move(recent));
+    one.life.history.restore(saved.streak, std::move(recent));
   }
 
   [[nodiscard]] TimePoint to_mono(std::int64_t wall) const {
@@ -256,30 +299,48 @@ class Restorer {
     for (const auto& child : from_.children) found[child.slot].push_back(child);
     for (auto& [id, children] : found) {
       std::ranges::sort(children, {}, &KnownChild::id);
-      const auto& newest = children.back();
-      const bool known = s_.apps.contains(id.app);
-      auto& app = find_app(id.app, newest.generation, newest.revision);
-      if (id.slot >= max_instances) continue;
-      if (app.unreadable) app.scale = std::max(app.instances(), id.slot + 1);
-      if (!known && app.leaving && !newest.exited)
-        problems_.push_back(id.str() + " runs (start " +
-                            std::to_string(static_cast<std::uint64_t>(newest.id)) +
-                            "), but no app of that name is declared: it is stopped");
-      const bool have = id.slot < app.slots.size() && app.slots[id.slot];
-      auto& slot = have ? *app.slots[id.slot] : s_.make_slot(app, id.slot, Cause::returned, nullptr);
-      if (!have) slot.handled = {};
-      if (static_cast<std::uint64_t>(newest.id) > static_cast<std::uint64_t>(slot.occupant.start)) {
-        slot.occupant.version =
-            started_with(app, newest.revision, newest.generation);  // it was started after the last save
-        slot.restart = false;
-      }
-      s_.take_over(slot, children, problems_);
+      if (auto* slot = slot_of(id, children.back())) adopt(*slot, children);
     }
     for (auto& [id, app] : s_.apps)
       for (const auto& slot : app.slots)
-        if (slot && is_live(slot->phase()) &&
-            !s_.starts.contains(static_cast<std::uint64_t>(slot->occupant.start)))
-          s_.lose(*slot, from_.children.empty());
+        if (slot) lose_missing(*slot);
+  }
+
+  // The place for what the keeper knows of this slot.
+  Slot* slot_of(const SlotId& id, const KnownChild& newest) {
+    const bool known = s_.apps.contains(id.app);
+    auto& app = find_app(id.app, newest.generation, newest.revision);
+    if (id.slot >= max_instances) return nullptr;
+    if (app.unreadable) app.scale = std::max(app.instances(), id.slot + 1);
+    if (!known && app.leaving && !newest.exited)
+      problems_.push_back(id.str() + " runs (start " + std::to_string(static_cast<std::uint64_t>(newest.id)) +
+                          "), but no app of that name is declared: it is stopped");
+    if (id.slot < app.slots.size() && app.slots[id.slot]) return app.slots[id.slot].get();
+    auto& slot = s_.make_slot(app, id.slot, Cause::returned, nullptr);
+    slot.last = {};
+    slot.part = plan::Part::none;
+    return &slot;
+  }
+
+  void adopt(Slot& slot, const std::vector<KnownChild>& children) {
+    for (auto& [one, its] : s_.assign(slot, children, problems_)) {
+      const auto& newest = its.back();
+      if (static_cast<std::uint64_t>(newest.id) > static_cast<std::uint64_t>(one->start)) {
+        one->version = started_with(*slot.app, newest.revision, newest.generation);  // after the last save
+        if (one->role == Role::main) slot.renewal = Renewal::none;
+      }
+      s_.adopt(*one, its);
+    }
+    slot.last = std::max(slot.last, children.back().id);
+  }
+
+  void lose_missing(Slot& slot) {
+    slot.each_occupant([&](Occupant& one) {
+      if (is_live(one.phase()) && !s_.starts.contains(static_cast<std::uint64_t>(one.start)))
+        s_.lose(one, from_.children.empty());
+      if (one.goes() && !is_live(one.phase()) && !std::exchange(one.rested, true)) s_.rested.push_back(&one);
+    });
+    if (slot.replacement && !is_live(slot.replacement->phase())) s_.withdraw(slot);
   }
 
   // From here on it is an app like any other: what is missing is made, what is too much is stopped.
@@ -288,11 +349,15 @@ class Restorer {
     const auto& spec = app.version->spec;
     if (spec.limits != Limits{} || spec.app_limits != Limits{} || is_newer(app.id.ecosystem))
       s_.limits_changed.insert(app.id);  // it may not have come to it; and what is refused is found out again
+    app.progress = s_.now.mono;
     for (const auto& slot : app.slots) {
       if (!slot) continue;
       if (slot->phase() == Phase::stopped && slot->wanted && !app.is_surplus(*slot))
-        slot->cause = Cause::returned;
-      app.rolling = app.rolling || (!app.halted && Engine::State::is_stale(*slot));
+        slot->occupant->cause = Cause::returned;
+      const bool was_to_stop = slot->part == plan::Part::replaced && !slot->replacement && is_stale(*slot);
+      if (was_to_stop && slot->occupant->is_up()) slot->part = plan::Part::none;  // it is to be asked again
+      if (app.halted || app.leaving) slot->part = plan::Part::none;
+      app.rolling = app.rolling || (!app.halted && is_stale(*slot)) || slot->part == plan::Part::replaced;
       s_.touch(*slot);
     }
     if (!app.leaving && !app.unreadable)
@@ -350,13 +415,27 @@ class Restorer {
       s_.begin_part(change, app->second);
       for (const auto& slot : app->second.slots)
         if (slot) s_.track(*slot);
+      app->second.part->reverting = app->second.reverting;
     }
+    restore_failures(change, saved);
     return change;
+  }
+
+  void restore_failures(Change& change, const SavedChange& saved) {
+    for (auto& [id, part] : change.parts)
+      for (const auto& slot : s_.apps.at(id).slots) {
+        if (!slot) continue;
+        const auto name = SlotId{id, slot->index}.str();
+        const auto failed = std::ranges::find(saved.failed, name);
+        const auto index = static_cast<std::size_t>(failed - saved.failed.begin());
+        if (failed != saved.failed.end() && index < saved.why.size())
+          s_.fail_tracked(*slot, saved.why[index]);
+      }
   }
 
   void report() {
     std::size_t running = 0;
-    for (const auto& [start, slot] : s_.starts) running += slot->phase() == Phase::ready ? 1 : 0;
+    for (const auto& [start, one] : s_.starts) running += one->phase() == Phase::ready ? 1 : 0;
     s_.record("daemon", "engine",
               "took over " + plan::count_instances(static_cast<std::uint32_t>(running)) + " that run");
     for (const auto& problem : problems_) s_.record("daemon", "engine", problem);

@@ -34,44 +34,61 @@ struct RestSaver {
   void operator()(const Other&) const {}
 };
 
-SavedSlot saved(const Slot& slot, Now now) {
-  const auto& occupant = slot.occupant;
+SavedSlot saved(const Occupant& one, Now now) {
   SavedSlot out;
-  out.index = slot.index;
-  out.phase = slot.phase();
-  std::visit(RestSaver{out, now}, occupant.life.state);
-  out.cause = static_cast<std::uint8_t>(slot.cause);
-  if (slot.by != nullptr) out.by = *slot.by;
-  out.wanted = slot.wanted;
-  out.restart = slot.restart;
-  out.late = slot.late;
-  out.start = static_cast<std::uint64_t>(occupant.start);
-  out.handled = static_cast<std::uint64_t>(slot.handled);
-  if (occupant.version) {
-    out.generation = occupant.version->spec.generation;
-    out.version = occupant.version->revision;
+  out.index = one.slot->index;
+  out.role = static_cast<std::uint8_t>(one.role);
+  out.phase = one.phase();
+  std::visit(RestSaver{out, now}, one.life.state);
+  out.cause = static_cast<std::uint8_t>(one.cause);
+  if (one.by != nullptr) out.by = *one.by;
+  out.late = one.late;
+  out.start = static_cast<std::uint64_t>(one.start);
+  out.handled = static_cast<std::uint64_t>(one.handled);
+  if (one.version) {
+    out.generation = one.version->spec.generation;
+    out.version = one.version->revision;
   }
-  out.revision = occupant.revision;
-  out.restarts = slot.restarts;
-  out.since = slot.since.micros;
-  out.started = occupant.started.micros;
-  out.streak = occupant.life.history.streak();
-  for (const auto at : occupant.life.history.times()) out.recent.push_back(to_wall(at, now));
-  out.last_exit = slot.last_exit;
-  if (slot.failure) out.failure = *slot.failure;
+  out.revision = one.revision;
+  out.since = one.since.micros;
+  out.started = one.started.micros;
+  out.streak = one.life.history.streak();
+  for (const auto at : one.life.history.times()) out.recent.push_back(to_wall(at, now));
+  out.last_exit = one.last_exit;
+  if (one.failure) out.failure = *one.failure;
   return out;
 }
 
-SavedApp saved(const App& app, Now now) {
+SavedSlot saved(const Slot& slot, Now now) {
+  auto out = saved(*slot.occupant, now);
+  out.wanted = slot.wanted;
+  out.part = static_cast<std::uint8_t>(slot.part);
+  out.renewal = static_cast<std::uint8_t>(slot.renewal);
+  out.last = static_cast<std::uint64_t>(slot.last);
+  out.restarts = slot.restarts;
+  return out;
+}
+
+SavedApp saved(const App& app, std::uint64_t current, Now now) {
   SavedApp out;
   out.id = app.id;
   out.generation = app.version->spec.generation;
+  if (app.version->revision != current) out.version = app.version->revision;
+  if (app.stable) out.stable = app.stable->revision;
   out.wanted = app.wanted;
   out.leaving = app.leaving;
   out.halted = app.halted;
+  out.rolling = app.rolling;
+  out.paused = app.paused;
+  out.reverting = app.reverting;
   out.scale = app.scale;
-  for (const auto& slot : app.slots)
-    if (slot) out.slots.push_back(saved(*slot, now));
+  for (const auto& slot : app.slots) {
+    if (!slot) continue;
+    out.slots.push_back(saved(*slot, now));
+    slot->each_occupant([&](const Occupant& one) {
+      if (one.role != Role::main) out.besides.push_back(saved(one, now));
+    });
+  }
   return out;
 }
 
@@ -84,9 +101,16 @@ SavedChange saved(const Change& change) {
                   change.ecosystem,
                   view.revision,
                   view.started.micros,
+                  {},
+                  {},
                   {}};
-  for (const auto& [id, part] : change.parts)
+  for (const auto& [id, part] : change.parts) {
     if (part.open) out.apps.push_back(id);
+    for (const auto& [slot, why] : part.failures) {
+      out.failed.push_back(slot.str());
+      out.why.push_back(why);
+    }
+  }
   return out;
 }
 
@@ -100,7 +124,10 @@ std::string Engine::State::snapshot() const {
   out.next_event = next_event + ahead;
   for (const auto& [name, eco] : ecosystems)
     out.ecosystems.push_back({name, eco.current, eco.next, {eco.deleted.begin(), eco.deleted.end()}});
-  for (const auto& [id, app] : apps) out.apps.push_back(saved(app, now));
+  for (const auto& [id, app] : apps) {
+    const auto eco = ecosystems.find(id.ecosystem);
+    out.apps.push_back(saved(app, eco == ecosystems.end() ? 0 : eco->second.current, now));
+  }
   for (const auto& [id, change] : changes)
     if (change.running) out.changes.push_back(saved(change));
   return write_state(out);

@@ -20,6 +20,18 @@ bool has_same_sockets(const AppSpec& a, const AppSpec& b) {
   return std::ranges::equal(a.listen, b.listen, is_same_socket);
 }
 
+bool is_same_address(const Listener& a, const Listener& b) {
+  return a.name == b.name && a.kind == b.kind && a.address == b.address && a.port == b.port &&
+         a.v6only == b.v6only;
+}
+
+// An address that both versions have is bound on the newer one's terms.
+void drop_addresses_of(const AppSpec& newer, AppSpec& older) {
+  std::erase_if(older.listen, [&](const Listener& mine) {
+    return std::ranges::any_of(newer.listen, [&](const Listener& its) { return is_same_address(mine, its); });
+  });
+}
+
 }  // namespace
 
 std::uint32_t App::width() const {
@@ -68,12 +80,15 @@ void Engine::State::let_go(App& app) {
   if (!app.releasing) return;
   const auto& spec = app.version->spec;
   const bool unsettled = app.rolling || app.halted;
-  const auto needs_others = [&](const auto& slot) {
-    if (!slot || !slot->occupant.version || has_same_sockets(slot->occupant.version->spec, spec))
-      return false;
-    return unsettled || is_live(slot->phase()) || slot->phase() == Phase::backoff;
-  };
-  if (std::ranges::any_of(app.slots, needs_others)) return;
+  bool needed = false;
+  for (const auto& slot : app.slots) {
+    if (!slot) continue;
+    slot->each_occupant([&](const Occupant& one) {
+      if (!one.version || has_same_sockets(one.version->spec, spec)) return;
+      needed = needed || unsettled || is_live(one.phase()) || one.phase() == Phase::backoff;
+    });
+  }
+  if (needed) return;
   app.releasing = false;
   app.picks = picks(spec);
   ports.listeners.retain(app.id, spec.listen, false);
@@ -82,14 +97,19 @@ void Engine::State::let_go(App& app) {
 // After a former engine. An app whose sockets cannot be had waits, and nobody waits for it.
 void Engine::State::rebind(App& app) {
   std::vector<const Version*> versions{app.version.get()};
-  for (const auto& slot : app.slots)
-    if (slot && slot->occupant.version &&
-        std::ranges::find(versions, slot->occupant.version.get()) == versions.end())
-      versions.push_back(slot->occupant.version.get());
+  for (const auto& slot : app.slots) {
+    if (!slot) continue;
+    slot->each_occupant([&](const Occupant& one) {
+      if (one.version && std::ranges::find(versions, one.version.get()) == versions.end())
+        versions.push_back(one.version.get());
+    });
+  }
   for (const auto* version : versions) {
-    if (version->spec.listen.empty()) continue;
-    app.picks = app.picks || picks(version->spec);
-    const auto bound = ports.listeners.bind(version->spec, app.id, app.width());
+    AppSpec spec = version->spec;
+    app.picks = app.picks || picks(spec);
+    if (version != app.version.get()) drop_addresses_of(app.version->spec, spec);
+    if (spec.listen.empty()) continue;
+    const auto bound = ports.listeners.bind(spec, app.id, app.width());
     if (!bound && version == app.version.get() && !app.leaving) await_sockets(app, bound.error().text);
   }
   app.releasing = true;
@@ -142,7 +162,7 @@ void Engine::State::tell_who_serves() {
     app.unserved = false;
     std::vector<std::pair<std::uint32_t, StartId>> ready;
     for (const auto& slot : app.slots)
-      if (slot && slot->phase() == Phase::ready) ready.emplace_back(slot->index, slot->occupant.start);
+      if (slot && slot->phase() == Phase::ready) ready.emplace_back(slot->index, slot->occupant->start);
     ports.listeners.serve(id, ready);
   }
 }

@@ -53,7 +53,7 @@ Tally tally(const App& app) {
 }
 
 std::string slot_reason(const Engine::State& state, const Slot& slot) {
-  return slot_name(slot) + ": " + state.reason(slot);
+  return slot_name(slot) + ": " + state.reason(*slot.occupant);
 }
 
 std::uint32_t live(const Tally& counted) {
@@ -68,15 +68,16 @@ std::pair<std::string, std::string> judge(const Engine::State& state, const App&
     return {"degraded", "its revision cannot be read: what runs is kept, nothing is started"};
   if (!app.wanted) {
     const auto* rested = counted.unwanted;
-    return {live(counted) > 0 ? "stopping" : "stopped", rested != nullptr ? state.cause_text(*rested) : ""};
+    return {live(counted) > 0 ? "stopping" : "stopped",
+            rested != nullptr ? state.cause_text(*rested->occupant) : ""};
   }
   if (const auto failed = counted.of(Phase::failed); failed > 0)
     return {failed == counted.wanted ? "failed" : "degraded",
             slot_reason(state, *counted.example(Phase::failed))};
   if (const auto* slot = counted.example(Phase::backoff)) return {"degraded", slot_reason(state, *slot)};
   if (app.halted) {
-    const auto stale = std::ranges::count_if(
-        app.slots, [](const auto& slot) { return slot && Engine::State::is_stale(*slot); });
+    const auto stale =
+        std::ranges::count_if(app.slots, [](const auto& slot) { return slot && is_stale(*slot); });
     if (stale > 0)
       return {"degraded", "the update stopped: " + plan::count_instances(static_cast<std::uint32_t>(stale)) +
                               (stale == 1 ? " keeps" : " keep") + " the former version"};
@@ -90,6 +91,20 @@ std::pair<std::string, std::string> judge(const Engine::State& state, const App&
   if (const auto* slot = counted.example(Phase::stopped)) return {"stopped", slot_reason(state, *slot)};
   if (counted.of(Phase::completed) == counted.wanted) return {"completed", ""};
   return {"ready", ""};
+}
+
+// "2 of 4 replaced, paused".
+std::string update_text(const App& app) {
+  if (!app.rolling && !app.halted) return "";
+  std::uint32_t all = 0, there = 0;
+  for (const auto& slot : app.slots) {
+    if (!slot || !slot->wanted || app.is_surplus(*slot)) continue;
+    ++all;
+    if (!is_stale(*slot) && slot->part != plan::Part::replaced && slot->part != plan::Part::broken) ++there;
+  }
+  const auto count = std::to_string(there) + " of " + std::to_string(all);
+  if (app.reverting) return count + " back on revision " + std::to_string(app.version->revision);
+  return count + " replaced" + (app.halted ? ", stopped" : app.paused ? ", paused" : "");
 }
 
 }  // namespace
@@ -116,37 +131,55 @@ AppView Engine::State::view(const App& app) const {
   out.log = std::string{to_text(to)};
   out.settings = settings_of(spec);
   out.listeners = ports.listeners.describe(app.id);
+  out.update = update_text(app);
   out.degraded = ports.limits.unenforceable(app.id, spec);
   if (app.unreadable)
     out.degraded.emplace_back("its revision cannot be read: what runs is kept, nothing is started");
   return out;
 }
 
-InstanceView Engine::State::view(const Slot& slot) const {
-  const auto& occupant = slot.occupant;
-  const auto& life = occupant.life.state;
-  const auto& version = occupant.version ? occupant.version : slot.app->version;
+namespace {
+
+std::string_view role_text(Role role) {
+  switch (role) {
+    case Role::main:
+      return "";
+    case Role::replacement:
+    case Role::withdrawn:
+      return "replacement";
+    case Role::leaving:
+      return "leaving";
+  }
+  return "";
+}
+
+}  // namespace
+
+InstanceView Engine::State::view(const Occupant& one) const {
+  const auto& slot = *one.slot;
+  const auto& spec = spec_of(one);
   InstanceView out;
   out.id = {slot.app->id, slot.index};
-  out.phase = slot.phase();
-  out.reason = reason(slot);
-  out.pid = lifecycle::pid_of(life);
-  out.start = static_cast<std::uint64_t>(occupant.start);
-  out.revision = occupant.revision;
-  out.generation = version->spec.generation;
+  out.phase = one.phase();
+  out.reason = reason(one);
+  out.pid = lifecycle::pid_of(one.life.state);
+  out.start = static_cast<std::uint64_t>(one.start);
+  out.revision = one.revision;
+  out.generation = spec.generation;
   out.restarts = slot.restarts;
-  out.since = slot.since;
+  out.since = one.since;
   if (is_live(out.phase)) {
-    out.started = occupant.started;
-    out.cgroup = ports.processes.cgroup(occupant.start, out.id);
-    out.directory = ports.processes.directory(occupant.start);
+    out.started = one.started;
+    out.cgroup = ports.processes.cgroup(one.start, out.id);
+    out.directory = ports.processes.directory(one.start);
   }
-  if (const auto* backoff = std::get_if<lifecycle::Backoff>(&life))
+  if (const auto* backoff = std::get_if<lifecycle::Backoff>(&one.life.state))
     out.next_start = {
         now.wall.micros +
         std::chrono::duration_cast<std::chrono::microseconds>(backoff->until - now.mono).count()};
-  out.last_exit = slot.last_exit;
-  out.log = ports.logs.where(out.id, version->spec.logs);
+  out.last_exit = one.last_exit;
+  out.role = std::string{role_text(one.role)};
+  out.log = ports.logs.where(out.id, spec.logs);
   return out;
 }
 
@@ -162,7 +195,8 @@ Result<std::vector<InstanceView>> Engine::instances(const Names& names) const {
   SVD_TRY(const auto chosen, select(state_->apps, names, Use::view));
   std::vector<InstanceView> out;
   for (const auto& each : chosen)
-    for (const auto index : each.slots) out.push_back(state_->view(*each.app->slots[index]));
+    for (const auto index : each.slots)
+      each.app->slots[index]->each_occupant([&](const Occupant& one) { out.push_back(state_->view(one)); });
   return out;
 }
 
@@ -176,7 +210,7 @@ std::optional<InstanceView> Engine::instance(const SlotId& id) const {
   if (found == state_->apps.end()) return std::nullopt;
   const auto& slots = found->second.slots;
   if (id.slot >= slots.size() || !slots[id.slot]) return std::nullopt;
-  return state_->view(*slots[id.slot]);
+  return state_->view(*slots[id.slot]->occupant);
 }
 
 Usage Engine::usage(const AppId& id, Figures figures) const {

@@ -15,19 +15,17 @@ std::string delay_text(Nanos delay) {
 
 }  // namespace
 
-std::string Engine::State::end_text(const Slot& slot) {
-  if (slot.failure) return "cannot start: " + to_text(*slot.failure);
-  if (slot.late) {
-    const auto& version = slot.occupant.version ? slot.occupant.version : slot.app->version;
-    return "not ready within " + format_duration(version->spec.ready.timeout);
-  }
-  return to_text(slot.last_exit);
+std::string Engine::State::end_text(const Occupant& one) {
+  if (one.failure) return "cannot start: " + to_text(*one.failure);
+  if (one.late) return "not ready within " + format_duration(spec_of(one).ready.timeout);
+  return to_text(one.last_exit);
 }
 
-std::string Engine::State::cause_text(const Slot& slot) const {
-  const auto by = [&](std::string verb) { return slot.by == nullptr ? verb : verb + " by " + *slot.by; };
+std::string Engine::State::cause_text(const Occupant& one) const {
+  const auto& slot = *one.slot;
+  const auto by = [&](std::string verb) { return one.by == nullptr ? verb : verb + " by " + *one.by; };
   const auto revision = [&] { return "revision " + std::to_string(slot.app->version->revision); };
-  switch (slot.cause) {
+  switch (one.cause) {
     case Cause::none:
       return "";
     case Cause::declared:
@@ -49,39 +47,40 @@ std::string Engine::State::cause_text(const Slot& slot) const {
     case Cause::returned:
       return "svd is back";
     case Cause::retried:
-      return "restart " + std::to_string(slot.restarts) + " after " + end_text(slot);
+      return "restart " + std::to_string(slot.restarts) + " after " + end_text(one);
     case Cause::ended:
     case Cause::refused:
     case Cause::late:
-      return end_text(slot);
+      return end_text(one);
+    case Cause::reloaded:
+      return by("reloaded");
+    case Cause::withdrawn:
+      return "it does not take over";
   }
   return "";
 }
 
-std::string Engine::State::reason(const Slot& slot) const {
-  const auto& state = slot.occupant.life.state;
-  switch (slot.phase()) {
+std::string Engine::State::reason(const Occupant& one) const {
+  switch (one.phase()) {
     case Phase::ready:
       return "";
     case Phase::waiting:
-      if (!slot.app->unbound.empty()) return slot.app->unbound;
-      return cause_text(slot);
+      if (!one.slot->app->unbound.empty()) return one.slot->app->unbound;
+      return cause_text(one);
     case Phase::starting:
     case Phase::stopping:
     case Phase::stopped:
-      return cause_text(slot);
+      return cause_text(one);
     case Phase::completed:
-      return end_text(slot);
+      return end_text(one);
     case Phase::backoff:
-      return end_text(slot) + ", " + delay_text(std::get<lifecycle::Backoff>(state).delay);
+      return end_text(one) + ", " + delay_text(std::get<lifecycle::Backoff>(one.life.state).delay);
     case Phase::failed:
       break;
   }
-  const auto why = std::get<lifecycle::Failed>(state).why;
-  if (why == lifecycle::Failed::Why::policy) return end_text(slot);
-  const auto& version = slot.occupant.version ? slot.occupant.version : slot.app->version;
-  const auto& policy = version->spec.restart;
-  return end_text(slot) + ", after " + std::to_string(policy.max_restarts) +
+  if (std::get<lifecycle::Failed>(one.life.state).why == lifecycle::Failed::Why::policy) return end_text(one);
+  const auto& policy = spec_of(one).restart;
+  return end_text(one) + ", after " + std::to_string(policy.max_restarts) +
          (policy.max_restarts == 1 ? " restart" : " restarts") + " within " + format_duration(policy.window);
 }
 

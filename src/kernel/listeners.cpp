@@ -1,14 +1,227 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/listeners.h"
 
-namespace svd {
+#include <sys/socket.h>
 
-Result<> Listeners::bind(const AppSpec&, const AppId&, std::uint32_t) { return {}; }
-void Listeners::retain(const AppId&, std::span<const Listener>, bool) {}
-void Listeners::serve(const AppId&, std::span<const std::pair<std::uint32_t, StartId>>) {}
-std::vector<std::string> Listeners::describe(const AppId&) const { return {}; }
-Result<std::vector<std::string>> Listeners::held_for(const LaunchPlan&) {
-  return fail(std::errc::not_connected, "cannot pass on listeners: none is bound");
+#include <algorithm>
+#include <ranges>
+#include <tuple>
+
+#include "kernel/binding.h"
+
+namespace svd {
+namespace {
+
+struct Found {
+  HeldListener socket;
+  std::string name;
+  [[nodiscard]] auto place() const {
+    return std::tie(socket.app, socket.listener, socket.identity, socket.index);
+  }
+};
+
+std::string_view balance_text(Listener::Balance balance) {
+  switch (balance) {
+    case Listener::Balance::shared:
+      return "shared";
+    case Listener::Balance::even:
+      return "even";
+    case Listener::Balance::round_robin:
+      return "round-robin";
+    case Listener::Balance::sticky:
+      return "sticky";
+  }
+  return "";
+}
+
+// Whoever takes part in an event loop of Node's, or in ours, must never wait in accept(2). Others get their
+// sockets as service managers pass them, and choose for themselves.
+bool is_blocking(const AppSpec& spec, const Listener& listener) {
+  return spec.channel != ChannelKind::node && listener.balance != Listener::Balance::round_robin;
+}
+
+// By app, listener and index. What nobody understands is let go: nobody would ever find it.
+std::vector<Found> find_held(Holder& holder) {
+  std::vector<Found> found;
+  for (auto& name : holder.held_names()) {
+    if (!is_listener_name(name)) continue;
+    if (auto socket = parse_held_name(name))
+      found.push_back({std::move(*socket), std::move(name)});
+    else
+      holder.release(name);
+  }
+  std::ranges::sort(found, [](const Found& a, const Found& b) {
+    return std::pair{a.place(), a.socket.mark} < std::pair{b.place(), b.socket.mark};
+  });
+  return found;
+}
+
+// Two for one place: a former engine ended between giving a socket its new name, or putting a new one into
+// its place, and letting the old one go. Of two names the later one is right, of two files the present one.
+bool is_outdated(const Found& earlier, const Holder& holder) {
+  const auto path = socket_path(holder.borrow(earlier.name));
+  return path.empty() || !has_own_file(earlier.name, path);
+}
+
+}  // namespace
+
+void Listeners::take_over(Holder& holder, StartId last) {
+  holder_ = &holder;
+  last_ = last;
+  std::vector<Found> sockets;
+  for (auto& one : find_held(holder)) {
+    if (sockets.empty() || sockets.back().place() != one.place()) {
+      sockets.push_back(std::move(one));
+    } else if (is_outdated(sockets.back(), holder)) {
+      holder.release(std::exchange(sockets.back(), std::move(one)).name);
+    } else {
+      holder.release(one.name);
+    }
+  }
+  std::vector<std::string> stray;
+  for (auto& [socket, name] : sockets) {
+    auto& app = table_[socket.app];
+    auto found = std::ranges::find_if(app.bound, [&](const BoundListener& bound) {
+      return bound.identity == socket.identity && bound.name == socket.listener;
+    });
+    if (found == app.bound.end())
+      found = app.bound.insert(found, {.name = socket.listener, .identity = socket.identity});
+    // One is missing below it: those above have lost their order, and go (from the back).
+    if (socket.index != found->held.size()) {
+      stray.push_back(std::move(name));
+      continue;
+    }
+    if (socket_path(holder.borrow(name)).empty()) found->since = std::max(found->since, StartId{socket.mark});
+    found->held.push_back(std::move(name));
+  }
+  for (const auto& name : std::views::reverse(stray)) holder.release(name);
+}
+
+Result<BindRequest> Listeners::request_for(const AppSpec& spec, const AppId& id,
+                                           const Listener& listener) const {
+  BindRequest request{.listener = listener, .blocking = is_blocking(spec, listener)};
+  if (!is_path(listener) && !is_reserved(listener)) return request;
+  const auto refuse = [&](const StartFailure& why) {
+    return fail(std::errc::invalid_argument, "cannot bind " + address_text(listener) + " for " + id.str() +
+                                                 " (" + listener.name.str() + "): " + to_text(why));
+  };
+  const auto app = users_.resolve(spec.user, spec.group, {});
+  if (!app) return refuse(app.error());
+  request.uid = app->uid;
+  request.gid = app->gid;
+  // A number need not be in the database, but then a group is asked for, which does not matter here.
+  if (!listener.user.empty()) {
+    const auto user = users_.resolve(listener.user, "0", {});
+    if (!user) return refuse(user.error());
+    request.uid = user->uid;
+  }
+  if (!listener.group.empty()) {
+    const auto group = users_.resolve("", listener.group, {});
+    if (!group) return refuse(group.error());
+    request.gid = group->gid;
+  }
+  return request;
+}
+
+Result<> Listeners::bind(const AppSpec& spec, const AppId& app, std::uint32_t slots) {
+  std::vector<BindRequest> requests;
+  for (const auto& listener : spec.listen) {
+    SVD_TRY(auto request, request_for(spec, app, listener));
+    requests.push_back(std::move(request));
+  }
+  Binding binding{*holder_, table_, app, slots, last_};
+  for (const auto& request : requests) SVD_CHECK(binding.add(request));
+  SVD_CHECK(binding.commit());
+  steer_all(table_[app]);
+  return {};
+}
+
+void Listeners::retain(const AppId& app, std::span<const Listener> keep, bool gone) {
+  const auto found = table_.find(app);
+  if (found == table_.end()) return;
+  auto& bound = found->second.bound;
+  std::erase_if(bound, [&](BoundListener& one) {
+    const bool kept = std::ranges::any_of(keep, [&](const Listener& listener) {
+      return listener.name == one.name && listener_identity(listener) == one.identity;
+    });
+    if (kept) {
+      settle(*holder_, one);
+    } else {
+      drop(*holder_, one, 0);
+    }
+    return !kept;
+  });
+  if (gone) table_.erase(found);
+}
+
+void Listeners::serve(const AppId& app, std::span<const std::pair<std::uint32_t, StartId>> ready) {
+  auto& state = table_[app];
+  state.ready.assign(ready.begin(), ready.end());
+  steer_all(state);
+}
+
+void Listeners::steer_all(ListeningApp& app) {
+  for (auto& bound : app.bound) {
+    const auto steered = steer(*holder_, app, bound);
+    if (!steered && std::ranges::find(notes_, steered.error().text) == notes_.end())
+      notes_.push_back(steered.error().text);
+  }
+}
+
+std::vector<std::string> Listeners::describe(const AppId& app) const {
+  std::vector<std::string> lines;
+  const auto* const state = find(app);
+  if (state == nullptr) return lines;
+  for (const auto& bound : state->bound) {
+    if (!bound.known) continue;
+    const auto& listener = bound.terms.listener;
+    lines.push_back(address_text(listener) + " (" + listener.name.str() + ", " +
+                    std::string{is_reserved(listener) ? "reserved" : balance_text(listener.balance)} + ")");
+  }
+  return lines;
+}
+
+const ListeningApp* Listeners::find(const AppId& app) const {
+  const auto found = table_.find(app);
+  return found == table_.end() ? nullptr : &found->second;
+}
+
+Result<std::vector<std::string>> Listeners::held_for(const LaunchPlan& plan) {
+  last_ = std::max(last_, plan.id);
+  const auto* const app = find(plan.slot.app);
+  std::vector<std::string> names;
+  for (const auto& listener : plan.listen) {
+    const auto* const bound = app == nullptr ? nullptr : app->find(listener);
+    // What a former engine bound for a version that is no more current: as that version has it.
+    const auto index = bound == nullptr       ? 0
+                       : bound->known         ? index_of(*bound, plan.slot.slot, plan.id)
+                       : is_grouped(listener) ? plan.slot.slot
+                                              : 0;
+    if (bound == nullptr || index >= bound->held.size())
+      return fail(std::errc::not_connected, "cannot pass on " + listener.name.str() + ": it is not bound");
+    mend(*holder_, *bound, index);
+    names.push_back(bound->held[index]);
+  }
+  return names;
+}
+
+int Listeners::first_socket(const AppId& app, const Listener& listener) const {
+  const auto* const state = find(app);
+  const auto* const bound = state == nullptr ? nullptr : state->find(listener);
+  return bound == nullptr ? -1 : holder_->borrow(bound->held.front());
+}
+
+int Listeners::socket(const AppId& app, const Listener& listener, std::uint32_t slot, StartId id) const {
+  const auto* const state = find(app);
+  const auto* const bound = state == nullptr ? nullptr : state->find(listener);
+  if (bound == nullptr) return -1;
+  const auto index = index_of(*bound, slot, id);
+  return index < bound->held.size() ? holder_->borrow(bound->held[index]) : -1;
+}
+
+void Listeners::relisten(const AppId& app, const Listener& listener, std::uint32_t slot, StartId id) {
+  const int fd = socket(app, listener, slot, id);
+  if (fd >= 0 && is_stream(listener)) ::listen(fd, static_cast<int>(listener.backlog));
 }
 
 }  // namespace svd

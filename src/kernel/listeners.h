@@ -1,19 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
-// ListenerPort for Linux: binds, keeps, passes.
+// ListenerPort for Linux: the supervisor's sockets. They are bound when an app is accepted, held by the
+// keeper under names that say whose they are (kernel/listener_name.h), found again by the next engine, and
+// closed by nothing but their removal from the file. What they are: kernel/bound_listener.h.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "engine/ports.h"
+#include "kernel/bound_listener.h"
 #include "kernel/passing.h"
+#include "kernel/users.h"
 
 namespace svd {
 
 class Listeners final : public ListenerPort, public ListenerSource {
  public:
+  // Finds what a former engine bound, under which no start was made after `last`. Called once, before
+  // anything else; `holder` outlives this object.
+  void take_over(Holder& holder, StartId last);
+
   Result<> bind(const AppSpec& spec, const AppId& app, std::uint32_t slots) override;
   void retain(const AppId& app, std::span<const Listener> keep, bool gone) override;
   void serve(const AppId& app, std::span<const std::pair<std::uint32_t, StartId>> ready) override;
   [[nodiscard]] std::vector<std::string> describe(const AppId& app) const override;
   Result<std::vector<std::string>> held_for(const LaunchPlan& plan) override;
+
+  // For the channels: the socket that this start has, borrowed until retain(); -1: it is not bound.
+  [[nodiscard]] int socket(const AppId& app, const Listener& listener, std::uint32_t slot, StartId id) const;
+  // The same of a listener with one socket for all.
+  [[nodiscard]] int first_socket(const AppId& app, const Listener& listener) const;
+  // A program has called listen(2) on what it was lent, with a backlog of its own.
+  void relisten(const AppId& app, const Listener& listener, std::uint32_t slot, StartId id);
+
+  // What does not work here, as sentences for `status`.
+  [[nodiscard]] const std::vector<std::string>& degraded() const { return notes_; }
+
+ private:
+  [[nodiscard]] Result<BindRequest> request_for(const AppSpec& spec, const AppId& id,
+                                                const Listener& listener) const;
+  [[nodiscard]] const ListeningApp* find(const AppId& app) const;
+  void steer_all(ListeningApp& app);
+
+  Holder* holder_ = nullptr;
+  Users users_;
+  ListenerTable table_;
+  StartId last_{};  // start that was given sockets
+  std::vector<std::string> notes_;
 };
 
 }  // namespace svd

@@ -1,40 +1,73 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a new generation (or a restart that a person asked for) takes over the slots of one app: stop-first,
-// one slot at a time, the lowest first, the next one only when the former is ready or completed; it ends
-// where a replacement fails.
+// How a new generation, a reload or a restart takes over the slots of one app. Level-triggered like all of
+// plan/: from what is now follows what is to be done now.
+//
+//   start-first  a replacement is started beside the old one; when it has been ready for `min_ready` without
+//                a break it takes over, and the old one leaves. Replacements, and old ones that still leave,
+//                are together at most `surge`: so live ≤ instances + surge.
+//   in place     the old one is stopped, then the new one started in its stead. Of the slots at most
+//                `unavailable` are not ready at a time.
+//
+// Slots without a process that will come back have nothing to lose and are replaced in place at once. Those
+// that may come back by themselves (they are starting, or wait for a restart) wait until the new generation
+// has proved itself on one slot, unless nothing of the app is up: so a new generation that does not work
+// takes nothing along but what it was tried on. It fails where one of its processes does before it has been
+// ready for `min_ready`.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "base/time.h"
+#include "model/app_spec.h"
 #include "model/phase.h"
 
 namespace svd::plan {
 
 // Where a slot is in the present rollout.
 enum class Part : std::uint8_t {
-  none,      // it was not replaced in this one
-  replaced,  // it was, or is being
-  broken,    // it was, and the replacement did not start, or ended
+  none,      // its turn has not come
+  replaced,  // it has, or has a replacement under way
+  proven,    // the replacement has been ready for min_ready, or has completed
+  broken,    // the replacement did not start, was not ready in time, or ended
 };
 
 // A slot that is wanted, as the rollout sees it.
 struct RolloutSlot {
   std::uint32_t slot = 0;
   Phase phase = Phase::waiting;
-  bool stale = false;  // its process is not of the present generation, or is to be restarted
+  TimePoint since{};      // phase ready: since when
+  bool stale = false;     // what fills it is not of the present generation, or is to be replaced anyway
+  bool in_place = false;  // two at a time are not possible, or not wanted
+  bool at_once = false;   // ready is enough, min_ready is not waited for; who else is missing does not matter
   Part part = Part::none;
+  std::optional<Phase> replacement{};  // beside it
+  TimePoint replacement_since{};
+  std::uint32_t leaving = 0;  // live processes that it has been taken from
 };
+
+struct RolloutRules {
+  std::uint32_t surge = 1, unavailable = 0;
+  Nanos min_ready{0};
+};
+// Shares of `max_surge` are rounded up, of `max_unavailable` down; where both come to 0, one may be missing.
+[[nodiscard]] RolloutRules rules_of(const UpdatePolicy& update, std::uint32_t instances);
 
 struct Rollout {
-  std::vector<std::uint32_t> replace;  // these slots now
-  bool broken = false;                 // a replacement failed: the rest keeps what it has
-  bool finished = false;               // nothing is stale any more, and all that was replaced has settled
+  std::vector<std::uint32_t> add;        // a replacement beside these
+  std::vector<std::uint32_t> take_over;  // the replacement has proved itself
+  std::vector<std::uint32_t> replace;    // these in place
+  std::vector<std::uint32_t> proven;     // these have proved themselves
+  bool broken = false;                   // a replacement failed
+  bool busy = false;                     // a replacement could get on
+  bool settled = false;                  // nothing is stale, nothing has to prove itself
+  bool finished = false;                 // and what was replaced is gone
+  std::optional<TimePoint> wake;         // something proves itself then
 };
 
-// Slots without a live process cost nothing to replace, so all of those go at once; then live ones, one at a
-// time.
-[[nodiscard]] Rollout plan_rollout(std::span<const RolloutSlot> slots);
+[[nodiscard]] Rollout plan_rollout(std::span<const RolloutSlot> slots, const RolloutRules& rules,
+                                   TimePoint now);
 
 }  // namespace svd::plan

@@ -19,6 +19,7 @@ class History {
     world_.lazy = true;
     world_.keep_records = false;
     world_.strict_changes = false;
+    world_.beside = 6;
     world_.refuse = [this](const LaunchPlan&) -> std::optional<StartFailure> {
       if (!chance(refusing_)) return std::nullopt;
       return StartFailure{static_cast<StartStage>(1 + below(14)), ENOENT, "/bin/nope"};
@@ -367,26 +368,37 @@ class History {
   void check_world() {
     for (const auto& [id, child] : world_.table) {
       if (child.exited) continue;
-      const auto view = engine_->instance(child.plan.slot);
+      const auto view = view_of(child.plan);
       const auto name =
           child.plan.slot.str() + " (start " + std::to_string(static_cast<std::uint64_t>(id)) + ")";
       if (!view || view->start != static_cast<std::uint64_t>(id) || !is_live(view->phase)) {
         violated("it runs without being supervised: " + name);
         continue;
       }
-      if (view->phase == Phase::stopping || chance(90))
+      if (view->phase == Phase::stopping || !view->role.empty() || chance(90))
         continue;  // a view of an app costs more than all else here
       const auto app = engine_->app(child.plan.slot.app);
       if (child.plan.slot.slot >= app->instances) violated("one too many runs: " + name);
     }
   }
 
+  // What the engine says of this start, whichever role it has.
+  std::optional<InstanceView> view_of(const LaunchPlan& plan) {
+    auto main = engine_->instance(plan.slot);
+    if (!main || main->start == static_cast<std::uint64_t>(plan.id)) return main;
+    const auto all = engine_->instances({plan.slot.str()});
+    if (!all) return std::nullopt;
+    const auto found = std::ranges::find(*all, static_cast<std::uint64_t>(plan.id), &InstanceView::start);
+    return found == all->end() ? std::nullopt : std::optional{*found};
+  }
+
   void check_spawn(const LaunchPlan& plan) {
-    const auto view = engine_->instance(plan.slot);
+    const auto view = view_of(plan);
     const auto app = engine_->app(plan.slot.app);
     if (!app || !view || plan.slot.slot >= app->instances || !app->wanted)
       violated("a start that nobody wants: " + plan.slot.str());
-    else if (view->phase != Phase::starting || view->start != static_cast<std::uint64_t>(plan.id))
+    else if ((view->phase != Phase::starting && view->phase != Phase::stopping) ||
+             view->start != static_cast<std::uint64_t>(plan.id))
       violated("a start that the engine does not know: " + plan.slot.str());
   }
 

@@ -102,6 +102,23 @@ def the_python_example():
         check("orders" not in shown, "a value of the env_file is nowhere in status")
 
 
+def the_sockets():
+    """sockets that svd keeps: Python, nginx, a daemon for systemd's activation, one that binds for itself"""
+    with Daemon() as svd:
+        example, port = place(svd, "sockets", 18100, 4)
+        svd.svctl("apply", example / "ecosystem.yaml")
+        url = "http://127.0.0.1:%d/"
+        equal({get(url % port) for _ in range(100)}, {f"python/{slot}\n" for slot in range(4)}, "who answered")
+        equal(get(url % (port + 1)), "nginx\n", "nginx")
+        check(get(url % (port + 2)).startswith("python/"), "the daemon for systemd's activation passes on")
+        equal({get(url % (port + 3)) for _ in range(100)}, {f"own/{slot}\n" for slot in range(2)}, "who answered for itself")
+        for pid in svd.pids("sockets:python").values():
+            os.kill(pid, signal.SIGKILL)
+            check(get(url % port).startswith("python/"), "nobody is refused")
+        os.kill(json.loads(svd.svctl("daemon", "status", "--json").stdout)["engine_pid"], signal.SIGKILL)
+        equal({get(url % port) for _ in range(100)}, {f"python/{slot}\n" for slot in range(4)}, "who answers without an engine")
+
+
 def the_minimal_example():
     """the minimal example"""
     with Daemon() as svd:
@@ -109,4 +126,4 @@ def the_minimal_example():
         equal(svd.apps()["default:clock"]["ready"], 1, "ready")
 
 
-run(the_shop, the_python_example, the_minimal_example)
+run(the_shop, the_python_example, the_sockets, the_minimal_example)

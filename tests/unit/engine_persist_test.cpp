@@ -23,7 +23,9 @@ SavedState example() {
   slot.cause = 4;
   slot.by = "a b,c=d\n%ä";
   slot.wanted = false;
-  slot.restart = true;
+  slot.renewal = 1;
+  slot.part = 2;
+  slot.last = 13;
   slot.start = 11;
   slot.handled = 10;
   slot.generation = ~0ULL;
@@ -37,9 +39,31 @@ SavedState example() {
   slot.recent = {1, 2, -3};
   slot.last_exit = {ExitStatus::Kind::signal, 9, true, Oom::app_limit, 64U << 20};
   slot.failure = StartFailure{StartStage::exec, 2, "/bin/no such\tfile"};
-  state.apps = {{{name("shop"), name("web")}, 8, false, true, true, 0, {slot, {}}},
-                {{name("blog"), name("x")}, 1, true, false, false, {}, {}}};
-  state.changes = {{7, "apply", "3 apps", "root", name("shop"), 4, 17, {{name("shop"), name("web")}}}};
+  SavedApp web, other;
+  web.id = {name("shop"), name("web")};
+  web.generation = 8;
+  web.slots = {slot, {}};
+  other.id = {name("blog"), name("x")};
+  other.generation = 1;
+  web.wanted = false;
+  web.leaving = web.halted = web.rolling = web.paused = web.reverting = true;
+  web.scale = 0;
+  web.version = 3;
+  web.stable = 2;
+  slot.role = 1;
+  slot.late = true;
+  web.besides = {slot};
+  state.apps = {web, other};
+  state.changes = {{7,
+                    "apply",
+                    "3 apps",
+                    "root",
+                    name("shop"),
+                    4,
+                    17,
+                    {{name("shop"), name("web")}},
+                    {"shop:web/0", "a"},
+                    {"b c", "d"}}};
   return state;
 }
 

@@ -122,62 +122,121 @@ TEST_CASE("a carried-out plan leaves nothing to do, whatever came before", "[pla
   }
 }
 
-TEST_CASE("a rollout takes the lowest live slot, and the next one when that has settled", "[plan]") {
-  using enum Phase;
-  const auto next = [](std::vector<RolloutSlot> slots) { return plan_rollout(slots).replace; };
-  using Slots = std::vector<std::uint32_t>;
-  CHECK(next({{0, ready, true, Part::none}, {1, ready, true, Part::none}}) == Slots{0});
-  CHECK(next({{0, stopping, false, Part::replaced}, {1, ready, true, Part::none}}).empty());
-  CHECK(next({{0, starting, false, Part::replaced}, {1, ready, true, Part::none}}).empty());
-  CHECK(next({{0, ready, false, Part::replaced}, {1, ready, true, Part::none}}) == Slots{1});
-  CHECK(next({{0, completed, false, Part::replaced}, {1, ready, true, Part::none}}) == Slots{1});
-  CHECK(next({{0, ready, false, Part::none}, {2, ready, true, Part::none}}) ==
-        Slots{2});  // a slot of no concern
+namespace {
+
+constexpr TimePoint at{Nanos{std::chrono::seconds{100}}};
+
+RolloutSlot seen(std::uint32_t slot, Phase phase, bool stale, Part part = Part::none) {
+  RolloutSlot out;
+  out.slot = slot;
+  out.phase = phase;
+  out.stale = stale;
+  out.part = part;
+  return out;
 }
 
-TEST_CASE("slots without a process have nothing to lose, and are replaced at once", "[plan]") {
-  using enum Phase;
-  const std::vector<RolloutSlot> slots{{0, ready, true, Part::none},
-                                       {1, backoff, true, Part::none},
-                                       {2, failed, true, Part::none},
-                                       {3, stopping, true, Part::none}};
-  CHECK(plan_rollout(slots).replace == std::vector<std::uint32_t>{1, 2, 3});
+RolloutSlot in_place(RolloutSlot slot) {
+  slot.in_place = true;
+  return slot;
 }
 
-TEST_CASE("a rollout ends where a replacement fails, and when nothing is stale", "[plan]") {
-  using enum Phase;
-  const std::vector<RolloutSlot> broken{{0, backoff, false, Part::broken}, {1, ready, true, Part::none}};
-  CHECK(plan_rollout(broken).broken);
-  CHECK(plan_rollout(broken).replace.empty());
-  const std::vector<RolloutSlot> done{{0, ready, false, Part::replaced}, {1, ready, false, Part::none}};
-  CHECK(plan_rollout(done).finished);
-  const std::vector<RolloutSlot> busy{{0, starting, false, Part::replaced}};
-  CHECK_FALSE(plan_rollout(busy).finished);
+RolloutSlot beside(RolloutSlot slot, Phase replacement, TimePoint since = at) {
+  slot.part = Part::replaced;
+  slot.replacement = replacement;
+  slot.replacement_since = since;
+  return slot;
 }
 
-TEST_CASE("a rollout replaces each stale slot once, never two live ones at a time", "[plan][property]") {
-  std::mt19937 random{Catch::rngSeed()};
-  for (int round = 0; round < 300; ++round) {
-    std::vector<RolloutSlot> slots;
-    for (std::uint32_t i = 0; i < 1 + random() % 8; ++i)
-      slots.push_back({i, std::array{Phase::ready, Phase::backoff, Phase::completed}[random() % 3],
-                       random() % 2 == 0, Part::none});
-    std::vector<int> replaced(slots.size());
-    for (int steps = 0; !plan_rollout(slots).finished; ++steps) {
-      REQUIRE(steps < 100);
-      std::size_t live = 0;
-      for (const auto index : plan_rollout(slots).replace) {
-        live += slots[index].phase == Phase::ready ? 1U : 0U;
-        ++replaced[index];
-        slots[index] = {index, Phase::starting, false, Part::replaced};
-      }
-      CHECK(live <= 1);
-      for (auto& slot : slots)
-        if (slot.phase == Phase::starting && random() % 2 == 0) slot.phase = Phase::ready;
-    }
-    for (const auto& slot : slots) CHECK(replaced[slot.slot] == (slot.part == Part::replaced ? 1 : 0));
-    CHECK(std::ranges::none_of(slots, &RolloutSlot::stale));
+using Slots = std::vector<std::uint32_t>;
+constexpr RolloutRules one_more{1, 0, std::chrono::seconds{2}};
+constexpr RolloutRules one_less{0, 1, std::chrono::seconds{2}};
+
+}  // namespace
+
+TEST_CASE("start-first a replacement is added beside the lowest, and takes over when it has proved itself",
+          "[plan]") {
+  using enum Phase;
+  const auto old = seen(1, ready, true);
+  const auto first = plan_rollout(std::vector{seen(0, ready, true), old}, one_more, at);
+  CHECK(first.add == Slots{0});
+  CHECK(first.replace.empty());
+  for (const auto phase : {waiting, starting}) {
+    const auto going = plan_rollout(std::vector{beside(seen(0, ready, true), phase), old}, one_more, at);
+    CHECK((going.add.empty() && going.take_over.empty() && going.busy && !going.wake));
   }
+  const auto young =
+      plan_rollout(std::vector{beside(seen(0, ready, true), ready), old}, one_more, at + Millis{1999});
+  CHECK(young.take_over.empty());
+  CHECK(young.wake == at + Millis{2000});
+  const auto proven =
+      plan_rollout(std::vector{beside(seen(0, ready, true), ready), old}, one_more, at + Millis{2000});
+  CHECK(proven.take_over == Slots{0});
+  CHECK(proven.add.empty());  // the one that it takes over from has yet to leave
+}
+
+TEST_CASE("what is leaving counts: live is never above instances + max_surge", "[plan]") {
+  using enum Phase;
+  auto done = seen(0, ready, false, Part::proven);
+  done.leaving = 1;
+  const std::vector slots{done, seen(1, ready, true)};
+  CHECK(plan_rollout(slots, one_more, at).add.empty());
+  CHECK(plan_rollout(slots, {2, 0, {}}, at).add == Slots{1});
+}
+
+TEST_CASE("in place one goes after the other, each when the former has proved itself", "[plan]") {
+  using enum Phase;
+  const auto next = [](RolloutSlot a, RolloutSlot b, TimePoint now) {
+    return plan_rollout(std::vector{in_place(a), in_place(b)}, one_less, now).replace;
+  };
+  CHECK(next(seen(0, ready, true), seen(1, ready, true), at) == Slots{0});
+  CHECK(next(seen(0, stopping, true, Part::replaced), seen(1, ready, true), at).empty());
+  CHECK(next(seen(0, starting, false, Part::replaced), seen(1, ready, true), at).empty());
+  auto fresh = seen(0, ready, false, Part::replaced);
+  fresh.since = at;
+  CHECK(next(fresh, seen(1, ready, true), at).empty());
+  CHECK(next(fresh, seen(1, ready, true), at + Millis{2000}) == Slots{1});
+  CHECK(next(seen(0, completed, false, Part::replaced), seen(1, ready, true), at) == Slots{1});
+}
+
+TEST_CASE("slots that will not come back have nothing to lose; others wait for a proof, unless nothing is up",
+          "[plan]") {
+  using enum Phase;
+  const auto replaced = [](std::vector<RolloutSlot> slots) {
+    return plan_rollout(slots, one_more, at).replace;
+  };
+  CHECK(replaced({seen(0, ready, true), seen(1, failed, true), seen(2, completed, true)}) == Slots{1, 2});
+  CHECK(replaced({seen(0, backoff, true), seen(1, failed, true), seen(2, stopping, true)}) == Slots{0, 1, 2});
+  // One is tried, and the others may come back as they were.
+  CHECK(replaced({beside(seen(0, ready, true), starting), seen(1, backoff, true)}).empty());
+  CHECK(replaced({seen(0, ready, false, Part::proven), seen(1, backoff, true), seen(2, starting, true)}) ==
+        Slots{1, 2});
+}
+
+TEST_CASE("a rollout ends where a replacement fails, and when nothing is stale and the old ones are gone",
+          "[plan]") {
+  using enum Phase;
+  const std::vector broken{seen(0, backoff, false, Part::broken), seen(1, ready, true)};
+  CHECK(plan_rollout(broken, one_more, at).broken);
+  CHECK(plan_rollout(broken, one_more, at).add.empty());
+  std::vector done{seen(0, ready, false, Part::proven), seen(1, ready, false)};
+  CHECK(plan_rollout(done, one_more, at).finished);
+  done[0].leaving = 1;
+  CHECK(plan_rollout(done, one_more, at).settled);
+  CHECK_FALSE(plan_rollout(done, one_more, at).finished);
+  CHECK_FALSE(plan_rollout(std::vector{seen(0, starting, false, Part::replaced)}, one_more, at).settled);
+}
+
+TEST_CASE("portions are rounded as in Kubernetes, and one of the two is never nothing", "[plan]") {
+  const auto bounds = [](Portion surge, Portion unavailable, std::uint32_t instances) {
+    UpdatePolicy update;
+    update.max_surge = surge;
+    update.max_unavailable = unavailable;
+    const auto rules = rules_of(update, instances);
+    return std::pair{rules.surge, rules.unavailable};
+  };
+  CHECK(bounds({25, true}, {25, true}, 10) == std::pair{3U, 2U});
+  CHECK(bounds({0, true}, {10, true}, 4) == std::pair{0U, 1U});
+  CHECK(bounds({2, false}, {0, false}, 4) == std::pair{2U, 0U});
 }
 
 TEST_CASE("a difference that the field table cannot name is still a step", "[plan]") {

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/bound_listener.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <numeric>
+#include <ranges>
+
+namespace svd {
+namespace {
+
+using Balance = Listener::Balance;
+
+bool is_inet(const Listener& listener) { return !is_unix(listener); }
+bool is_any(const Listener& l) { return l.address.empty() || l.address == "0.0.0.0" || l.address == "::"; }
+bool is_v6(const Listener& l) { return l.address.find(':') != std::string::npos; }
+bool takes_both(const Listener& l) { return l.address.empty() || (l.address == "::" && !l.v6only); }
+
+bool is_listening(int fd) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) < 0 || value != 0;
+}
+
+// Ascending, each once.
+std::vector<std::uint32_t> ready_indices(const ListeningApp& app, const BoundListener& bound) {
+  std::vector<std::uint32_t> indices;
+  for (const auto& [slot, id] : app.ready) indices.push_back(index_of(bound, slot, id));
+  std::ranges::sort(indices);
+  const auto repeated = std::ranges::unique(indices);
+  indices.erase(repeated.begin(), repeated.end());
+  std::erase_if(indices, [&](std::uint32_t index) { return index >= bound.held.size(); });
+  return indices;
+}
+
+template <class App>
+auto find_in(App& app, const Listener& listener) -> decltype(app.bound.data()) {
+  const auto identity = listener_identity(listener);
+  for (auto& bound : app.bound)
+    if (bound.identity == identity && bound.name == listener.name) return &bound;
+  return nullptr;
+}
+
+}  // namespace
+
+BoundListener* ListeningApp::find(const Listener& listener) { return find_in(*this, listener); }
+const BoundListener* ListeningApp::find(const Listener& listener) const { return find_in(*this, listener); }
+
+bool is_grouped(const Listener& listener) {
+  return is_inet(listener) && (listener.balance == Balance::even || listener.balance == Balance::sticky);
+}
+
+// An address is never given up, also not by an app that has no instances at present.
+std::size_t sockets_wanted(const Listener& listener, std::uint32_t slots) {
+  return is_grouped(listener) ? std::max(slots, 1U) : 1;
+}
+
+std::uint32_t index_of(const BoundListener& bound, std::uint32_t slot, StartId id) {
+  const bool by_slot = is_grouped(bound.terms.listener) == (id > bound.since);
+  return by_slot ? slot : 0;
+}
+
+bool overlap(const Listener& a, const Listener& b) {
+  if (is_unix(a) || is_unix(b)) return is_unix(a) && is_unix(b) && a.address == b.address;
+  if (a.kind != b.kind || a.port != b.port) return false;
+  if (takes_both(a) || takes_both(b)) return true;
+  return is_v6(a) == is_v6(b) && (is_any(a) || is_any(b) || a.address == b.address);
+}
+
+std::string socket_path(int fd) {
+  sockaddr_un address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) < 0 || address.sun_family != AF_UNIX)
+    return "";
+  return address.sun_path;
+}
+
+bool has_own_file(const std::string& held_name, const std::string& path) {
+  const auto socket = parse_held_name(held_name);
+  return socket && socket->mark != 0 && socket->mark == file_mark(path);
+}
+
+Result<> steer(const Holder& holder, const ListeningApp& app, BoundListener& bound) {
+  if (!bound.known || bound.held.size() < 2) return {};
+  const auto& listener = bound.terms.listener;
+  const auto wanted = static_cast<std::uint32_t>(sockets_wanted(listener, app.slots));
+  BoundListener::Steered want{listener.balance == Balance::sticky ? Steering::by_peer : Steering::random,
+                              ready_indices(app, bound), wanted};
+  if (want.indices.empty()) {
+    want.indices.resize(std::min<std::size_t>(wanted, bound.held.size()));
+    std::iota(want.indices.begin(), want.indices.end(), 0U);
+  }
+  if (bound.steered == want) return {};
+  auto program = steering_program(want.how, want.indices, want.total);
+  SVD_CHECK(attach_steering(holder.borrow(bound.held.front()), program));
+  bound.steered = std::move(want);
+  return {};
+}
+
+void mend(const Holder& holder, const BoundListener& bound, std::uint32_t index) {
+  if (!bound.known || !is_stream(bound.terms.listener) || is_reserved(bound.terms.listener)) return;
+  if (is_listening(holder.borrow(bound.held[index]))) return;
+  const auto backlog = static_cast<int>(bound.terms.listener.backlog);
+  if (bound.held.size() > 1)
+    for (const auto& name : bound.held) ::shutdown(holder.borrow(name), SHUT_RDWR);
+  for (const auto& name : bound.held) ::listen(holder.borrow(name), backlog);
+}
+
+void drop(Holder& holder, BoundListener& bound, std::size_t keep) {
+  while (bound.held.size() > keep) {
+    const auto& name = bound.held.back();
+    const auto path = socket_path(holder.borrow(name));
+    if (!path.empty() && has_own_file(name, path)) ::unlink(path.c_str());
+    holder.release(name);
+    bound.held.pop_back();
+  }
+}
+
+void settle(Holder& holder, BoundListener& bound) {
+  if (!bound.known) return;
+  const auto& listener = bound.terms.listener;
+  if (!is_grouped(listener)) {
+    drop(holder, bound, 1);
+    bound.terms.in_group = false;
+  }
+  if (bound.held.size() > 1) return;
+  const int fd = holder.borrow(bound.held.front());
+  if (listener.kind == Listener::Kind::tcp && is_reserved(listener) && is_listening(fd))
+    ::shutdown(fd, SHUT_RDWR);
+  (void)apply_options(fd, bound.terms);  // alone again: its address is not to be shared
+}
+
+}  // namespace svd

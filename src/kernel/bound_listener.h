@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// One listener of an app and its sockets, as the keeper holds them.
+//
+// It has one socket, index 0, or, with balance even and sticky, one for each slot, by slot. Those form an
+// SO_REUSEPORT group, and a program in the kernel picks one of the slots that are ready (kernel/steering.h);
+// when none is, it picks among all, and connections wait. The kernel numbers a group's sockets in the order
+// in which they joined, and puts the last one into the place of one that leaves. Here they join by ascending
+// slot, and none but the last ever leaves; so a socket's number in its group is its slot, whatever has
+// happened and whichever engine asks. What a scaling down leaves over therefore stays, steered away from.
+//
+// Everything but what bind(2) takes changes in place. The balance, too: the one socket is the first of a
+// group, and the other way round; instances that started before the change go on taking from what they have.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernel/bind_socket.h"
+#include "kernel/listener_name.h"
+#include "kernel/passing.h"
+#include "kernel/steering.h"
+
+namespace svd {
+
+using ReadyStarts = std::vector<std::pair<std::uint32_t, StartId>>;  // slots, and who fills them
+
+struct BoundListener {
+  // What the kernel does with new connections of the group.
+  struct Steered {
+    Steering how = Steering::random;
+    std::vector<std::uint32_t> indices;
+    std::uint32_t total = 0;
+    bool operator==(const Steered&) const = default;
+  };
+
+  Name name;
+  std::uint64_t identity = 0;
+  bool known = false;               // bind() has named it; else it is as a former engine left it
+  BindRequest terms{};              // once it is known
+  std::vector<std::string> held{};  // the sockets' names at the keeper, by index
+  StartId since{};                  // the balance was another one up to this start
+  std::optional<Steered> steered{};
+};
+
+// An app's listeners, and what was last said of it.
+struct ListeningApp {
+  std::vector<BoundListener> bound;
+  std::uint32_t slots = 0;
+  ReadyStarts ready;
+
+  [[nodiscard]] BoundListener* find(const Listener& listener);
+  [[nodiscard]] const BoundListener* find(const Listener& listener) const;
+};
+using ListenerTable = std::map<AppId, ListeningApp>;
+
+// Even or sticky: one socket for each slot.
+[[nodiscard]] bool is_grouped(const Listener& listener);
+// How many sockets it is to have.
+[[nodiscard]] std::size_t sockets_wanted(const Listener& listener, std::uint32_t slots);
+// The socket that a start in this slot has.
+[[nodiscard]] std::uint32_t index_of(const BoundListener& bound, std::uint32_t slot, StartId id);
+// One would stand in the other's way.
+[[nodiscard]] bool overlap(const Listener& a, const Listener& b);
+
+// Of a unix socket that was bound to a file; else empty.
+[[nodiscard]] std::string socket_path(int fd);
+// The file at `path` is that of this socket.
+[[nodiscard]] bool has_own_file(const std::string& held_name, const std::string& path);
+
+// Lets the kernel pick among those that are ready. Nothing where there is nothing to pick.
+Result<> steer(const Holder& holder, const ListeningApp& app, BoundListener& bound);
+// A program can stop what it was lent from listening, for all (shutdown(2)). Then it listens again; and a
+// group joins anew as a whole, since the order is lost.
+void mend(const Holder& holder, const BoundListener& bound, std::uint32_t index);
+// Closes all but the first `keep` sockets, the last one first, and removes the file of a unix socket.
+void drop(Holder& holder, BoundListener& bound, std::size_t keep);
+
+// No instance is left that started before the last change of it: what only those used goes.
+void settle(Holder& holder, BoundListener& bound);
+
+}  // namespace svd

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/catch.h"
+#include "support/fake_ports.h"
+
+using namespace svd;
+using namespace svd::test;
+
+namespace {
+
+const std::string rolling = " surge=1 min_ready=2000 delay=100";
+
+std::vector<InstanceView> all(Bench& bench) { return bench.engine->instances({"web"}).value(); }
+
+std::vector<std::int64_t> pids(Bench& bench, std::uint32_t count) {
+  std::vector<std::int64_t> out;
+  for (std::uint32_t i = 0; i < count; ++i) out.push_back(bench.instance("web", i).pid);
+  return out;
+}
+
+std::uint64_t start_of(Bench& bench, std::uint32_t slot, const std::string& role) {
+  for (const auto& view : all(bench))
+    if (view.id.slot == slot && view.role == role) return view.start;
+  return 0;
+}
+
+// An app that serves, with a stable revision to go back to.
+void serve(Bench& bench, const std::string& settings = "", std::uint32_t instances = 3) {
+  bench.world.beside = 2;
+  REQUIRE(bench.apply("shop\nweb instances=" + std::to_string(instances) + " gen=1" + rolling + settings));
+  bench.pass(Millis{10'000});
+}
+
+Result<Begun> update(Bench& bench, const std::string& settings = "", std::uint32_t instances = 3) {
+  return bench.apply("shop\nweb instances=" + std::to_string(instances) + " gen=2" + rolling + settings);
+}
+
+}  // namespace
+
+TEST_CASE("start-first a replacement takes over when it has stayed ready, and no slot is ever without one",
+          "[engine][rollout]") {
+  Bench bench;
+  serve(bench);
+  const auto begun = update(bench);
+  CHECK(all(bench).size() == 4);
+  CHECK(bench.app("web").ready == 3);
+  CHECK(bench.app("web").state == "updating");
+  CHECK(bench.app("web").update == "0 of 3 replaced");
+  bench.pass(Millis{1999});
+  CHECK(bench.instance("web", 0).generation == 101);
+  bench.pass(Millis{1});
+  CHECK(bench.instance("web", 0).generation == 102);
+  CHECK(bench.app("web").update == "1 of 3 replaced");
+  bench.pass(Millis{4000});
+  CHECK(bench.change(*begun).state == "succeeded");
+  CHECK(all(bench).size() == 3);
+  CHECK(bench.app("web").update.empty());
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("a broken release is withdrawn, what serves is not touched, and the app goes back",
+          "[engine][rollout]") {
+  Bench bench;
+  serve(bench, " ready=30000 rollback=1");
+  const auto before = pids(bench, 3);
+  std::string why;
+  SECTION("it throws at start") {
+    const auto begun = update(bench, " ready=30000 rollback=1");
+    bench.world.end(StartId{start_of(bench, 0, "replacement")}, 1);
+    bench.pass(Millis{5000});
+    why = bench.change(*begun).error;
+    CHECK(why == "cannot keep web/0 running: exit code 1; rolled back to revision 1");
+  }
+  SECTION("it never listens") {
+    bench.world.gets_ready = [](const LaunchPlan& plan) { return plan.generation == 101; };
+    const auto begun = update(bench, " ready=30000 rollback=1");
+    bench.pass(Millis{35'000});
+    why = bench.change(*begun).error;
+    CHECK(why == "cannot start web/0: not ready within 30s; rolled back to revision 1");
+  }
+  SECTION("it listens, then crashes") {
+    const auto begun = update(bench, " ready=30000 rollback=1");
+    bench.pass(Millis{1000});
+    bench.world.crash(StartId{start_of(bench, 0, "replacement")});
+    bench.pass(Millis{5000});
+    why = bench.change(*begun).error;
+    CHECK(why == "cannot keep web/0 running: signal SIGKILL; rolled back to revision 1");
+  }
+  SECTION("it cannot be executed") {
+    bench.world.refuse = [](const LaunchPlan& plan) -> std::optional<StartFailure> {
+      if (plan.generation == 101) return std::nullopt;
+      return StartFailure{StartStage::exec, ENOENT, "/bin/nope"};
+    };
+    why = bench.change(*update(bench, " ready=30000 rollback=1")).error;
+    CHECK_THAT(why, ContainsSubstring("'/bin/nope': No such file or directory; rolled back to revision 1"));
+  }
+  CHECK(pids(bench, 3) == before);
+  CHECK(all(bench).size() == 3);
+  CHECK(bench.engine->history("shop").value().back().outcome == "failed: " + why);
+  CHECK(bench.app("web").state == "ready");
+  CHECK(bench.app("web").revision == 1);
+  bench.world.gets_ready = [](const LaunchPlan&) { return true; };
+  bench.world.refuse = [](const LaunchPlan&) { return std::nullopt; };
+  bench.pass(Millis{600'000});  // and it stays there, also under another engine
+  bench.restart_engine();
+  CHECK(bench.app("web").revision == 1);
+  CHECK(pids(bench, 3) == before);
+  CHECK(bench.engine->plan(file("shop\nweb instances=3 gen=2" + rolling + " ready=30000 rollback=1"))
+            .value()
+            .size() == 1);
+  const auto fixed = update(bench, " ready=30000 rollback=1");
+  bench.pass(Millis{30'000});
+  CHECK(bench.change(*fixed).state == "succeeded");
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("slots that were replaced already go back the same way", "[engine][rollout]") {
+  Bench bench;
+  serve(bench, " rollback=1");
+  const auto begun = update(bench, " rollback=1");
+  bench.pass(Millis{2500});
+  REQUIRE(bench.instance("web", 0).generation == 102);
+  bench.world.crash(StartId{start_of(bench, 1, "replacement")});
+  bench.settle();
+  CHECK(bench.app("web").update == "2 of 3 back on revision 1");
+  CHECK(bench.app("web").ready == 3);
+  bench.pass(Millis{10'000});
+  CHECK(bench.change(*begun).state == "failed");
+  CHECK(bench.instance("web", 0).generation == 101);
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("a way back that fails as well is not tried again", "[engine][rollout]") {
+  Bench bench;
+  serve(bench, " rollback=1");
+  const auto begun = update(bench, " rollback=1");
+  bench.pass(Millis{2500});
+  bench.world.refuse = [](const LaunchPlan&) { return StartFailure{StartStage::exec, ENOENT, "/bin/nope"}; };
+  bench.world.crash(StartId{start_of(bench, 1, "replacement")});
+  bench.pass(Millis{60'000});
+  CHECK(bench.change(*begun).state == "failed");
+  CHECK_THAT(bench.change(*begun).error, ContainsSubstring("cannot roll back to revision 1"));
+  CHECK(bench.app("web").ready == 3);
+  const auto spawns = bench.world.spawns;
+  bench.pass(Millis{600'000});
+  CHECK(bench.world.spawns == spawns);
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("the old one dies while its replacement starts: it is restarted, and the update goes on",
+          "[engine][rollout]") {
+  Bench bench;
+  serve(bench, "", 2);
+  const auto begun = update(bench, "", 2);
+  bench.crash("web", 0);
+  bench.pass(Millis{500});
+  CHECK(bench.instance("web", 0).generation == 101);
+  CHECK(bench.instance("web", 0).restarts == 1);
+  bench.pass(Millis{10'000});
+  CHECK(bench.change(*begun).state == "succeeded");
+  CHECK(bench.instance("web", 0).generation == 102);
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("an engine that dies in the middle of an update is followed by one that goes on with it",
+          "[engine][rollout]") {
+  Bench bench;
+  serve(bench);
+  const auto begun = update(bench);
+  const auto after = GENERATE(0, 150, 1000, 2050, 3000);
+  bench.pass(Millis{after});
+  const auto spawns = bench.world.spawns;
+  bench.restart_engine();
+  bench.pass(Millis{200});
+  CHECK(bench.world.spawns == spawns);  // what is under way is found again
+  bench.pass(Millis{20'000});
+  CHECK(bench.problems.empty());
+  CHECK(bench.change(*begun).state == "succeeded");
+  CHECK(all(bench).size() == 3);
+  CHECK(bench.world.spawns == 6);
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("a newer apply takes the place of an update; its replacements go, those of the newest stay",
+          "[engine][rollout]") {
+  Bench bench;
+  serve(bench);
+  const auto first = update(bench);
+  bench.pass(Millis{500});
+  const auto second = bench.apply("shop\nweb instances=3 gen=3" + rolling);
+  CHECK(bench.change(*first).state == "superseded");
+  bench.pass(Millis{20'000});
+  CHECK(bench.change(*second).state == "succeeded");
+  for (std::uint32_t i = 0; i < 3; ++i) CHECK(bench.instance("web", i).generation == 103);
+  CHECK(all(bench).size() == 3);
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("a reload replaces what is of the present generation by the same rules", "[engine][rollout]") {
+  Bench bench;
+  serve(bench);
+  const auto before = pids(bench, 3);
+  const auto begun = bench.engine->reload({"web"}, bench.root);
+  bench.settle();
+  CHECK(pids(bench, 3) == before);
+  CHECK(all(bench).size() == 4);
+  bench.pass(Millis{10'000});
+  CHECK(bench.change(*begun).state == "succeeded");
+  CHECK(bench.change(*begun).kind == "reload");
+  for (std::uint32_t i = 0; i < 3; ++i) CHECK(bench.instance("web", i).pid != before[i]);
+  CHECK(bench.world.violations.empty());
+}
