@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <ranges>
 
 #include "kernel/address_owner.h"
 
@@ -18,7 +17,7 @@ Binding::Binding(Holder& holder, ListenerTable& table, AppId app, std::uint32_t 
 
 Binding::~Binding() {
   if (done_) return;
-  for (auto& draft : std::views::reverse(drafts_)) undo(draft);
+  for (auto draft = drafts_.rbegin(); draft != drafts_.rend(); ++draft) undo(*draft);
   if (app_.bound.empty()) table_.erase(id_);
 }
 
@@ -172,7 +171,7 @@ void Binding::enter(Draft& draft) {
 
 // The sockets of a group from the back: see bound_listener.h.
 void Binding::undo(Draft& draft) const {
-  for (const auto& name : std::views::reverse(draft.held)) holder_.release(name);
+  for (auto name = draft.held.rbegin(); name != draft.held.rend(); ++name) holder_.release(*name);
   if (is_path(draft.terms.listener) && !draft.made.empty()) ::unlink(draft.terms.listener.address.c_str());
   while (!draft.made.empty()) draft.made.pop_back();
   if (const auto* const bound = bound_of(draft); bound != nullptr && bound->known)

@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <ranges>
 #include <tuple>
 
 #include "kernel/binding.h"
@@ -79,7 +78,9 @@ void Listeners::take_over(Holder& holder, StartId last) {
     }
   }
   std::vector<std::string> stray;
-  for (auto& [socket, name] : sockets) {
+  for (auto& one : sockets) {
+    const auto& socket = one.socket;
+    auto& name = one.name;
     auto& app = table_[socket.app];
     auto found = std::ranges::find_if(app.bound, [&](const BoundListener& bound) {
       return bound.identity == socket.identity && bound.name == socket.listener;
@@ -94,7 +95,7 @@ void Listeners::take_over(Holder& holder, StartId last) {
     if (socket_path(holder.borrow(name)).empty()) found->since = std::max(found->since, StartId{socket.mark});
     found->held.push_back(std::move(name));
   }
-  for (const auto& name : std::views::reverse(stray)) holder.release(name);
+  for (auto name = stray.rbegin(); name != stray.rend(); ++name) holder.release(*name);
 }
 
 Result<BindRequest> Listeners::request_for(const AppSpec& spec, const AppId& id,

@@ -82,7 +82,7 @@ const Rows& rows() {
     field("mode", AT(mode), octal(), live, "The file mode of a unix socket."),
     field("user", AT(user), account("user"), live, "The owner of a unix socket.", "the app's user"),
     field("group", AT(group), account("group"), live, "The group of a unix socket.", "the app's group"),
-    field("reuse_port", AT(reuse_port), boolean(), live, 
+    field("reuse_port", AT(reuse_port), boolean(), live,
           "SO_REUSEPORT: the program binds the address by itself, as others of its user may; the supervisor reserves it and does not listen."),
     field("defer_accept", AT(defer_accept), duration_or_zero(1s, 1h, "at once"), live,
           "TCP_DEFER_ACCEPT: a connection is handed out when its first data came, at most this late."),
