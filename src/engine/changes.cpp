@@ -135,6 +135,7 @@ void Engine::State::evaluate(Slot& slot) {
         settle(slot, went_back(*app.part) ? Track::kept : Track::done);
       return;
     case plan::Want::hold:
+      if (app.unbound.empty() && !app.unreadable) return;  // what it depends on decides
       if (app.unbound.empty())
         settle(slot, Track::done);
       else

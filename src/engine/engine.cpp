@@ -52,6 +52,7 @@ void Engine::State::advance(Occupant& one, const lifecycle::Event& event) {
            std::string{role_prefix(one.role)} + std::string{to_text(from)} + " → " +
                std::string{to_text(to)} + (why.empty() ? "" : ": " + why));
     if (one.role != Role::main || slot.part != plan::Part::none) slot.app->progress = now.mono;
+    if (!dependents.empty()) touch_dependents(*slot.app);
     if (one.goes() && !is_live(to) && !std::exchange(one.rested, true)) rested.push_back(&one);
   }
   touch(one);

@@ -346,6 +346,7 @@ class Restorer {
   // From here on it is an app like any other: what is missing is made, what is too much is stopped.
   void wake(App& app) {
     s_.rebind(app);
+    s_.note_dependencies(app);
     const auto& spec = app.version->spec;
     if (spec.limits != Limits{} || spec.app_limits != Limits{} || is_newer(app.id.ecosystem))
       s_.limits_changed.insert(app.id);  // it may not have come to it; and what is refused is found out again

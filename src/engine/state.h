@@ -76,6 +76,7 @@ struct Engine::State {
   std::vector<Change*> dirty_changes;
   std::vector<AppId> unserved;
   std::set<App*> unbound;
+  std::map<AppId, std::set<AppId>> dependents;  // who waits for this app
   std::vector<lifecycle::Command> outbox;
   std::vector<std::pair<StartId, StartFailure>> refused;  // starts that failed before they reached the port
   std::optional<TimePoint> save_at;                       // set: something is not saved
@@ -120,6 +121,9 @@ struct Engine::State {
 
   // converge.cpp
   [[nodiscard]] plan::Want want(const Occupant& one) const;
+  [[nodiscard]] std::string awaited(const App& app) const;  // "waiting for redis to be ready", or ""
+  void note_dependencies(const App& app);
+  void touch_dependents(const App& app);
   Slot& make_slot(App& app, std::uint32_t index, Cause cause, const std::string* by);
   void fit_slots(App& app, Cause cause,
                  const std::string* by);  // makes what is missing, touches what is too much

@@ -132,3 +132,22 @@ TEST_CASE("an instance that ends while it drains is gone, and nobody calls that 
   CHECK(bench.change(*down).state == "succeeded");
   CHECK(bench.engine->instances({"web"}).value().size() == 1);
 }
+
+TEST_CASE("an app waits for what it depends on before its first start, and not before a restart",
+          "[engine]") {
+  Bench bench;
+  bench.world.gets_ready = [](const LaunchPlan&) { return false; };
+  const auto begun = bench.apply("shop\napi after=redis delay=0\nredis ready=30000 delay=60000");
+  CHECK(bench.instance("api", 0).phase == Phase::waiting);
+  CHECK(bench.instance("api", 0).reason == "waiting for redis to be ready");
+  CHECK(bench.change(*begun).state == "running");
+  bench.world.let_ready(StartId{bench.instance("redis", 0).start});
+  bench.settle();
+  CHECK(bench.instance("api", 0).phase == Phase::ready);
+  CHECK(bench.change(*begun).state == "succeeded");
+  bench.crash("redis", 0);
+  bench.crash("api", 0);
+  bench.pass(Millis{100});
+  CHECK(bench.instance("api", 0).phase == Phase::ready);
+  CHECK(bench.world.violations.empty());
+}
