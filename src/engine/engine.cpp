@@ -221,16 +221,6 @@ std::vector<std::string> Engine::restore(Restored from, Now now) {
   return state_->restore(std::move(from));
 }
 
-Result<Begun> Engine::pause(const std::string&, const Actor&) {
-  return fail(std::errc::invalid_argument, "cannot pause: no update is running");
-}
-Result<Begun> Engine::resume(const std::string&, const Actor&) {
-  return fail(std::errc::invalid_argument, "cannot resume: no update is running");
-}
-Result<Begun> Engine::abort(const std::string&, const Actor&) {
-  return fail(std::errc::invalid_argument, "cannot abort: no update is running");
-}
-
 Result<std::uint32_t> Engine::send(const Names& names, const std::string& json, const Actor&) {
   SVD_TRY(const auto chosen, select(state_->apps, names, Use::change));
   std::uint32_t sent = 0;

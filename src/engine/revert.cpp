@@ -10,6 +10,10 @@
 namespace svd {
 
 void Engine::State::fail_rollout(App& app) {
+  abandon_rollout(app, app.version->spec.update.on_failure == UpdatePolicy::OnFailure::rollback);
+}
+
+void Engine::State::abandon_rollout(App& app, bool go_back) {
   arm(app, {});
   app.rolling = false;
   app.paused = false;
@@ -24,7 +28,7 @@ void Engine::State::fail_rollout(App& app) {
     halt(app);
     end_revert(app, app.part != nullptr && !app.part->failures.empty() ? app.part->failures.back().second
                                                                        : "a replacement failed");
-  } else if (app.version->spec.update.on_failure != UpdatePolicy::OnFailure::rollback || !revert(app)) {
+  } else if (!go_back || !revert(app)) {
     halt(app);
   }
   mark_changed(app);

@@ -147,6 +147,7 @@ struct Engine::State {
 
   // revert.cpp
   void fail_rollout(App& app);
+  void abandon_rollout(App& app, bool go_back);
   bool revert(App& app);
   void halt(App& app);
   void end_revert(App& app, const std::string& failure);

@@ -209,3 +209,49 @@ TEST_CASE("a reload replaces what is of the present generation by the same rules
   for (std::uint32_t i = 0; i < 3; ++i) CHECK(bench.instance("web", i).pid != before[i]);
   CHECK(bench.world.violations.empty());
 }
+
+TEST_CASE("a paused update takes no further step, not even over another engine, and goes on when told",
+          "[engine][rollout]") {
+  Bench bench;
+  serve(bench);
+  const auto begun = update(bench);
+  bench.pass(Millis{2000});
+  CHECK(bench.app("web").update == "1 of 3 replaced");
+  REQUIRE(bench.engine->pause("web", bench.root));
+  CHECK_FALSE(bench.engine->pause("web", bench.root));
+  bench.pass(Millis{600'000});  // the deadline does not count what was held on purpose
+  CHECK(bench.app("web").update == "1 of 3 replaced, paused");
+  CHECK(bench.instance("web", 2).generation == 101);
+  REQUIRE(bench.engine->resume("web", bench.root));
+  CHECK_FALSE(bench.engine->resume("web", bench.root));
+  bench.pass(Millis{10'000});
+  CHECK(bench.change(*begun).state == "succeeded");
+  CHECK(bench.instance("web", 2).generation == 102);
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("an update that is aborted is taken back, also while it is paused", "[engine][rollout]") {
+  Bench bench;
+  serve(bench);
+  const auto begun = update(bench);
+  bench.pass(Millis{2500});
+  CHECK(bench.instance("web", 0).generation == 102);
+  if (GENERATE(false, true)) REQUIRE(bench.engine->pause("web", bench.root));
+  REQUIRE(bench.engine->abort("web", bench.root));
+  bench.pass(Millis{20'000});
+  for (std::uint32_t slot = 0; slot < 3; ++slot) CHECK(bench.instance("web", slot).generation == 101);
+  CHECK(bench.change(*begun).state == "failed");
+  CHECK_THAT(bench.change(*begun).error, ContainsSubstring("aborted by root"));
+  CHECK_THAT(bench.change(*begun).error, ContainsSubstring("rolled back to revision 1"));
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("without an update there is nothing to steer", "[engine][rollout]") {
+  Bench bench;
+  serve(bench);
+  for (const auto& tried : {bench.engine->pause("web", bench.root), bench.engine->resume("web", bench.root),
+                            bench.engine->abort("web", bench.root)}) {
+    REQUIRE_FALSE(tried);
+    CHECK_THAT(tried.error().text, ContainsSubstring("no update runs in web"));
+  }
+}
