@@ -13,6 +13,7 @@
 #include <charconv>
 #include <memory>
 
+#include "kernel/former_base.h"
 #include "kernel/proc.h"
 
 namespace svd {
@@ -125,7 +126,13 @@ Result<> Cgroups::find_base(std::string_view state_directory) {
   const auto below = path_below(mount->root, *own);
   if (!below) return fail(std::errc::no_such_device, "our own cgroup " + *own + " is not visible here");
   const auto name = "/svd-" + hash8(state_directory);
-  const Home home{mount->point, home_of(*below, name), ::access("/run/systemd/system", F_OK) == 0};
+  Home home{mount->point, home_of(*below, name), ::access("/run/systemd/system", F_OK) == 0};
+  // Where the last daemon's instances run on, if that is somewhere else and we can put others beside them.
+  if (const auto former = former_base(std::string{state_directory});
+      former.starts_with(mount->point) && former.ends_with(name) &&
+      is_in_reach(mount->point, home.path(), former))
+    home.name = former.substr(mount->point.size(), former.size() - mount->point.size() - name.size());
+  if (home.name.empty()) home.name = "/";
   base_ = home.path() + name;
   if (::mkdir(base_.c_str(), 0755) < 0 && errno != EEXIST) return fail_errno(errno, "cannot make " + base_);
   base_fd_ = open_at(AT_FDCWD, base_, O_PATH | O_DIRECTORY);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The cgroup v2 tree that instances live in: BASE/<ecosystem>:<app>/<slot>.<start id>, a fresh leaf for every
-// start. BASE is our own cgroup's directory plus "/svd-" and 8 hex digits of a hash of the state directory,
-// so that two daemons never meet; our own processes may have gone to BASE/supervisor (kernel/controllers.h).
-// Without a writable v2 hierarchy nothing here fails: available() is false and degraded() says what that
-// costs.
+// start. BASE is our own cgroup's directory (or that of the daemon before us, if instances of its run on
+// there) plus
+// "/svd-" and 8 hex digits of a hash of the state directory, so that two daemons never meet; our own
+// processes may have gone to BASE/supervisor (kernel/controllers.h). Without a writable v2 hierarchy nothing
+// here fails: available() is false and degraded() says what that costs.
 //
 // Why a fresh leaf: on some kernels (seen on 6.18) a cgroup whose cgroup.kill was once written kills every
 // process that clone3(CLONE_INTO_CGROUP) later puts there, at birth.

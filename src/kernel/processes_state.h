@@ -115,6 +115,7 @@ struct LinuxProcesses::State {
 
   // processes_takeover.cpp
   Result<> connect();
+  void end_former_life();
   void configure();
   void read_mark();
   void take_over(const KeeperClient::Child& child);

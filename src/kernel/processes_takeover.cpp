@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "files/io.h"
+#include "kernel/former_base.h"
 #include "kernel/proc.h"
 #include "kernel/processes_state.h"
 
@@ -84,8 +85,19 @@ Result<> LinuxProcesses::State::connect() {
   std::vector<StartId> living;
   for (const auto& [id, child] : children) living.push_back(child.known.id);
   credentials.keep_only(living);
-  if (client.hello().engines == 0) end_unknown_starts();
+  if (client.hello().engines == 0) end_former_life();
   return {};
+}
+
+// What is left of a daemon whose keeper and engine both died, and could not be taken over.
+void LinuxProcesses::State::end_former_life() {
+  if (const auto former = former_base(options.state_directory); !former.empty() && former != cgroups.base())
+    note("instances of a former daemon ran in " + former + ", which is out of reach from here: " +
+         (end_base(former) ? "killed" : "some of them cannot be killed"));
+  end_unknown_starts();
+  if (!cgroups.available()) return;
+  if (const auto noted = remember_base(options.state_directory, cgroups.base()); !noted)
+    note(noted.error().text);
 }
 
 void LinuxProcesses::State::configure() {

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "kernel/child_journal.h"
+#include "kernel/former_base.h"
 #include "processes_support.h"
 
 using namespace svd;
@@ -261,4 +262,33 @@ TEST_CASE("a journal of another boot, a damaged one and one that is no file coun
     CHECK(journal.load().empty());
     CHECK_FALSE(journal.put(entry(1)).has_value());
   }
+}
+
+TEST_CASE("where a former daemon's instances are is remembered, and counts while somebody is there",
+          "[cgroups]") {
+  const TempDir home;
+  const auto base = home / "base";
+  CHECK(former_base(home / "state").empty());
+  REQUIRE(remember_base(home / "state", base).has_value());
+  CHECK(former_base(home / "state").empty());
+  std::filesystem::create_directory(base);
+  std::ofstream{base + "/cgroup.events"} << "populated 0\nfrozen 0\n";
+  CHECK(former_base(home / "state").empty());
+  std::ofstream{base + "/cgroup.events"} << "populated 1\nfrozen 0\n";
+  CHECK(former_base(home / "state") == base);
+  std::ofstream{home / "state/cgroup"} << "relative\n";
+  CHECK(former_base(home / "state").empty());
+}
+
+TEST_CASE("processes can be put where what both cgroups have in common may be written to", "[cgroups]") {
+  const TempDir home;
+  const auto& top = home.path();
+  for (const std::string path : {"a/x/svd-1", "a/xy", "b"}) std::filesystem::create_directories(home / path);
+  std::ofstream{home / "a/cgroup.procs"} << "";
+  CHECK(is_in_reach(top, home / "a/x", home / "a/xy"));
+  CHECK(is_in_reach(top, home / "a", home / "a/x/svd-1"));
+  CHECK_FALSE(is_in_reach(top, home / "a/x", home / "a/x/svd-1"));  // x itself has no such file
+  CHECK_FALSE(is_in_reach(top, home / "a/x", home / "b"));
+  std::ofstream{home / "cgroup.procs"} << "";
+  CHECK(is_in_reach(top, home / "a/x", home / "b"));
 }

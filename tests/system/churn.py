@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Both halves of svd are killed again and again while instances die: nobody else notices."""
 import os
+import pathlib
 import random
 import signal
 import subprocess
 import time
 
-from harness import APP, Daemon, Failed, SVCTL, alive, check, descendants, equal, run, say, spread, wait_gone
+from harness import APP, Daemon, Failed, SVCTL, alive, check, descendants, equal, remove_cgroups, run, say, spread, wait_gone
 from herd import Herd, ecosystem
 
 COUNT, ENGINE_KILLS, KEEPER_KILLS = 100, 50, 10
@@ -111,6 +112,60 @@ def both_killed():
         equal(left, [], "processes of the first life that nobody supervises")
 
 
+def from_another_cgroup(second):
+    """Keeper and engine killed; the next daemon is started from another cgroup, as from another login."""
+    own = next(line for line in open("/proc/self/cgroup") if line.startswith("0::"))[3:].strip()
+    mount = next((line.split()[4] for line in open("/proc/self/mountinfo") if " - cgroup2 " in line), None)
+    here = pathlib.Path(f"{mount}{own}")
+    places = [here / f"svd-test-{os.getpid()}-{name}" for name in "ab"]
+    try:
+        for place in places:
+            place.mkdir()
+        (places[0] / "cgroup.procs").write_text("0")
+    except OSError as error:
+        say(f"   no cgroups to move between: {error}")
+        return
+    try:
+        with Daemon() as svd:
+            reports = svd.reports()
+            svd.apply(ecosystem(reports, 20))
+            herd = Herd(reports, 20)
+            svd.kill_both()
+            (places[1] / "cgroup.procs").write_text("0")
+            second(svd, reports, herd)
+    finally:
+        (here / "cgroup.procs").write_text("0")
+        for place in places:
+            remove_cgroups(place)
+
+
+def taken_over_from_another_cgroup():
+    """keeper and engine killed, the next daemon started from another cgroup: it takes over what runs"""
+    def second(svd, reports, herd):
+        svd.apply(ecosystem(reports, 20))
+        svd.wait_ready("t:web", 20)
+        equal({name.split("/")[1]: pid for name, pid in svd.pids().items()}, herd.pids, "who runs")
+        herd.kill_one()
+        herd.settle()
+        herd.verify(svd, unknown_allowed=True)
+        svd.stop()
+        wait_gone(herd.pids.values(), what="instances after svctl daemon stop")
+
+    from_another_cgroup(second)
+
+
+def ended_from_without_cgroups():
+    """keeper and engine killed, the next daemon has no cgroups: what it cannot take over does not run on beside it"""
+    def second(svd, reports, herd):
+        svd.environment["SVD_CGROUPS"] = "off"
+        svd.apply(ecosystem(reports, 20))
+        svd.wait_ready("t:web", 20)
+        equal([pid for pid in herd.pids.values() if alive(pid)], [], "left of the first life")
+        svd.stop()
+
+    from_another_cgroup(second)
+
+
 def killed_while_starting(kill, **environment):
     """Ten times 200 instances are started, and somebody of svd is killed in the middle of it."""
     with Daemon(**environment) as svd:
@@ -155,4 +210,5 @@ def both_killed_while_starting_without_cgroups():
 
 
 run(engine_killed_under_churn, engine_killed_without_cgroups, keeper_killed, keeper_killed_without_cgroups, both_killed,
+    taken_over_from_another_cgroup, ended_from_without_cgroups,
     keeper_killed_while_starting, both_killed_while_starting, keeper_killed_while_starting_without_cgroups, both_killed_while_starting_without_cgroups)

@@ -274,20 +274,29 @@ class Daemon:
             for stream in (process.stdout, process.stderr):
                 if stream:
                     stream.close()
-        # Keepers first, or they would start engines and instances anew while we kill those.
+        # Stopped until nobody new appears: keeper and engine would start each other and instances anew while we kill them.
+        stopped = set()
         for _ in range(100):
-            left = [pid for pid in descendants() if alive(pid)]
+            left = {pid for pid in descendants() if alive(pid)}
             if not left:
                 break
-            for pid in sorted(left):
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+            for pid in left - stopped:
+                send(pid, signal.SIGSTOP)
+            if left <= stopped:
+                for pid in left:
+                    send(pid, signal.SIGKILL)
+            stopped = left
             reap()
         reap()
         remove_cgroups(self.cgroup_base)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def send(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
 
 
 def reap():
