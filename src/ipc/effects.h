@@ -38,6 +38,7 @@ struct Shut {
 };
 // A worker has called listen(2) with a backlog of its own on a socket that the file declares.
 struct Relisten {
+  StartId id{};
   Shared socket;
 };
 // It serves all that it should, or says so; no client of it is left.

@@ -183,7 +183,7 @@ void Primary::listens(State& worker, const Query& heard, TimePoint now) {
   touch(worker.member.id);
   if (const auto* const listener = find_listener(worker.member.listen, asked->query);
       listener != nullptr && is_stream(query.type) && !is_passed_on(*listener, query))
-    effects_.emplace_back(Relisten{shared_of(*listener, worker.member.slot)});
+    effects_.emplace_back(Relisten{worker.member.id, shared_of(*listener, worker.member.slot)});
   judge(worker, now);
 }
 

@@ -55,6 +55,7 @@ std::optional<Listener> read_listener(const JsonView& from) {
   listener.address = from.string("address").value_or("");
   listener.port = number_of<std::uint16_t>(from, "port");
   listener.balance = number_of<Listener::Balance>(from, "balance");
+  listener.backlog = number_of<std::uint32_t>(from, "backlog");
   listener.v6only = truth_of(from, "v6only");
   return listener;
 }
