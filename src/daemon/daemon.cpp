@@ -125,8 +125,8 @@ Result<> Daemon::connect() {
 ProcessesHandlers Daemon::handlers() {
   return {.event =
               [this](const Event& event) {
-                engine_->dispatch(event, Loop::now());
-                owe_reconcile();
+                channels_.observe(event);
+                dispatch(event);
               },
           .shutdown =
               [this](bool force) {
@@ -146,6 +146,11 @@ ProcessesHandlers Daemon::handlers() {
               }};
 }
 
+void Daemon::dispatch(const Event& event) {
+  engine_->dispatch(event, Loop::now());
+  owe_reconcile();
+}
+
 // Now it can be told whether the one who holds the lock is our keeper.
 Result<> Daemon::confirm_lock() {
   if (!lock_is_ours_) {
@@ -163,6 +168,20 @@ Result<> Daemon::confirm_lock() {
   return write_lock_owner(lock_.get(), owner_);
 }
 
+Result<> Daemon::open_channels() {
+  listeners_.when_gone([this](const AppId& app) { channels_.forget(app); });
+  return channels_.begin(
+      *loop_, *processes_, listeners_,
+      {.notify_path = settings_.directories.runtime + "/notify",
+       .preload = settings_.programs + "/node-preload.cjs",
+       .owner_of = [this](std::int64_t pid) { return processes_->owner_of(pid); }},
+      {.event = [this](const Event& event) { dispatch(event); },
+       .message = [this](const SlotId& from, StartId,
+                         std::string_view json) { bus_->message(from, std::string{json}); },
+       .log = [this](const std::string& line) { log_.write_some(Severity::warning, line); }},
+      processes_->children());
+}
+
 Result<> Daemon::start_engine() {
   SVD_TRY(auto store, StateStore::open(settings_.directories.state));
   store_.emplace(std::move(store));
@@ -171,6 +190,7 @@ Result<> Daemon::start_engine() {
   events_ = std::make_unique<EventLog>(*bus_, log_, [this] { settle(); });
   const auto children = processes_->children();
   listeners_.take_over(*processes_, children.empty() ? StartId{} : children.back().id);
+  SVD_CHECK(open_channels());
   engine_ = std::make_unique<Engine>(Ports{.processes = *processes_,
                                            .listeners = listeners_,
                                            .channels = channels_,

@@ -61,10 +61,12 @@ class Daemon final : public bus::Host {
   Result<> take_state();
   Result<> connect();
   Result<> confirm_lock();
+  Result<> open_channels();
   Result<> start_engine();
   Result<> serve();
   [[nodiscard]] int give_up(const Error& error);
 
+  void dispatch(const Event& event);
   void owe_reconcile();
   void reconcile();
   void finish();

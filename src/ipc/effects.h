@@ -38,9 +38,10 @@ struct Shut {
 };
 // A worker has called listen(2) with a backlog of its own on a socket that the file declares.
 struct Relisten {
+  StartId id{};
   Shared socket;
 };
-// The gate of a start is met; no client of it is left.
+// It serves all that it should, or says so; no client of it is left.
 struct Ready {
   StartId id{};
 };
@@ -63,11 +64,6 @@ struct Answered {
   std::int64_t seq = 0;
   bool accepted = false;
 };
-// For the log.
-struct Remark {
-  std::string text;
-};
-
-using Effect = std::variant<Write, Open, Shut, Relisten, Ready, Idle, Serves, Leaves, Answered, Remark>;
+using Effect = std::variant<Write, Open, Shut, Relisten, Ready, Idle, Serves, Leaves, Answered>;
 
 }  // namespace svd::ipc

@@ -37,15 +37,22 @@ Listener::Kind kind_of(Query::Type type) {
 
 bool is_any(const std::string& address) { return address.empty() || address == "0.0.0.0" || address == "::"; }
 
+// A socket for every address takes this one's connections, too.
+bool covers(const Listener& listener, const std::string& address) {
+  if (!is_any(listener.address)) return false;
+  const bool v6 = address.find(':') != std::string::npos;
+  return v6 ? listener.address != "0.0.0.0" : listener.address == "0.0.0.0" || !listener.v6only;
+}
+
 // The better the higher; 0: not at all.
 int fitness(const Listener& listener, const Query& query) {
   if (listener.kind != kind_of(query.type)) return 0;
   if (listener.kind == Listener::Kind::unix_stream) return query.address == listener.address ? 3 : 0;
   if (query.port == 0 || listener.port != query.port) return 0;
   const auto wanted = query.address.value_or("");
-  if (wanted == listener.address || (is_any(wanted) && is_any(listener.address))) return 3;
-  if (is_any(listener.address)) return 2;
-  return is_any(wanted) ? 1 : 0;
+  if (is_any(wanted)) return is_any(listener.address) ? 3 : 1;
+  if (wanted == listener.address) return 3;
+  return covers(listener, wanted) ? 2 : 0;
 }
 
 }  // namespace

@@ -16,6 +16,11 @@ bool is_for_each_slot(const Listener& listener) {
 
 bool is_stream(Query::Type type) { return type != Query::Type::udp4 && type != Query::Type::udp6; }
 
+// Round robin: the supervisor accepts.
+bool is_passed_on(const Listener& listener, const Query& query) {
+  return listener.balance == Listener::Balance::round_robin && is_stream(query.type);
+}
+
 Shared shared_of(const Listener& listener, std::uint32_t slot) {
   return {listener.name, is_for_each_slot(listener) ? slot : 0, {}};
 }
@@ -67,7 +72,7 @@ void Primary::hear(StartId id, const FromWorker& message, TimePoint now) {
       if (message.query) listens(worker, *message.query, now);
       return;
     case FromWorker::Act::close:
-      return closes(worker, message.key);
+      return closes(worker, message.key, now);
     case FromWorker::Act::exited_after_disconnect:
       worker.leaving = true;
       touch(id);
@@ -103,6 +108,7 @@ void Primary::query(State& worker, const FromWorker& message) {
   auto& server = servers_[asked.key];
   if (server.data == "null") server.data = asked.query.data;
   server.generation = worker.member.generation;
+  server.shuts.reset();
   asked.own = listener == nullptr;
   if (asked.own) server.own = true;
   touch(StartId{});
@@ -123,16 +129,23 @@ void Primary::answer(State& worker, const std::string& key, std::int64_t request
 
 void Primary::lend(State& worker, const Asked& asked, const Listener* listener, std::int64_t request) {
   const auto& data = servers_[asked.key].data;
-  if (listener != nullptr && listener->balance == Listener::Balance::round_robin &&
-      is_stream(asked.query.type)) {
+  if (listener != nullptr && is_passed_on(*listener, asked.query)) {
     write(worker, write_round_robin(address_of(*listener), asked.key, data, request, ++seq_));
     effects_.emplace_back(Serves{worker.member.id, asked.key, listener->name});
     return;
   }
   auto line = write_shared(asked.query, asked.key, data, request, ++seq_);
-  effects_.emplace_back(
-      Write{worker.member.id, std::move(line),
-            listener != nullptr ? shared_of(*listener, worker.member.slot) : Shared{{}, 0, asked.key}});
+  effects_.emplace_back(Write{worker.member.id, std::move(line), shared(worker.member.id, asked.key)});
+}
+
+std::optional<Shared> Primary::shared(StartId id, const std::string& key) const {
+  const auto found = members_.find(id);
+  if (found == members_.end()) return std::nullopt;
+  const auto& worker = found->second;
+  const auto asked = std::ranges::find(worker.asked, key, &Asked::key);
+  if (asked == worker.asked.end()) return std::nullopt;
+  const auto* const listener = find_listener(worker.member.listen, asked->query);
+  return listener != nullptr ? shared_of(*listener, worker.member.slot) : Shared{{}, 0, key};
 }
 
 void Primary::opened(const std::string& key, int err) {
@@ -169,12 +182,12 @@ void Primary::listens(State& worker, const Query& heard, TimePoint now) {
   asked->listening = true;
   touch(worker.member.id);
   if (const auto* const listener = find_listener(worker.member.listen, asked->query);
-      listener != nullptr && is_stream(query.type) && listener->balance != Listener::Balance::round_robin)
-    effects_.emplace_back(Relisten{shared_of(*listener, worker.member.slot)});
+      listener != nullptr && is_stream(query.type) && !is_passed_on(*listener, query))
+    effects_.emplace_back(Relisten{worker.member.id, shared_of(*listener, worker.member.slot)});
   judge(worker, now);
 }
 
-void Primary::closes(State& worker, const std::string& key) {
+void Primary::closes(State& worker, const std::string& key, TimePoint now) {
   const auto asked = std::ranges::find(worker.asked, key, &Asked::key);
   if (asked == worker.asked.end()) return;
   effects_.emplace_back(Leaves{worker.member.id, key});
@@ -182,7 +195,7 @@ void Primary::closes(State& worker, const std::string& key) {
   worker.asked.erase(asked);
   touch(worker.member.id);
   // While it is leaving that says nothing about those after it.
-  if (was_own && !worker.leaving && !worker.draining && !is_used(key)) shut(key);
+  if (was_own && !worker.leaving && !worker.draining && !is_used(key)) servers_[key].shuts = now + linger;
 }
 
 void Primary::says_ready(StartId id, TimePoint now) {
@@ -225,20 +238,27 @@ void Primary::becomes_ready(State& worker) {
   touch(StartId{});
   touch(worker.member.id);
   if (!is_new) return;
-  if (worker.member.gated) effects_.emplace_back(Ready{worker.member.id});
+  effects_.emplace_back(Ready{worker.member.id});
   sweep();
 }
 
 std::optional<TimePoint> Primary::wake() const {
   std::optional<TimePoint> first;
-  for (const auto& [id, worker] : members_)
-    if (worker.settles && (!first || *worker.settles < *first)) first = worker.settles;
+  const auto add = [&](const std::optional<TimePoint>& when) {
+    if (when && (!first || *when < *first)) first = when;
+  };
+  for (const auto& [id, worker] : members_) add(worker.settles);
+  for (const auto& [key, server] : servers_) add(server.shuts);
   return first;
 }
 
 void Primary::tick(TimePoint now) {
   for (auto& [id, worker] : members_)
     if (worker.settles && *worker.settles <= now) becomes_ready(worker);
+  std::vector<std::string> unwanted;
+  for (const auto& [key, server] : servers_)
+    if (server.shuts && *server.shuts <= now) unwanted.push_back(key);
+  for (const auto& key : unwanted) shut(key);
 }
 
 bool Primary::is_used(const std::string& key) const {
@@ -297,8 +317,14 @@ void Primary::disconnect(StartId id) {
 }
 
 void Primary::resume(TimePoint now) {
-  for (auto& [id, worker] : members_)
+  for (auto& [id, worker] : members_) {
     if (!worker.ready && !servers_of(worker).empty()) judge(worker, now);
+    if (worker.leaving || worker.draining) continue;
+    for (const auto& asked : worker.asked)
+      if (const auto* const listener = find_listener(worker.member.listen, asked.query);
+          listener != nullptr && is_passed_on(*listener, asked.query))
+        effects_.emplace_back(Serves{id, asked.key, listener->name});
+  }
 }
 
 std::vector<Effect> Primary::take() { return std::exchange(effects_, {}); }

@@ -7,7 +7,9 @@
 // the program's own idea of the interface is. What no listener fits is opened for the app (Open), under a
 // key; every instance that asks for the key gets the same socket, over restarts and over generations. It is
 // shut when
-//   - every worker that had it has closed it by itself, none of them while it was leaving, or
+//   - every worker that had it has closed it by itself, none of them while it was leaving, and nobody asks
+//   for it again
+//     within `linger` (a program that closes and listens again means the same socket), or
 //   - an instance of a newer generation is ready without it, and none of an older one is left.
 //
 // Readiness. An instance is ready when it says so (`ready`), or when it listens on all that the last ready
@@ -37,14 +39,14 @@ class Primary {
   // How many sockets one app may make the supervisor open.
   static constexpr std::size_t max_servers = 64;
   static constexpr Millis settle{2'000};
+  static constexpr Millis linger{500};
 
   struct Member {
     StartId id{};
     std::uint32_t slot = 0;
     std::uint64_t generation = 0;
     ChannelKind channel = ChannelKind::none;
-    bool gated = false;  // its gate is ReadyGate::Kind::channel
-    std::vector<Listener> listen;
+    std::vector<Listener> listen{};
   };
 
   // `first_seq`: above all that an engine before us has sent.
@@ -62,7 +64,7 @@ class Primary {
   // Number for a connection that is passed on.
   [[nodiscard]] std::uint64_t next_seq() { return ++seq_; }
 
-  // Something may become ready then by itself.
+  // Something becomes ready, or is shut, then by itself.
   [[nodiscard]] std::optional<TimePoint> wake() const;
   void tick(TimePoint now);
   // What is to be done, in order; the list is empty afterwards.
@@ -74,6 +76,8 @@ class Primary {
   [[nodiscard]] bool is_asked_to_end(StartId id) const;  // disconnect() was called
   [[nodiscard]] std::vector<StartId> members() const;
   [[nodiscard]] std::vector<std::string> opened_keys() const;
+  // What this instance was given for the key.
+  [[nodiscard]] std::optional<Shared> shared(StartId id, const std::string& key) const;
 
   // For the engine after us: what of the app, and what of a member is to be remembered. changed() names what
   // save() would give anew; StartId 0 stands for the app.
@@ -106,6 +110,7 @@ class Primary {
     std::string data = "null";
     bool own = false;
     bool open = false;
+    std::optional<TimePoint> shuts{};
   };
   struct Waiting {  // for opened()
     StartId id{};
@@ -117,7 +122,7 @@ class Primary {
   void answer(State& worker, const std::string& key, std::int64_t request);
   void lend(State& worker, const Asked& asked, const Listener* listener, std::int64_t request);
   void listens(State& worker, const Query& query, TimePoint now);
-  void closes(State& worker, const std::string& key);
+  void closes(State& worker, const std::string& key, TimePoint now);
   void judge(State& worker, TimePoint now);
   void becomes_ready(State& worker);
   void sweep();

@@ -55,6 +55,8 @@ std::optional<Listener> read_listener(const JsonView& from) {
   listener.address = from.string("address").value_or("");
   listener.port = number_of<std::uint16_t>(from, "port");
   listener.balance = number_of<Listener::Balance>(from, "balance");
+  listener.backlog = number_of<std::uint32_t>(from, "backlog");
+  listener.v6only = truth_of(from, "v6only");
   return listener;
 }
 
@@ -121,10 +123,9 @@ std::string Primary::save(StartId id) const {
   });
   return R"({"id":")" + text_of(static_cast<std::uint64_t>(member.id)) + R"(","slot":)" +
          text_of(std::uint64_t{member.slot}) + R"(,"generation":")" + text_of(member.generation) +
-         R"(","channel":)" + text_of(static_cast<std::uint64_t>(member.channel)) + R"(,"gated":)" +
-         text_of(member.gated) + R"(,"ready":)" + text_of(ready) + R"(,"said":)" + text_of(said_ready) +
-         R"(,"draining":)" + text_of(draining) + R"(,"leaving":)" + text_of(leaving) + R"(,"asked":)" +
-         sockets + R"(,"listen":)" +
+         R"(","channel":)" + text_of(static_cast<std::uint64_t>(member.channel)) + R"(,"ready":)" +
+         text_of(ready) + R"(,"said":)" + text_of(said_ready) + R"(,"draining":)" + text_of(draining) +
+         R"(,"leaving":)" + text_of(leaving) + R"(,"asked":)" + sockets + R"(,"listen":)" +
          array_of(member.listen, [](const Listener& listener) { return saved(listener); }) + "}";
 }
 
@@ -137,7 +138,6 @@ bool Primary::restore_member(std::string_view text) {
   state.member.slot = number_of<std::uint32_t>(*from, "slot");
   state.member.generation = large_of(*from, "generation");
   state.member.channel = number_of<ChannelKind>(*from, "channel");
-  state.member.gated = truth_of(*from, "gated");
   state.ready = truth_of(*from, "ready");
   state.said_ready = truth_of(*from, "said");
   state.draining = truth_of(*from, "draining");

@@ -134,6 +134,8 @@ Result<> Cgroups::find_base(std::string_view state_directory) {
     home.name = former.substr(mount->point.size(), former.size() - mount->point.size() - name.size());
   if (home.name.empty()) home.name = "/";
   base_ = home.path() + name;
+  root_ = mount->root;
+  base_below_root_ = base_.substr(mount->point.size());
   if (::mkdir(base_.c_str(), 0755) < 0 && errno != EEXIST) return fail_errno(errno, "cannot make " + base_);
   base_fd_ = open_at(AT_FDCWD, base_, O_PATH | O_DIRECTORY);
   if (!base_fd_) return fail_errno(errno, "cannot open " + base_);
@@ -175,6 +177,17 @@ std::optional<Cgroups::Leaf> Cgroups::parse_leaf(std::string_view path) {
   leaf.slot.app = {std::move(*ecosystem), std::move(*app)};
   leaf.id = StartId{id};
   return leaf;
+}
+
+std::optional<Cgroups::Leaf> Cgroups::leaf_of(std::int64_t pid) const {
+  if (!available()) return std::nullopt;
+  const auto path = find_own_cgroup(read_file("/proc/" + std::to_string(pid) + "/cgroup"));
+  const auto visible = path ? path_below(root_, *path) : std::nullopt;
+  const auto below = visible ? path_below(base_below_root_, *visible) : std::nullopt;
+  if (!below || below->empty()) return std::nullopt;
+  const auto app_end = below->find('/', 1);
+  if (app_end == std::string::npos) return std::nullopt;
+  return parse_leaf(below->substr(1, below->find('/', app_end + 1) - 1));
 }
 
 Result<bool> Cgroups::make(const std::string& leaf) {

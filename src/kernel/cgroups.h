@@ -52,6 +52,9 @@ class Cgroups {
   };
   [[nodiscard]] static std::optional<Leaf> parse_leaf(std::string_view path);
 
+  // The leaf that this process is in or below; nullopt: in none of ours.
+  [[nodiscard]] std::optional<Leaf> leaf_of(std::int64_t pid) const;
+
   // Makes a leaf, and its app's directory when it is the first: then the result is true. Error: errno of
   // mkdir(2).
   Result<bool> make(const std::string& leaf);
@@ -89,6 +92,8 @@ class Cgroups {
   void probe();
 
   std::string base_;
+  std::string root_;             // of the hierarchy, as far as it is visible here (Cgroup2Mount)
+  std::string base_below_root_;  // BASE in /proc/PID/cgroup, behind the root
   std::string why_not_;
   Controllers controllers_;
   UniqueFd base_fd_;

@@ -138,6 +138,7 @@ Result<> Listeners::bind(const AppSpec& spec, const AppId& app, std::uint32_t sl
 }
 
 void Listeners::retain(const AppId& app, std::span<const Listener> keep, bool gone) {
+  if (gone && gone_) gone_(app);
   const auto found = table_.find(app);
   if (found == table_.end()) return;
   auto& bound = found->second.bound;

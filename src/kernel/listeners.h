@@ -4,6 +4,7 @@
 // closed by nothing but their removal from the file. What they are: kernel/bound_listener.h.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@
 
 namespace svd {
 
-class Listeners final : public ListenerPort, public ListenerSource {
+class Listeners final : public ListenerPort, public ListenerSource, public SharedSockets {
  public:
   // Finds what a former engine bound, under which no start was made after `last`. Called once, before
   // anything else; `holder` outlives this object.
@@ -26,12 +27,14 @@ class Listeners final : public ListenerPort, public ListenerSource {
   [[nodiscard]] std::vector<std::string> describe(const AppId& app) const override;
   Result<std::vector<std::string>> held_for(const LaunchPlan& plan) override;
 
-  // For the channels: the socket that this start has, borrowed until retain(); -1: it is not bound.
-  [[nodiscard]] int socket(const AppId& app, const Listener& listener, std::uint32_t slot, StartId id) const;
+  [[nodiscard]] int socket(const AppId& app, const Listener& listener, std::uint32_t slot,
+                           StartId id) const override;
   // The same of a listener with one socket for all.
   [[nodiscard]] int first_socket(const AppId& app, const Listener& listener) const;
-  // A program has called listen(2) on what it was lent, with a backlog of its own.
-  void relisten(const AppId& app, const Listener& listener, std::uint32_t slot, StartId id);
+  void relisten(const AppId& app, const Listener& listener, std::uint32_t slot, StartId id) override;
+
+  // Called when retain() says that an app is no more: whatever else it had opened goes, too.
+  void when_gone(std::function<void(const AppId&)> gone) { gone_ = std::move(gone); }
 
   // What does not work here, as sentences for `status`.
   [[nodiscard]] const std::vector<std::string>& degraded() const { return notes_; }
@@ -43,6 +46,7 @@ class Listeners final : public ListenerPort, public ListenerSource {
   void steer_all(ListeningApp& app);
 
   Holder* holder_ = nullptr;
+  std::function<void(const AppId&)> gone_;
   Users users_;
   ListenerTable table_;
   StartId last_{};  // start that was given sockets

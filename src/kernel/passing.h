@@ -36,6 +36,17 @@ class ListenerSource {
   virtual Result<std::vector<std::string>> held_for(const LaunchPlan& plan) = 0;
 };
 
+// Implemented by the listeners' adapter: what is lent over a channel instead of at birth.
+class SharedSockets {
+ public:
+  virtual ~SharedSockets() = default;
+  // The socket that this start has, borrowed until retain(); -1: it is not bound.
+  [[nodiscard]] virtual int socket(const AppId& app, const Listener& listener, std::uint32_t slot,
+                                   StartId id) const = 0;
+  // A program has called listen(2) on what it was lent, with a backlog of its own, or somebody has to.
+  virtual void relisten(const AppId& app, const Listener& listener, std::uint32_t slot, StartId id) = 0;
+};
+
 // Implemented by the channels' adapter.
 class ChannelSource {
  public:

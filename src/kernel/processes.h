@@ -83,6 +83,8 @@ class LinuxProcesses final : public ProcessPort, public Holder {
   [[nodiscard]] std::string cgroup(StartId id, const SlotId& slot) const override;
   [[nodiscard]] std::string directory(StartId id) const override;
 
+  // Whose process that is, its main one or one that it begot; StartId 0: nobody's that we know.
+  [[nodiscard]] StartId owner_of(std::int64_t pid) const;
   // What is written to and read from the cgroups of these processes.
   [[nodiscard]] LimitPort& limits();
 

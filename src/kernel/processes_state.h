@@ -104,6 +104,7 @@ struct LinuxProcesses::State {
   void tidy();                      // what nobody waits for: labels, empty cgroups
 
   // processes_strays.cpp
+  [[nodiscard]] StartId owner_of(std::int64_t pid) const;
   void leave(StartId id);  // its main process has ended; Gone when a look finds nothing of it
   void look_for_strays();
   bool attend_to(Child& child, const std::vector<Stray>& strays);

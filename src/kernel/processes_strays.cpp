@@ -36,6 +36,20 @@ void wait_for_ends(const std::vector<UniqueFd>& processes, TimePoint deadline) {
 
 }  // namespace
 
+// While there are cgroups they tell. The session is the main process's own (setsid(2) at birth).
+StartId LinuxProcesses::State::owner_of(std::int64_t pid) const {
+  const auto led_by = [&](std::int64_t leader) {
+    const auto found =
+        std::ranges::find_if(children, [&](const auto& entry) { return entry.second.known.pid == leader; });
+    return found == children.end() ? StartId{} : found->second.known.id;
+  };
+  if (const auto id = led_by(pid); id != StartId{}) return id;
+  if (const auto leaf = cgroups.leaf_of(pid)) return leaf->id;
+  if (const auto id = start_of(environment_of(pid), mark)) return *id;
+  const auto stat = read_stat(pid);
+  return stat ? led_by(stat->session) : StartId{};
+}
+
 void LinuxProcesses::State::leave(StartId id) {
   leaving.push_back(id);
   looking.request();
@@ -169,5 +183,7 @@ std::map<StartId, Stray> LinuxProcesses::State::find_born(const std::set<StartId
   }
   return found;
 }
+
+StartId LinuxProcesses::owner_of(std::int64_t pid) const { return state_->owner_of(pid); }
 
 }  // namespace svd

@@ -20,6 +20,12 @@ Listener tcp(const std::string& name, const std::string& address, std::uint16_t 
   return listener;
 }
 
+Listener only6() {
+  auto listener = tcp("only6", "::", 83);
+  listener.v6only = true;
+  return listener;
+}
+
 Query ask(std::optional<std::string> address, std::int64_t port, std::int64_t index = 0) {
   Query query;
   query.address = std::move(address);
@@ -33,7 +39,7 @@ struct App {
   explicit App(std::vector<Listener> declared = {}) : listen{std::move(declared)} {}
 
   void enter(std::uint64_t id, std::uint32_t slot = 0, std::uint64_t generation = 1) {
-    primary.enter({StartId{id}, slot, generation, ChannelKind::node, true, listen});
+    primary.enter({StartId{id}, slot, generation, ChannelKind::node, listen});
     collect();
   }
   void hear(std::uint64_t id, FromWorker message) {
@@ -123,7 +129,7 @@ struct App {
 
 TEST_CASE("a listener of the file is what a worker gets, by port and the nearest address", "[ipc]") {
   const std::vector<Listener> listen{tcp("local", "127.0.0.1", 80), tcp("any", "0.0.0.0", 80),
-                                     tcp("six", "", 81), tcp("ten", "10.0.0.1", 82)};
+                                     tcp("six", "", 81), tcp("ten", "10.0.0.1", 82), only6()};
   const auto [address, port, want] = GENERATE(table<std::optional<std::string>, std::int64_t, std::string>({
       {std::nullopt, 80, "any"},
       {"0.0.0.0", 80, "any"},
@@ -134,7 +140,7 @@ TEST_CASE("a listener of the file is what a worker gets, by port and the nearest
       {"::", 81, "six"},
       {std::nullopt, 82, "ten"},
       {"10.0.0.2", 82, ""},
-      {std::nullopt, 83, ""},
+      {std::nullopt, 84, ""},
       {std::nullopt, 0, ""},
   }));
   CAPTURE(address.value_or("(any)"), port);
@@ -298,9 +304,20 @@ TEST_CASE("a socket that every worker closed by itself is shut, one closed in le
   CHECK(app.all<Shut>().empty());
   SECTION("closed") {
     app.close(2, key);
+    CHECK(app.all<Shut>().empty());
+    CHECK(app.primary.wake() == app.now + Primary::linger);
+    app.pass(Primary::linger);
     CHECK(app.all<Shut>().size() == 1);
+    CHECK_FALSE(app.primary.wake());
     app.query(1, ask({}, 80));
     CHECK(app.all<Open>().size() == 2);
+  }
+  SECTION("closed, to listen again") {
+    app.close(2, key);
+    app.query(1, ask({}, 80));
+    app.pass(Primary::linger);
+    CHECK(app.all<Shut>().empty());
+    CHECK(app.all<Open>().size() == 1);
   }
   SECTION("asked to leave") {
     app.primary.disconnect(StartId{2});
@@ -381,14 +398,6 @@ TEST_CASE("`ready` counts at once, and is waited for ever after", "[ipc]") {
   CHECK(app.is_ready(2));
 }
 
-TEST_CASE("readiness is told to those who wait for it", "[ipc]") {
-  App app;
-  app.primary.enter({StartId{1}, 0, 1, ChannelKind::node, false, {}});
-  app.serve(1, ask({}, 80));
-  CHECK(app.all<Ready>().empty());
-  CHECK(app.primary.is_ready(StartId{1}));
-}
-
 TEST_CASE("the port of listen(0) is known only when it listens", "[ipc]") {
   App app;
   app.enter(1);
@@ -420,7 +429,7 @@ TEST_CASE("one that leaves is answered no more, but its goodbye is", "[ipc]") {
 
 TEST_CASE("a program on a json channel hears the same in words of its own", "[ipc]") {
   App app;
-  app.primary.enter({StartId{1}, 0, 1, ChannelKind::json, true, {}});
+  app.primary.enter({StartId{1}, 0, 1, ChannelKind::json, {}});
   app.primary.drain(StartId{1});
   app.primary.disconnect(StartId{1});
   app.collect();
@@ -476,4 +485,17 @@ TEST_CASE("what cannot be read of the past is no past", "[ipc]") {
   CHECK(primary.restore("[]"));
   CHECK(primary.restore_member(R"({"id":"7","asked":[{}],"listen":[{"name":"../x"}]})"));
   CHECK(primary.find(StartId{7})->listen.empty());
+}
+
+TEST_CASE("the engine after us goes on passing connections to who served before", "[ipc]") {
+  App app{{tcp("http", "", 80, Listener::Balance::round_robin)}};
+  app.enter(1);
+  app.enter(2, 1);
+  app.serve(1, ask({}, 80));
+  app.serve(2, ask({}, 80));
+  app.primary.drain(StartId{2});
+  app.restart();
+  const auto serves = app.all<Serves>();
+  REQUIRE(serves.size() == 3);
+  CHECK(serves.back().id == StartId{1});
 }

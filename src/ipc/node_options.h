@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Node reads before it runs a program: its options, from the command line and from NODE_OPTIONS.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace svd::ipc {
+
+// `path` is loaded before the program, besides what NODE_OPTIONS has in `envp` already.
+void add_preload(std::vector<std::string>& envp, const std::string& path);
+
+// Instances would fight for the inspector's port: `port` turns the one that was asked for (9229 by default)
+// into this instance's own. Nothing happens where no inspector was asked for, or any free port (0) was.
+void move_inspector(std::vector<std::string>& argv, std::vector<std::string>& envp,
+                    const std::function<std::uint16_t(std::uint16_t)>& port);
+
+}  // namespace svd::ipc
