@@ -74,7 +74,7 @@ TEST_CASE("a start whose log cannot be kept for later is sent all the same", "[p
   REQUIRE(::kill(static_cast<pid_t>(lab.keeper), SIGSTOP) == 0);
   const auto helper = ::fork();
   if (helper == 0) {
-    ::usleep(200'000);  // earlier than the socket is full would only make this easier
+    ::usleep(200'000);  // pace: earlier than the socket is full would only make this easier
     ::kill(static_cast<pid_t>(lab.keeper), SIGCONT);
     ::_exit(0);
   }
