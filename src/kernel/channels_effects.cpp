@@ -98,13 +98,16 @@ int Channels::State::find_declared(const App& app, const ipc::Query& query) cons
 }
 
 void Channels::State::serve(App& app, const ipc::Serves& serves) {
-  auto& passer = app.passers[*serves.listener];
+  const auto* const listener = listener_of(app, serves.id, serves.listener);
+  if (listener == nullptr) return;
+  auto& passer = app.passers[listener->name];
   if (!passer) {
-    passer =
-        std::make_unique<ConnectionPasser>(loop, find_socket(app, {serves.listener, 0, {}}),
-                                           [this, &app](const ipc::Rotation::Turn& turn, int connection) {
-                                             return pass(app, turn, connection);
-                                           });
+    sockets.relisten(app.id, *listener, 0, serves.id);
+    const auto pass_on = [this, &app](const ipc::Rotation::Turn& turn, int connection) {
+      return pass(app, turn, connection);
+    };
+    passer = std::make_unique<ConnectionPasser>(loop, find_socket(app, serves.id, {serves.listener, 0, {}}),
+                                                pass_on);
     if (const auto started = passer->start(); !started) log(app.id.str() + ": " + started.error().text);
   }
   passer->enter(serves.id, serves.key);
