@@ -32,6 +32,17 @@ bool asks_for(const AppInFile& file, std::string_view kind) {
   return node != nullptr && as_bool(*node) != false;
 }
 
+// Where a connection succeeds before the program runs: the socket is the supervisor's, and it listens.
+const Listener* own_listener(const AppSpec& app) {
+  const auto is_it = [&](const Listener& l) {
+    const bool all = l.address.empty() || l.address == "::" || l.address == "0.0.0.0";
+    return l.kind == Listener::Kind::tcp && l.port == app.ready.port &&
+           (all || l.address == app.ready.address);
+  };
+  const auto found = std::ranges::find_if(app.listen, is_it);
+  return found == app.listen.end() ? nullptr : &*found;
+}
+
 void check_ready(const AppInFile& file, AppSpec& app, Complaints& out) {
   std::string_view first;
   for (const auto* kind : {"notify", "channel", "tcp"}) {
@@ -46,6 +57,12 @@ void check_ready(const AppInFile& file, AppSpec& app, Complaints& out) {
     complain(file, "ready.channel", "there is none: it needs 'channel: node' or 'json'", out);
   if (first.empty() && app.channel == ChannelKind::node && file.find("ready.channel") == nullptr)
     app.ready.kind = ReadyGate::Kind::channel;
+  const auto* own = app.ready.kind == ReadyGate::Kind::tcp ? own_listener(app) : nullptr;
+  if (own != nullptr)
+    complain(file, "ready.tcp",
+             "this is its own listener " + in_quotes(own->name.str()) +
+                 ", where a connection is accepted before the program is there",
+             out);
   if (!app.ready.increment) return;
   constexpr std::uint32_t highest_port = 65'535;
   if (app.ready.kind != ReadyGate::Kind::tcp)

@@ -68,11 +68,43 @@ only a shell would understand (`|`, `&&`, `>`, `$HOME`, `~/`, `NAME=value` in fr
 
 From weakest to strongest: `PATH`, `SVD_ECOSYSTEM`, `SVD_APP`, `SVD_INSTANCE` (its slot), `SVD_INSTANCES`, `SVD_REVISION`, `NODE_APP_INSTANCE`; `HOME`, `USER`,
 `LOGNAME` and `SHELL` of its user; `pass_env`; `env_file`; `env`. Then the slot is added to what `increment_env` names. Nothing else is inherited.
+With `listen`: `LISTEN_FDS`, `LISTEN_PID`, `LISTEN_FDNAMES`; with `channel: node`: `NODE_CHANNEL_FD`, `NODE_UNIQUE_ID` and `NODE_OPTIONS` (see `preload`), with
+`channel: json`: `SVD_CHANNEL_FD`; with `ready.notify`: `NOTIFY_SOCKET`.
 Where there are no cgroups, `SVD_START` comes along: by it the daemon knows a process that has left its instance's session.
 
 An env file has lines `NAME=value`, optionally after `export`; blank lines and `#` comments are skipped, also behind a value. `'…'` is taken as it
 stands, `"…"` knows `\n`, `\r`, `\t`, `\"`, `\\` and `\$`, and both may span lines. `$NAME` is not expanded. Files are read at apply, not later: a
 changed file takes effect with the next apply. Values from env files and from `pass_env` are never shown, logged or sent to anyone.
+
+## Sockets
+
+What `listen` names is bound by the supervisor, before the first instance starts, with the supervisor's own rights: a port
+below 1024 is there for an app with a `user`, too. It is closed only when it is gone from the file: no restart, crash, update or
+`instances: 0` closes it, and who connects meanwhile waits in its queue. An instance finds it
+
+- by `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES`, as from systemd: descriptors from 3 on, in the order of the file;
+- with `channel: node`, when it listens on that port, as any Node program does.
+
+Two listeners on one address, also where one of them means all addresses, are an error. `localhost` is none: names are not looked up.
+
+| `balance` | who gets a connection | good for |
+|---|---|---|
+| `shared` | whoever is free: one queue for all | nearly everything: a busy or hung instance delays nobody |
+| `even` | a ready instance, at random: one queue each | equal shares where connections live long |
+| `sticky` | the same instance for each peer address | sessions in memory, socket.io |
+| `round-robin` | each in turn; the supervisor accepts, and passes it over the channel | strict turns, at a price for each connection |
+
+## Readiness, updates, dependencies
+
+An instance is *starting* until its gate is met: `ready` says which. A new version, `svctl reload` and `svctl rollback` replace
+instances as `update` says. With `start-first`, the replacement of a slot is started beside the old instance; when it is ready and
+has stayed so for `min_ready`, it takes over the slot, and the old one drains: it answers what it is asked, keeps no connection
+(`drain`), is told to end over its channel (`stop.message`, then Node's `disconnect`), and, when it has, by `stop.signal`. Never are
+more than `instances` + `max_surge` there, nor fewer than `instances` − `max_unavailable` ready. When a replacement does not become
+ready, crashes, or `deadline` passes without progress, it is removed. What served, serves on, and `on_failure` says what follows.
+
+`depends_on` holds a start back until every wanted instance of the other app is started, ready or has completed. Stopping goes the other
+way round. What is up already is not touched when a dependency goes away.
 
 ## Logs
 

@@ -3,68 +3,16 @@
 """The examples run: real programs, on ports of their own."""
 import json
 import os
-import re
-import shutil
 import signal
-import socket
 import subprocess
-import time
-import urllib.error
-import urllib.request
 
-from harness import Daemon, Failed, SOURCE, check, equal, run
-
-EXAMPLES = SOURCE / "contrib/examples"
-
-
-def free_ports(count):
-    """The first of so many free ports in a row."""
-    for first in range(21000, 32000, 17):
-        taken = []
-        try:
-            for port in range(first, first + count):
-                taken.append(socket.create_server(("127.0.0.1", port)))
-            return first
-        except OSError:
-            continue
-        finally:
-            for one in taken:
-                one.close()
-    raise Failed("no free ports")
-
-
-def place(svd, name, port, count):
-    """A copy of the example in the test's own directory, its ports moved to free ones."""
-    target = svd.directory / name
-    shutil.copytree(EXAMPLES / name, target)
-    first = free_ports(count)
-    for root, _, files in os.walk(target):
-        for file in files:
-            path = os.path.join(root, file)
-            text = open(path, encoding="utf-8").read()
-            moved = re.sub(rf"\b{port // 10}(\d)\b", lambda m: str(first + int(m[1])), text)
-            if moved != text:
-                open(path, "w", encoding="utf-8").write(moved)
-    return target, first
-
-
-def get(url):
-    """The answer, as soon as there is one: a program that runs need not listen yet."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=10) as reply:
-                return reply.read().decode()
-        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
-            check(time.monotonic() < deadline, f"{url}: {error}")
-            time.sleep(.05)  # pace: nothing here tells when a foreign program listens
+from example import EXAMPLES, get, need, place
+from harness import Daemon, check, equal, run
 
 
 def the_shop():
     """the shop: redis, four API instances, nginx in front, a job that seeds once; a killed instance comes back"""
-    for program in ("redis-server", "node", "nginx"):
-        if not shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin"):
-            raise Failed(f"{program} is not installed (contrib/packages, group example)")
+    need("redis-server", "node", "nginx")
     with Daemon() as svd:
         shop, port = place(svd, "shop", 18080, 5)
         svd.svctl("apply", shop / "ecosystem.yaml")

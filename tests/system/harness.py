@@ -201,10 +201,11 @@ class Daemon:
         return {one["name"]: one for one in self.json("status", exits=(0, 5))["apps"]}
 
     def instances(self, *names):
-        """"shop:web/0" → its view."""
+        """"shop:web/0" → the view of the one that its slot is known by."""
         found = {}
         for one in self.json("ls", *names):
-            found[one["instance"]] = one
+            if not one["role"]:
+                found[one["instance"]] = one
             if one["cgroup"]:  # BASE/<ecosystem>:<app>/<slot>.<start>
                 self.cgroup_base = pathlib.Path(one["cgroup"]).parents[1]
         return found
