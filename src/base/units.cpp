@@ -86,4 +86,30 @@ std::string format_bytes(std::uint64_t value) {
   return std::to_string(value) + "B";
 }
 
+namespace {
+// Rounded down: "9.9" and not "10.0" for 9.99.
+std::string with_tenth(std::uint64_t tenths) {
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
+}
+}  // namespace
+
+std::string format_size(std::uint64_t bytes) {
+  constexpr std::array names{"B", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  std::uint64_t factor = 1;
+  while (unit + 1 < names.size() && bytes / factor >= 1000) {
+    ++unit;
+    factor <<= 10;
+  }
+  const auto whole = bytes / factor;
+  if (unit == 0 || whole >= 10) return std::to_string(whole) + names[unit];
+  return with_tenth(whole * 10 + (bytes % factor) * 10 / factor) + names[unit];
+}
+
+std::string format_cpu_time(std::uint64_t micros) {
+  const auto tenths = micros / 100'000;
+  return tenths < 1000 ? with_tenth(tenths) + "s"
+                       : format_age(Millis{static_cast<std::int64_t>(micros / 1000)});
+}
+
 }  // namespace svd

@@ -24,5 +24,9 @@ namespace svd {
 [[nodiscard]] std::optional<std::uint64_t> parse_bytes(std::string_view text);
 // The shortest exact form with a binary unit where one divides the value, else bytes: 512MiB, 1000B.
 [[nodiscard]] std::string format_bytes(std::uint64_t value);
+// For tables, with two or three digits: "512B", "9.5MiB", "412MiB", "1.2GiB".
+[[nodiscard]] std::string format_size(std::uint64_t bytes);
+// For tables: "0.3s", "12.3s", "2m", "5h".
+[[nodiscard]] std::string format_cpu_time(std::uint64_t micros);
 
 }  // namespace svd

@@ -87,6 +87,12 @@ void log(Writer& out, const AppView& app) { out.string(app.log); }
 void settings(Writer& out, const AppView& app) { out.strings(app.settings); }
 void listeners(Writer& out, const AppView& app) { out.strings(app.listeners); }
 void update(Writer& out, const AppView& app) { out.string(app.update); }
+void usage(Writer& out, const AppView& app, const Control& control) {
+  write_figures(out, control.usage(app.id, Figures::all));
+}
+void pressure(Writer& out, const AppView& app, const Control& control) {
+  write_pressures(out, control.usage(app.id, Figures::all));
+}
 void degraded(Writer& out, const AppView& app) { out.strings(app.degraded); }
 
 const sd_bus_vtable vtable[] = {
@@ -121,6 +127,8 @@ const sd_bus_vtable vtable[] = {
     SVD_LIVE("Listeners", "as", property<listeners>),
     SVD_LIVE("Update", "s", property<update>),
     SVD_LIVE("Degraded", "as", property<degraded>),
+    SVD_SILENT("Usage", "a{st}", property<usage>),
+    SVD_SILENT("Pressure", "a{sd}", property<pressure>),
     SD_BUS_VTABLE_END,
 };
 

@@ -57,7 +57,7 @@ const sd_bus_vtable vtable[] = {
     SVD_CONSTANT("StartedAt", "x", property<started_at>),
     SVD_LIVE("FinishedAt", "x", property<finished_at>),
     SVD_CONSTANT("Revision", "t", property<revision>),
-    SVD_CONSTANT("Steps", "a(ssusas)", property<steps>),
+    SVD_CONSTANT("Steps", "a(ssusasas)", property<steps>),
     SVD_LIVE("Failed", "a(sss)", property<failed>),
     SD_BUS_VTABLE_END,
 };

@@ -24,7 +24,7 @@ Result<> check(int r) {
 // What changes nothing. Plan is not among it: it reads the env files that a text names, as we can.
 bool is_reading(std::string_view interface, std::string_view member) {
   if (interface.starts_with("org.freedesktop.DBus")) return true;  // Properties: none can be set
-  constexpr std::array members{"ListApps", "ListInstances", "History", "ListEvents"};
+  constexpr std::array members{"ListApps", "ListInstances", "ListUsage", "History", "ListEvents"};
   return std::ranges::find(members, member) != members.end();
 }
 

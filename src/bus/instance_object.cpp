@@ -71,6 +71,16 @@ void log(Writer& out, const InstanceView& instance) { out.string(instance.log); 
 void role(Writer& out, const InstanceView& instance) { out.string(instance.role); }
 void directory(Writer& out, const InstanceView& instance) { out.string(instance.directory); }
 
+Usage use_of(const InstanceView& instance, const Control& control) {
+  return control.usage(instance.id, StartId{instance.start}, Figures::all);
+}
+void usage(Writer& out, const InstanceView& instance, const Control& control) {
+  write_figures(out, use_of(instance, control));
+}
+void pressure(Writer& out, const InstanceView& instance, const Control& control) {
+  write_pressures(out, use_of(instance, control));
+}
+
 const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", change), method<start>, for_all),
@@ -96,6 +106,8 @@ const sd_bus_vtable vtable[] = {
     SVD_LIVE("Log", "s", property<log>),
     SVD_LIVE("Role", "s", property<role>),
     SVD_LIVE("Directory", "s", property<directory>),
+    SVD_SILENT("Usage", "a{st}", property<usage>),
+    SVD_SILENT("Pressure", "a{sd}", property<pressure>),
     SD_BUS_VTABLE_END,
 };
 

@@ -37,8 +37,19 @@ Result<> list_apps(Call& call) {
 
 Result<> list_instances(Call& call) {
   SVD_TRY(const auto names, read_strings(call.message));
-  SVD_TRY(const auto instances, call.control().instances(names));
+  SVD_TRY(auto instances, call.control().instances(names));
+  for (auto& view : instances)
+    view.usage = call.control().usage(view.id, StartId{view.start}, Figures::brief);
   return call.reply([&](Writer& out) { write_rows(out, instance_row, instances); });
+}
+
+Result<> list_usage(Call& call) {
+  SVD_TRY(const auto names, read_strings(call.message));
+  SVD_TRY(const auto instances, call.control().instances(names));
+  std::vector<Measured> all;
+  for (const auto& view : instances)
+    all.push_back({view.id, view.start, call.control().usage(view.id, StartId{view.start}, Figures::all)});
+  return call.reply([&](Writer& out) { write_rows(out, usage_row, all); });
 }
 
 using OnNames = Result<Begun> (Control::*)(const Names&, const Actor&);
@@ -161,11 +172,13 @@ const sd_bus_vtable vtable[] = {
                             SD_BUS_RESULT("o", change, "t", revision), (on_call<apply, Invalid::file>),
                             for_all),
     SD_BUS_METHOD_WITH_ARGS("Plan", SD_BUS_ARGS("s", text, "s", file, "a{sv}", options),
-                            SD_BUS_RESULT("a(ssusas)", steps), (on_call<plan, Invalid::file>), for_all),
+                            SD_BUS_RESULT("a(ssusasas)", steps), (on_call<plan, Invalid::file>), for_all),
     SD_BUS_METHOD_WITH_ARGS("ListApps", SVD_NAMES, SD_BUS_RESULT("a(souussbts)", apps), on_call<list_apps>,
                             for_all),
-    SD_BUS_METHOD_WITH_ARGS("ListInstances", SVD_NAMES, SD_BUS_RESULT("a(ssstttttxxxsssss)", instances),
+    SD_BUS_METHOD_WITH_ARGS("ListInstances", SVD_NAMES, SD_BUS_RESULT("a(ssstttttxxxssssstt)", instances),
                             on_call<list_instances>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("ListUsage", SVD_NAMES, SD_BUS_RESULT("a(sta{st}a{sd})", instances),
+                            on_call<list_usage>, for_all),
     SD_BUS_METHOD_WITH_ARGS("Start", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Control::start>>, for_all),
     SD_BUS_METHOD_WITH_ARGS("Stop", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Control::stop>>, for_all),
     SD_BUS_METHOD_WITH_ARGS("Restart", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Control::restart>>, for_all),

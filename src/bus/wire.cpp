@@ -9,6 +9,9 @@
 namespace svd::bus {
 namespace {
 
+// Of a figure in a row that has a place for it.
+constexpr std::uint64_t unknown = ~0ULL;
+
 // A NUL would end the string early on the wire; sd-bus refuses what is not UTF-8.
 bool is_clean(const std::string& value) {
   return value.find('\0') == std::string::npos && find_invalid_utf8(value) == std::string_view::npos;
@@ -162,6 +165,8 @@ void write_row(Writer& out, const InstanceView& view) {
   out.string(view.log);
   out.string(view.role);
   out.string(view.directory);
+  out.u64(view.usage.memory.value_or(unknown));
+  out.u64(view.usage.cpu_time.value_or(unknown));
 }
 
 void write_row(Writer& out, const RevisionView& view) {
@@ -189,6 +194,36 @@ void write_row(Writer& out, const PlanStep& step) {
   out.u32(step.instances);
   out.string(step.summary);
   out.strings(step.why);
+  out.strings(step.notes);
+}
+
+void write_row(Writer& out, const Measured& measured) {
+  out.string(measured.id.str());
+  out.u64(measured.start);
+  write_figures(out, measured.usage);
+  write_pressures(out, measured.usage);
+}
+
+void write_figures(Writer& out, const Usage& usage) {
+  out.array("{st}", [&](Writer& all) {
+    for (const auto& [name, member] : usage_figures)
+      if (const auto& figure = usage.*member)
+        all.entry("st", [&](Writer& pair) {
+          pair.string(std::string{name});
+          pair.u64(*figure);
+        });
+  });
+}
+
+void write_pressures(Writer& out, const Usage& usage) {
+  out.array("{sd}", [&](Writer& all) {
+    for (const auto& [name, member] : usage_pressures)
+      if (const auto& share = usage.*member)
+        all.entry("sd", [&](Writer& pair) {
+          pair.string(std::string{name});
+          pair.f64(*share);
+        });
+  });
 }
 
 Result<std::string> read_string(sd_bus_message* message) {

@@ -35,6 +35,7 @@ class Writer {
   void u32(std::uint32_t value) { basic('u', &value, sizeof value); }
   void i64(std::int64_t value) { basic('x', &value, sizeof value); }
   void u64(std::uint64_t value) { basic('t', &value, sizeof value); }
+  void f64(double value) { basic('d', &value, sizeof value); }
   void strings(const std::vector<std::string>& values);
   // fill(*this) writes what is inside. `contents` is the element's signature for arrays, the members' for
   // structs.
@@ -80,16 +81,27 @@ class Writer {
 
 // Signatures of schemas/org.svd1.xml.
 inline constexpr const char* app_row = "souussbts";
-inline constexpr const char* instance_row = "ssstttttxxxsssss";
+inline constexpr const char* instance_row = "ssstttttxxxssssstt";
 inline constexpr const char* revision_row = "stxssssb";
 inline constexpr const char* event_row = "txsss";
-inline constexpr const char* step_row = "ssusas";
+inline constexpr const char* step_row = "ssusasas";
+inline constexpr const char* usage_row = "sta{st}a{sd}";
 
 void write_row(Writer& out, const AppView& view);
 void write_row(Writer& out, const InstanceView& view);
 void write_row(Writer& out, const RevisionView& view);
 void write_row(Writer& out, const EventRecord& record);
 void write_row(Writer& out, const PlanStep& step);
+// What ListUsage says of an instance.
+struct Measured {
+  SlotId id;
+  std::uint64_t start = 0;
+  Usage usage;
+};
+void write_row(Writer& out, const Measured& measured);
+// a{st} and a{sd}: what is known, by the names of model/usage.h.
+void write_figures(Writer& out, const Usage& usage);
+void write_pressures(Writer& out, const Usage& usage);
 
 // a(contents): one structure for each view.
 template <class View>

@@ -89,10 +89,13 @@ class Client {
   virtual Result<> shutdown(bool force) = 0;
   virtual Result<> reexecute() = 0;
 
-  // Without what only app() knows: exec, cwd, user, env, log, settings, degraded, generation.
+  // Without what only app() knows: exec, cwd, user, env, log, settings, degraded, generation, usage.
   virtual Result<std::vector<AppView>> apps(const Names& names) = 0;
   virtual Result<AppView> app(const AppId& id) = 0;
+  // Of their use, memory and cpu_time.
   virtual Result<std::vector<InstanceView>> instances(const Names& names) = 0;
+  // All of it, for those of `instances` that `names` names.
+  virtual Result<> measure(const Names& names, std::vector<InstanceView>& instances) = 0;
   virtual Result<ChangeReport> change(ChangeId id) = 0;
   virtual Result<std::vector<RevisionView>> history(const std::string& ecosystem) = 0;
   virtual Result<std::vector<EventRecord>> events(std::uint64_t after, std::uint32_t limit) = 0;

@@ -35,7 +35,8 @@ Result<Exit> list_names(const Context& context, bool ecosystems) {
 Result<Exit> ls(const Context& context, const LsOptions& options) {
   if (options.only_names || options.ecosystems) return list_names(context, options.ecosystems);
   SVD_TRY(const auto client, context.connect());
-  SVD_TRY(const auto instances, client->instances(options.names));
+  SVD_TRY(auto instances, client->instances(options.names));
+  if (options.json) SVD_CHECK(client->measure(options.names, instances));
   if (options.json)
     context.out(json_lines(instances));
   else
@@ -50,7 +51,8 @@ Result<Exit> ls(const Context& context, const LsOptions& options) {
 void add_ls(CLI::App& root, Context& context) {
   auto options = std::make_shared<LsOptions>();
   auto* command =
-      root.add_subcommand("ls", "One line an instance: phase, pid, restarts, age, reason")->group("Look");
+      root.add_subcommand("ls", "One line an instance: phase, pid, restarts, age, memory, CPU time, reason")
+          ->group("Look");
   command->alias("list")->alias("ps");
   add_names(*command, options->names, false);
   add_json_flag(*command, options->json);

@@ -56,6 +56,7 @@ Result<Exit> status(const Context& context, const StatusOptions& options) {
     SVD_TRY(shown.instances, client->instances({app.id.str()}));
     if (!is_healthy(shown.app)) exit = Exit::unhealthy;
     if (options.json) {
+      SVD_CHECK(client->measure({app.id.str()}, shown.instances));
       context.out("{\"app\":" + to_json(shown.app) + ",\"instances\":" + json_lines(shown.instances) + "}\n");
       continue;
     }

@@ -254,6 +254,23 @@ class DbusClient final : public Client {
     });
   }
 
+  Result<> measure(const Names& names, std::vector<InstanceView>& instances) override {
+    return guarded([&]() -> Result<> {
+      std::vector<wire::Measured> rows;
+      manager_->callMethod("ListUsage")
+          .onInterface(manager_interface)
+          .withArguments(names)
+          .storeResultsTo(rows);
+      std::map<std::pair<std::string, std::uint64_t>, Usage> known;  // a slot may have two processes
+      for (const auto& row : rows)
+        known[{std::get<0>(row), std::get<1>(row)}] = wire::to_usage(std::get<2>(row), std::get<3>(row));
+      for (auto& view : instances)
+        if (const auto usage = known.find({view.id.str(), view.start}); usage != known.end())
+          view.usage = usage->second;
+      return {};
+    });
+  }
+
   Result<ChangeReport> change(ChangeId id) override {
     return guarded(
         [&] { return wire::to_change(id, all_properties(wire::change_path(id), "org.svd1.Change")); });

@@ -75,6 +75,12 @@ JsonWriter& JsonWriter::value(std::string_view text) {
   return *this;
 }
 
+JsonWriter& JsonWriter::value(double number) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.2f", number);
+  return raw(text.data());
+}
+
 JsonWriter& JsonWriter::value(WallTime time) {
   if (time.micros == 0) return null();
   return value(rfc3339(time));

@@ -26,6 +26,7 @@ class JsonWriter {
   JsonWriter& value(std::int64_t number) { return raw(std::to_string(number)); }
   JsonWriter& value(std::uint32_t number) { return raw(std::to_string(number)); }
   JsonWriter& value(int number) { return raw(std::to_string(number)); }
+  JsonWriter& value(double number);  // with two digits of the fraction
   JsonWriter& value(bool truth) { return raw(truth ? "true" : "false"); }
   JsonWriter& value(WallTime time);
   JsonWriter& value(const std::vector<std::string>& texts);

@@ -20,12 +20,30 @@ void add_app_id(JsonWriter& json, const AppId& id) {
   json.member("ecosystem", id.ecosystem.str()).member("app", id.app.str());
 }
 
+template <class T>
+void add_known(JsonWriter& json, std::string_view name, const std::optional<T>& figure) {
+  json.key(name);
+  if (figure)
+    json.value(*figure);
+  else
+    json.null();
+}
+
+void add_usage(JsonWriter& json, const Usage& usage) {
+  json.key("usage").begin_object();
+  for (const auto& [name, member] : usage_figures) add_known(json, name, usage.*member);
+  json.key("pressure").begin_object();
+  for (const auto& [name, member] : usage_pressures) add_known(json, name, usage.*member);
+  json.end_object().end_object();
+}
+
 void add_step(JsonWriter& json, const PlanStep& step) {
   json.begin_object().member("action", to_text(step.action));
   add_app_id(json, step.app);
   json.member("instances", step.instances)
       .member("summary", step.summary)
       .member("why", step.why)
+      .member("notes", step.notes)
       .end_object();
 }
 
@@ -41,6 +59,7 @@ std::string to_json(const InstanceView& view) {
   json.member("since", view.since).member("started", view.started).member("next_start", view.next_start);
   json.member("last_exit", to_text(view.last_exit)).member("cgroup", view.cgroup).member("log", view.log);
   json.member("role", view.role).member("directory", view.directory);
+  add_usage(json, view.usage);
   return json.end_object().take();
 }
 
@@ -56,6 +75,7 @@ std::string to_json(const AppView& view) {
     json.member("user", view.user).member("env", view.env).member("log", view.log);
     json.member("settings", view.settings).member("listeners", view.listeners);
     json.member("degraded", view.degraded);
+    add_usage(json, view.usage);
   }
   return json.end_object().take();
 }

@@ -2,8 +2,10 @@
 #include "cli/parse_names.h"
 
 #include <charconv>
+#include <csignal>
 
 #include "base/text.h"
+#include "base/units.h"
 
 namespace svd::cli {
 namespace {
@@ -13,6 +15,18 @@ std::optional<std::uint32_t> parse_number(std::string_view text) {
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
   if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) return std::nullopt;
   return number;
+}
+
+// "limit 64MiB)", "app limit 1GiB)", or something else.
+ExitStatus parse_oom(std::string_view text) {
+  ExitStatus status{ExitStatus::Kind::signal, SIGKILL, false, Oom::machine, 0};
+  constexpr std::string_view own = "limit", of_app = "app limit";
+  if (text.ends_with(')')) text.remove_suffix(1);
+  if (text.starts_with(own)) status.oom = Oom::limit;
+  if (text.starts_with(of_app)) status.oom = Oom::app_limit;
+  if (status.oom != Oom::machine)
+    status.oom_limit = parse_bytes(text.substr(text.rfind(' ') + 1)).value_or(0);
+  return status;
 }
 
 }  // namespace
@@ -53,6 +67,8 @@ std::optional<PlanStep::Action> parse_action(std::string_view text) {
 ExitStatus parse_exit_status(std::string_view text) {
   if (text.empty()) return {};
   constexpr std::string_view code = "exit code ", signal = "signal ", core = " (core dumped)";
+  constexpr std::string_view oom = "killed: out of memory (";
+  if (text.starts_with(oom)) return parse_oom(text.substr(oom.size()));
   if (text.starts_with(code)) {
     const auto number = parse_number(text.substr(code.size()));
     if (number) return {ExitStatus::Kind::code, static_cast<int>(*number), false};

@@ -114,13 +114,15 @@ Paint colour_of_state(std::string_view state) {
 
 std::string instance_table(std::span<const InstanceView> instances, WallTime now, const Style& style) {
   const bool qualified = has_several_ecosystems(instances);
-  Table table{{"NAME", "PHASE", ">PID", ">RESTARTS", ">AGE", "REASON"}};
+  Table table{{"NAME", "PHASE", ">PID", ">RESTARTS", ">AGE", ">MEMORY", ">CPU", "REASON"}};
   for (const auto& view : instances)
     table.add({{instance_name(view, qualified)},
                {std::string{to_text(view.phase)}, colour_of(view.phase)},
                {view.pid == 0 ? "-" : std::to_string(view.pid)},
                {std::to_string(view.restarts), view.restarts == 0 ? Paint::plain : Paint::yellow},
                {age_of(view, now)},
+               {view.usage.memory ? format_size(*view.usage.memory) : "-"},
+               {view.usage.cpu_time ? format_cpu_time(*view.usage.cpu_time) : "-"},
                {view.reason}});
   return table.text(style);
 }
@@ -171,6 +173,7 @@ std::string plan_text(std::span<const PlanStep> steps, const Style& style) {
     text += '\n';
     if (step.why.size() > 1)
       for (const auto& why : step.why) text += "    " + printable(why) + '\n';
+    for (const auto& note : step.notes) text += "    " + paint(style, Paint::yellow, printable(note)) + '\n';
   }
   return text;
 }

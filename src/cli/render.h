@@ -22,7 +22,7 @@ namespace svd::cli {
 // Of an app's state, a change's state or a revision's outcome.
 [[nodiscard]] Paint colour_of_state(std::string_view state);
 
-// NAME PHASE PID RESTARTS AGE REASON, one row an instance and nothing else.
+// NAME PHASE PID RESTARTS AGE MEMORY CPU REASON, one row an instance and nothing else.
 [[nodiscard]] std::string instance_table(std::span<const InstanceView> instances, WallTime now,
                                          const Style& style);
 // APP READY STATE REVISION REASON.
@@ -33,7 +33,7 @@ namespace svd::cli {
                                        const Style& style);
 [[nodiscard]] std::string event_line(const EventRecord& record, const Style& style);
 
-// "+ web: start 2 instances"; reasons below when there are several.
+// "+ web: start 2 instances"; reasons below when there are several, and what will not be as the file says.
 [[nodiscard]] std::string plan_text(std::span<const PlanStep> steps, const Style& style);
 // "apply of shop: revision 3, 4 instances, in 1.2s", or why it failed with one line for each slot that keeps
 // it.

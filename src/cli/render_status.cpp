@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // `status` and `daemon status`: labelled lines, then tables.
 #include <algorithm>
+#include <array>
+#include <cstdio>
 
 #include "base/text.h"
+#include "base/units.h"
 #include "cli/json.h"
 #include "cli/render.h"
 
@@ -21,6 +24,38 @@ void add_list(std::string& out, const Style& style, std::string_view title,
   if (lines.empty()) return;
   out += '\n' + paint(style, Paint::bold, title) + '\n';
   for (const auto& line : lines) out += "  " + printable(line) + '\n';
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const auto& part : parts) text += (text.empty() ? "" : ", ") + part;
+  return text;
+}
+
+std::string percent(double share) {
+  std::array<char, 16> text{};
+  std::snprintf(text.data(), text.size(), "%.1f%%", share);
+  return text.data();
+}
+
+// What all instances use together, as far as it is known.
+void add_usage(std::string& out, const Style& style, const Usage& usage) {
+  std::vector<std::string> memory, cpu, io, pressure;
+  if (usage.memory) memory.push_back(format_size(*usage.memory));
+  if (usage.memory_peak) memory.push_back(format_size(*usage.memory_peak) + " at most");
+  if (usage.memory_swap.value_or(0) > 0) memory.push_back(format_size(*usage.memory_swap) + " in swap");
+  if (usage.cpu_time) cpu.push_back(format_cpu_time(*usage.cpu_time));
+  if (usage.cpu_throttled.value_or(0) > 0)
+    cpu.push_back("held back for " + format_cpu_time(*usage.cpu_throttled));
+  if (usage.io_read) io.push_back(format_size(*usage.io_read) + " read");
+  if (usage.io_written) io.push_back(format_size(*usage.io_written) + " written");
+  for (const auto& [name, member] : usage_pressures)
+    if (const auto& share = usage.*member) pressure.push_back(std::string{name} + " " + percent(*share));
+  add_line(out, style, "memory", joined(memory));
+  add_line(out, style, "cpu", joined(cpu));
+  add_line(out, style, "pids", usage.pids ? std::to_string(*usage.pids) : "");
+  add_line(out, style, "io", joined(io));
+  add_line(out, style, "pressure", pressure.empty() ? "" : joined(pressure) + " of the last 10 s");
 }
 
 // argv as one would type it: words with blanks or quotes in single quotes.
@@ -102,6 +137,7 @@ std::string status_text(const AppStatus& status, WallTime now, const Style& styl
   for (const auto& listener : app.listeners) add_line(text, style, "listens", listener);
   add_line(text, style, "logs", app.log);
   add_line(text, style, "revision", std::to_string(app.revision));
+  add_usage(text, style, app.usage);
   if (!status.instances.empty()) text += '\n' + instance_table(status.instances, now, style);
   for (const auto& tail : status.tails)
     if (!tail.lines.empty()) text += '\n' + tail_text(tail, style);

@@ -33,6 +33,11 @@ WallTime time_property(const Properties& properties, const std::string& name) {
   return {property<std::int64_t>(properties, name)};
 }
 
+// All bits set: not known.
+Usage::Figure known_figure(std::uint64_t figure) {
+  return figure == ~0ULL ? Usage::Figure{} : Usage::Figure{figure};
+}
+
 std::string encode(std::string_view label) {
   constexpr std::string_view hex = "0123456789abcdef";
   if (label.empty()) return "_";
@@ -57,11 +62,11 @@ constexpr std::string_view change_prefix = "/org/svd1/change/";
 }  // namespace
 
 Result<PlanStep> to_step(const Step& row) {
-  const auto& [action, app, instances, summary, why] = fields(row);
+  const auto& [action, app, instances, summary, why, notes] = fields(row);
   const auto known = parse_action(action);
   if (!known) return strange("action", action);
   SVD_TRY(auto id, parse_app_id(app));
-  return PlanStep{*known, std::move(id), instances, summary, why};
+  return PlanStep{*known, std::move(id), instances, summary, why, notes};
 }
 
 Result<AppView> to_app(const App& row) {
@@ -98,12 +103,13 @@ Result<AppView> to_app(const Properties& properties) {
   view.listeners = property<std::vector<std::string>>(properties, "Listeners");
   view.update = property<std::string>(properties, "Update");
   view.degraded = property<std::vector<std::string>>(properties, "Degraded");
+  view.usage = to_usage(property<Figures>(properties, "Usage"), property<Pressures>(properties, "Pressure"));
   return view;
 }
 
 Result<InstanceView> to_instance(const Instance& row) {
   const auto& [name, phase, reason, pid, start, revision, generation, restarts, since, started, next_start,
-               last_exit, cgroup, log, role, directory] = fields(row);
+               last_exit, cgroup, log, role, directory, memory, cpu_time] = fields(row);
   const auto known = parse_phase(phase);
   if (!known) return strange("phase", phase);
   InstanceView view;
@@ -123,7 +129,20 @@ Result<InstanceView> to_instance(const Instance& row) {
   view.log = log;
   view.role = role;
   view.directory = directory;
+  view.usage.memory = known_figure(memory);
+  view.usage.cpu_time = known_figure(cpu_time);
   return view;
+}
+
+Usage to_usage(const Figures& figures, const Pressures& pressures) {
+  Usage usage;
+  for (const auto& [name, member] : usage_figures)
+    if (const auto found = figures.find(std::string{name}); found != figures.end())
+      usage.*member = found->second;
+  for (const auto& [name, member] : usage_pressures)
+    if (const auto found = pressures.find(std::string{name}); found != pressures.end())
+      usage.*member = found->second;
+  return usage;
 }
 
 Result<RevisionView> to_revision(const Revision& row) {

@@ -14,12 +14,17 @@
 
 namespace svd::cli::wire {
 
-using Step = sdbus::Struct<std::string, std::string, std::uint32_t, std::string, std::vector<std::string>>;
+using Step = sdbus::Struct<std::string, std::string, std::uint32_t, std::string, std::vector<std::string>,
+                           std::vector<std::string>>;
 using App = sdbus::Struct<std::string, sdbus::ObjectPath, std::uint32_t, std::uint32_t, std::string,
                           std::string, bool, std::uint64_t, std::string>;
-using Instance = sdbus::Struct<std::string, std::string, std::string, std::uint64_t, std::uint64_t,
-                               std::uint64_t, std::uint64_t, std::uint64_t, std::int64_t, std::int64_t,
-                               std::int64_t, std::string, std::string, std::string, std::string, std::string>;
+using Instance =
+    sdbus::Struct<std::string, std::string, std::string, std::uint64_t, std::uint64_t, std::uint64_t,
+                  std::uint64_t, std::uint64_t, std::int64_t, std::int64_t, std::int64_t, std::string,
+                  std::string, std::string, std::string, std::string, std::uint64_t, std::uint64_t>;
+using Figures = std::map<std::string, std::uint64_t>;
+using Pressures = std::map<std::string, double>;
+using Measured = sdbus::Struct<std::string, std::uint64_t, Figures, Pressures>;
 using Revision = sdbus::Struct<std::string, std::uint64_t, std::int64_t, std::string, std::string,
                                std::string, std::string, bool>;
 using Event = sdbus::Struct<std::uint64_t, std::int64_t, std::string, std::string, std::string>;
@@ -31,6 +36,7 @@ using Properties = std::map<std::string, sdbus::Variant>;
 [[nodiscard]] Result<AppView> to_app(const App& row);
 [[nodiscard]] Result<AppView> to_app(const Properties& properties);
 [[nodiscard]] Result<InstanceView> to_instance(const Instance& row);
+[[nodiscard]] Usage to_usage(const Figures& figures, const Pressures& pressures);
 [[nodiscard]] Result<RevisionView> to_revision(const Revision& row);
 [[nodiscard]] EventRecord to_event(const Event& row);
 [[nodiscard]] Result<ChangeReport> to_change(ChangeId id, const Properties& properties);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
@@ -19,6 +20,13 @@ namespace {
 
 constexpr double cpu_period = 100'000;  // microseconds: the kernel's default
 constexpr std::string_view no_io_bounds = " rbps=max wbps=max riops=max wiops=max";
+
+// These files are whole in one read(2), and a thousand of them are read for one `ls`.
+std::string_view read_once(int directory, const std::string& path, std::array<char, 4096>& into) {
+  const UniqueFd file{::openat(directory, path.c_str(), O_RDONLY | O_CLOEXEC)};
+  const auto got = file ? ::read(file.get(), into.data(), into.size()) : -1;
+  return {into.data(), got > 0 ? static_cast<std::size_t>(got) : 0};
+}
 
 template <class Number>
 std::string number_or(const std::optional<Number>& value, std::string_view otherwise) {
@@ -146,6 +154,9 @@ Result<> write_limit(int directory, const std::string& path, const LimitFile& fi
     return {};
   }
   auto written = write_file(directory, name, file.value);
+  // Linux 6.1 does not let a cpuset that has processes be emptied again: all CPUs that there are.
+  if (!written && file.key == "cpuset" && !file.is_set)
+    written = write_file(directory, name, read_file_at(directory, "cpuset.cpus.effective"));
   if (written || file.other.empty() || written.error().code != std::errc::no_such_file_or_directory)
     return written;
   return write_file(directory, path + "/" + std::string{file.other}, file.value);
@@ -168,19 +179,23 @@ std::optional<double> parse_pressure(std::string_view text) {
   return parsed.ec == std::errc{} ? std::optional{value} : std::nullopt;
 }
 
-Usage read_usage(int directory, const std::string& path, Figures figures) {
-  const auto read = [&](const char* file) { return read_file_at(directory, path + "/" + file); };
+Usage read_usage(int directory, const std::string& path, ControllerSet there, Figures figures) {
+  std::array<char, 4096> buffer{};
+  const auto read = [&](const char* file) { return read_once(directory, path + "/" + file, buffer); };
+  const bool all = figures == Figures::all;
   Usage usage;
-  usage.memory = parse_number(read("memory.current"));
-  const auto cpu = read("cpu.stat");
+  const auto cpu = read("cpu.stat");  // it needs no controller
   usage.cpu_time = flat_value(cpu, "usage_usec");
-  if (figures == Figures::brief) return usage;
-  usage.cpu_throttled = flat_value(cpu, "throttled_usec");
-  usage.memory_peak = parse_number(read("memory.peak"));
-  usage.memory_swap = parse_number(read("memory.swap.current"));
+  if (all) usage.cpu_throttled = flat_value(cpu, "throttled_usec");
+  if (there.contains(Controller::memory)) {
+    usage.memory = parse_number(read("memory.current"));
+    if (all) usage.memory_peak = parse_number(read("memory.peak"));
+    if (all) usage.memory_swap = parse_number(read("memory.swap.current"));
+  }
+  if (!all) return usage;
   usage.pids = parse_number(read("pids.current"));
   if (::faccessat(directory, (path + "/io.stat").c_str(), F_OK, 0) == 0) {
-    const auto io = read("io.stat");
+    const auto io = read_file_at(directory, path + "/io.stat");  // a line for each disk, however many
     usage.io_read = io_sum(io, " rbytes=");
     usage.io_written = io_sum(io, " wbytes=");
   }

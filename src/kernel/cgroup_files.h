@@ -35,13 +35,14 @@ struct LimitFile {
 // "8:0" for a device file, a path on a disk's file system, or itself; of a partition, its whole disk.
 [[nodiscard]] Result<std::string> disk_number(const std::string& disk);
 
-// Writes one limit into the cgroup `path` below `directory`. Error: errno of the file.
+// Writes one limit into the cgroup `path` below BASE, which is open as `directory`. Error: errno of the file.
 Result<> write_limit(int directory, const std::string& path, const LimitFile& file, const Limits& limits);
 
 // The value of "key 123" in a file of such lines.
 [[nodiscard]] std::optional<std::uint64_t> flat_value(std::string_view text, std::string_view key);
 // avg10 of the line "some".
 [[nodiscard]] std::optional<double> parse_pressure(std::string_view text);
-[[nodiscard]] Usage read_usage(int directory, const std::string& path, Figures figures);
+// `there`: controllers that are in use at all; for the others, no file is looked for.
+[[nodiscard]] Usage read_usage(int directory, const std::string& path, ControllerSet there, Figures figures);
 
 }  // namespace svd

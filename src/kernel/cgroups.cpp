@@ -126,14 +126,14 @@ Result<> Cgroups::find_base(std::string_view state_directory) {
   const auto below = path_below(mount->root, *own);
   if (!below) return fail(std::errc::no_such_device, "our own cgroup " + *own + " is not visible here");
   const auto name = "/svd-" + hash8(state_directory);
-  Home home{mount->point, home_of(*below, name), ::access("/run/systemd/system", F_OK) == 0};
+  home_ = {mount->point, home_of(*below, name), ::access("/run/systemd/system", F_OK) == 0};
   // Where the last daemon's instances run on, if that is somewhere else and we can put others beside them.
   if (const auto former = former_base(std::string{state_directory});
       former.starts_with(mount->point) && former.ends_with(name) &&
-      is_in_reach(mount->point, home.path(), former))
-    home.name = former.substr(mount->point.size(), former.size() - mount->point.size() - name.size());
-  if (home.name.empty()) home.name = "/";
-  base_ = home.path() + name;
+      is_in_reach(mount->point, home_.path(), former))
+    home_.name = former.substr(mount->point.size(), former.size() - mount->point.size() - name.size());
+  if (home_.name.empty()) home_.name = "/";
+  base_ = home_.path() + name;
   root_ = mount->root;
   base_below_root_ = base_.substr(mount->point.size());
   if (::mkdir(base_.c_str(), 0755) < 0 && errno != EEXIST) return fail_errno(errno, "cannot make " + base_);
@@ -141,7 +141,7 @@ Result<> Cgroups::find_base(std::string_view state_directory) {
   if (!base_fd_) return fail_errno(errno, "cannot open " + base_);
   if (::faccessat(base_fd_.get(), "cgroup.procs", W_OK, AT_EACCESS) < 0)
     return fail_errno(errno, "cannot write below " + base_);
-  controllers_ = prepare_controllers(home, base_);
+  controllers_ = prepare_controllers(home_, base_);
   for (const auto& app : directories(base_fd_.get(), "."))
     for (const auto& leaf : directories(base_fd_.get(), app))
       if (parse_leaf(joined(app, leaf))) ++apps_[app];
@@ -231,7 +231,10 @@ void Cgroups::remove(const std::string& leaf) {
 
 void Cgroups::remove_base() {
   if (!available()) return;
+  const bool is_empty = leaves().empty();
   base_fd_.reset();
+  if (!is_empty) return;  // what runs is for the next one to find
+  give_back(home_, base_);
   ::rmdir(base_.c_str());
 }
 

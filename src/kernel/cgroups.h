@@ -82,7 +82,7 @@ class Cgroups {
   // after both keeper and engine died. Where the kernel has none, nothing is kept and label() is "".
   void set_label(const std::string& leaf, std::string_view label) const;
   [[nodiscard]] std::string label(const std::string& leaf) const;
-  // BASE itself, if nothing is in it any more; available() is false from then on.
+  // BASE itself, if nothing is in it any more but ourselves; available() is false from then on.
   void remove_base();
   // All leaves that exist now.
   [[nodiscard]] std::vector<std::string> leaves() const;
@@ -95,6 +95,7 @@ class Cgroups {
   std::string root_;             // of the hierarchy, as far as it is visible here (Cgroup2Mount)
   std::string base_below_root_;  // BASE in /proc/PID/cgroup, behind the root
   std::string why_not_;
+  Home home_;
   Controllers controllers_;
   UniqueFd base_fd_;
   std::map<std::string, std::uint32_t, std::less<>> apps_;  // directory → leaves in it

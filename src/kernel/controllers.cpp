@@ -44,15 +44,27 @@ bool is_ours(const Home& home, int directory) {
          std::ranges::none_of(parse_pids(read_file_at(directory, "cgroup.procs")), stranger);
 }
 
-// Nothing stays in HOME: then it may have controllers for its children.
-void move_out(int home, const std::string& base) {
-  const auto to = base + "/" + std::string{supervisor_name};
-  if (::mkdir(to.c_str(), 0755) < 0 && errno != EEXIST) return;
+void move_all(const std::string& from, const std::string& to) {
   for (int pass = 0; pass < most_passes; ++pass) {
-    const auto pids = parse_pids(read_file_at(home, "cgroup.procs"));
+    const auto pids = parse_pids(read_file(from + "/cgroup.procs"));
     if (pids.empty()) return;
     for (const auto pid : pids) write_at(AT_FDCWD, to + "/cgroup.procs", std::to_string(pid));
   }
+}
+
+// Nothing stays in HOME: then it may have controllers for its children.
+void move_out(const std::string& home, const std::string& base) {
+  const auto to = base + "/" + std::string{supervisor_name};
+  if (::mkdir(to.c_str(), 0755) == 0 || errno == EEXIST) move_all(home, to);
+}
+
+void take_away_all(const std::string& path) {
+  const auto given_now = parse_controllers(read_file(path + "/cgroup.subtree_control"));
+  std::string text;
+  for (std::size_t i = 0; i < controller_names.size(); ++i)
+    if (given_now.contains(static_cast<Controller>(i)))
+      text += (text.empty() ? "-" : " -") + std::string{controller_names[i]};
+  if (!text.empty()) write_at(AT_FDCWD, path + "/cgroup.subtree_control", text);
 }
 
 // The root of the whole hierarchy is the only cgroup without a type.
@@ -124,7 +136,7 @@ Controllers prepare_controllers(const Home& home, const std::string& base) {
       !offered.empty() && ((offered - given(directory.get())).empty() || is_ours(home, directory.get()));
   int err = 0;
   if (ours) {
-    if (!is_root(directory.get())) move_out(directory.get(), base);
+    if (!is_root(directory.get())) move_out(path, base);
     errno = 0;
     out.usable = enable_controllers(directory.get(), offered) & offered;
     err = errno;
@@ -140,6 +152,15 @@ Controllers prepare_controllers(const Home& home, const std::string& base) {
       out.missing[i] = refusal(home, err);
   }
   return out;
+}
+
+void give_back(const Home& home, const std::string& base) {
+  const auto own = base + "/" + std::string{supervisor_name};
+  if (::access(own.c_str(), F_OK) < 0) return;
+  take_away_all(base);
+  take_away_all(home.path());
+  move_all(own, home.path());
+  ::rmdir(own.c_str());
 }
 
 }  // namespace svd

@@ -85,6 +85,10 @@ struct Controllers {
 // Brings every controller that HOME has to BASE, a directory of it.
 [[nodiscard]] Controllers prepare_controllers(const Home& home, const std::string& base);
 
+// Undoes it, when nothing runs any more: HOME has no controllers for its children, our processes are back in
+// it, and BASE/supervisor is gone. So HOME can be given to the next one.
+void give_back(const Home& home, const std::string& base);
+
 // Where our own processes go: a cgroup of BASE.
 inline constexpr std::string_view supervisor_name = "supervisor";
 

@@ -59,7 +59,9 @@ std::string LinuxLimits::obstacle(const LimitFile& file) const {
 std::string LinuxLimits::reason(const LimitFile& file, const Error& error) const {
   auto why = obstacle(file);
   if (!why.empty()) return why;
-  if (file.key == "cpuset" && error.code == std::errc::invalid_argument) {
+  const bool no_such_cpu =
+      error.code == std::errc::invalid_argument || error.code == std::errc::result_out_of_range;
+  if (file.key == "cpuset" && no_such_cpu) {
     auto there = read_file_at(cgroups_.directory(), "cpuset.cpus.effective");
     return "of its CPUs, some are not among " + there.substr(0, there.find('\n'));
   }
@@ -98,11 +100,32 @@ void LinuxLimits::write_fresh(App& app, const LaunchPlan& plan, const std::strin
     write(app, path, of_app, plan.app_limits, is_first ? Write::set : Write::all);
   app.limits = plan.app_limits;
   if (plan.limits != Limits{}) write(app, leaf, of_instance, plan.limits, Write::set);
-  if (!app.given.contains(Controller::memory)) return;
-  // An instance of which one process is killed for want of memory is of no use: all or none.
+  if (app.given.contains(Controller::memory)) kill_as_one(leaf);
+}
+
+// An instance of which one process was killed for want of memory is of no use: all or none.
+void LinuxLimits::kill_as_one(const std::string& leaf) const {
   const UniqueFd file{
       ::openat(cgroups_.directory(), (leaf + "/memory.oom.group").c_str(), O_WRONLY | O_CLOEXEC)};
   [[maybe_unused]] const auto written = ::write(file.get(), "1", 1);
+}
+
+void LinuxLimits::resume() {
+  if (!cgroups_.available() || cgroups_.controllers().usable.empty()) return;
+  std::map<AppId, bool> lost;  // its leaves had no memory controller
+  for (const auto& leaf : cgroups_.leaves()) {
+    const auto id = Cgroups::parse_leaf(leaf)->slot.app;
+    const auto [entry, first] = lost.try_emplace(id);
+    if (first) {
+      const auto path = id.str();
+      const auto had =
+          parse_controllers(read_file_at(cgroups_.directory(), path + "/cgroup.subtree_control"));
+      auto& app = apps_[id];
+      provide(app, path, {}, {});
+      entry->second = (app.given - had).contains(Controller::memory);
+    }
+    if (entry->second) kill_as_one(leaf);
+  }
 }
 
 void LinuxLimits::adjust(const AppId& id, const Limits& limits) {
@@ -146,12 +169,15 @@ std::vector<std::string> LinuxLimits::unenforceable(const AppId& id, const AppSp
   return out;
 }
 
-Usage LinuxLimits::usage(const AppId& app, Figures figures) const {
-  return cgroups_.available() ? read_usage(cgroups_.directory(), app.str(), figures) : Usage{};
-}
+Usage LinuxLimits::usage(const AppId& app, Figures figures) const { return read(app.str(), figures); }
 
 Usage LinuxLimits::usage(StartId id, const SlotId& slot, Figures figures) const {
-  return cgroups_.available() ? read_usage(cgroups_.directory(), Cgroups::leaf(slot, id), figures) : Usage{};
+  return read(Cgroups::leaf(slot, id), figures);
+}
+
+Usage LinuxLimits::read(const std::string& path, Figures figures) const {
+  if (!cgroups_.available()) return {};
+  return read_usage(cgroups_.directory(), path, cgroups_.controllers().usable, figures);
 }
 
 // memory.events of the fresh leaf is about this start alone. Its limit was reached where `oom` counts there,

@@ -23,6 +23,9 @@ class LinuxLimits final : public LimitPort {
  public:
   explicit LinuxLimits(const Cgroups& cgroups);
 
+  // For what runs already, from before this engine: under systemd, controllers are taken from it when svd
+  // ends (units/free-cgroup). The limits themselves are told again by adjust().
+  void resume();
   // A leaf was made for this start ("": there are no cgroups). `is_first`: its app's directory was made with
   // it. Error, only where the limits are required: the sentence that unenforceable() has for it.
   Result<> start(const LaunchPlan& plan, const std::string& leaf, bool is_first);
@@ -52,6 +55,8 @@ class LinuxLimits final : public LimitPort {
   void write_fresh(App& app, const LaunchPlan& plan, const std::string& leaf, bool is_first);
   void write(App& app, const std::string& path, const std::string& prefix, const Limits& limits, Write which);
   void provide(App& app, const std::string& path, ControllerSet for_leaves, ControllerSet for_app);
+  void kill_as_one(const std::string& leaf) const;
+  [[nodiscard]] Usage read(const std::string& path, Figures figures) const;
   [[nodiscard]] std::string obstacle(const LimitFile& file) const;
   [[nodiscard]] std::string reason(const LimitFile& file, const Error& error) const;
   void collect(const App* app, const std::string& prefix, const Limits& limits,

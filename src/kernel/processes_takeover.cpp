@@ -80,6 +80,7 @@ Result<> LinuxProcesses::State::connect() {
   if (!cgroups.available() || !noted.empty()) read_mark();
   for (const auto& child : listing.children) take_over(child);
   for (auto& [name, fd] : listing.held) held.insert_or_assign(name, std::move(fd));
+  limits.resume();
   if (cgroups.available()) take_stock_of_cgroups();
   take_stock_of_journal(noted);
   std::vector<StartId> living;

@@ -11,6 +11,7 @@
 #include "model/names.h"
 #include "model/phase.h"
 #include "model/plan_step.h"
+#include "model/usage.h"
 
 namespace svd {
 
@@ -27,6 +28,7 @@ struct InstanceView {
   WallTime started;            // start of the present process; 0: none
   WallTime next_start;         // backoff: when; else 0
   ExitStatus last_exit;
+  Usage usage;  // as far as it was asked for; the engine leaves it alone (see Control::usage)
   // "": the one its slot is known by. While it is replaced start-first there are more of a slot at a time:
   // "replacement" until it has taken over, "leaving" from then on until it is gone.
   std::string role;
@@ -53,6 +55,7 @@ struct AppView {
   std::vector<std::string> settings;   // effective policy and limits as "restart.delay=100ms", set or default
   std::vector<std::string> listeners;  // "http: tcp 0.0.0.0:8080, shared"
   std::string update;                  // of a rollout: "2 of 4 replaced", "2 of 4 replaced, paused"; else ""
+  Usage usage;                         // as far as it was asked for
   std::vector<std::string> degraded;   // guarantees that cannot be had here, for this app
 };
 

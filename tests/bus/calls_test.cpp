@@ -186,19 +186,20 @@ TEST_CASE_METHOD(Fixture, "lists carry every column", "[bus]") {
   web.reason = "signal SIGKILL";
   web.last_exit = {ExitStatus::Kind::signal, 9, false};
   web.next_start = {77};
+  harness.control.figures.memory = 1U << 20;
   web.role = "leaving";
   web.directory = "/srv/releases/7";
   const auto reply = manager("ListInstances", [](auto* m) { sd_bus_message_append(m, "as", 0); });
-  REQUIRE(sd_bus_message_enter_container(reply.get(), 'a', "(ssstttttxxxsssss)") > 0);
-  REQUIRE(sd_bus_message_skip(reply.get(), "(ssstttttxxxsssss)") > 0);
-  REQUIRE(sd_bus_message_enter_container(reply.get(), 'r', "ssstttttxxxsssss") > 0);
+  REQUIRE(sd_bus_message_enter_container(reply.get(), 'a', "(ssstttttxxxssssstt)") > 0);
+  REQUIRE(sd_bus_message_skip(reply.get(), "(ssstttttxxxssssstt)") > 0);
+  REQUIRE(sd_bus_message_enter_container(reply.get(), 'r', "ssstttttxxxssssstt") > 0);
   const char *name = nullptr, *phase = nullptr, *reason = nullptr, *last_exit = nullptr, *cgroup = nullptr,
              *log = nullptr, *role = nullptr, *directory = nullptr;
-  std::uint64_t pid = 0, start = 0, revision = 0, generation = 0, restarts = 0;
+  std::uint64_t pid = 0, start = 0, revision = 0, generation = 0, restarts = 0, memory = 0, cpu_time = 0;
   std::int64_t since = 0, started = 0, next = 0;
-  REQUIRE(sd_bus_message_read(reply.get(), "ssstttttxxxsssss", &name, &phase, &reason, &pid, &start,
+  REQUIRE(sd_bus_message_read(reply.get(), "ssstttttxxxssssstt", &name, &phase, &reason, &pid, &start,
                               &revision, &generation, &restarts, &since, &started, &next, &last_exit, &cgroup,
-                              &log, &role, &directory) > 0);
+                              &log, &role, &directory, &memory, &cpu_time) > 0);
   CHECK(std::string{name} == "shop:web/1");
   CHECK(std::string{phase} == "backoff");
   CHECK(std::string{reason} == "signal SIGKILL");
@@ -207,6 +208,28 @@ TEST_CASE_METHOD(Fixture, "lists carry every column", "[bus]") {
   CHECK(next == 77);
   CHECK(std::string{role} == "leaving");
   CHECK(std::string{directory} == "/srv/releases/7");
+  CHECK(memory == 1U << 20);
+  CHECK(cpu_time == ~0ULL);  // the fake does not know it
+}
+
+TEST_CASE_METHOD(Fixture, "use is read when somebody asks, as far as it is known", "[bus]") {
+  auto& figures = harness.control.figures;
+  figures.memory = 1U << 20;
+  figures.pids = 3;
+  figures.cpu_pressure = 12.5;
+  const std::string known = "a{st} 2 \"memory\" 1048576 \"pids\" 3\n";
+  const auto property = [&](const char* path, const char* interface, const char* name) {
+    return harness.busctl({"get-property", "org.svd1", path, interface, name}).output;
+  };
+  CHECK(property("/org/svd1/instance/shop/web/1", "org.svd1.Instance", "Usage") == known);
+  CHECK(property("/org/svd1/instance/shop/web/1", "org.svd1.Instance", "Pressure") ==
+        "a{sd} 1 \"cpu\" 12.5\n");
+  CHECK(property("/org/svd1/app/shop/web", "org.svd1.App", "Usage") == known);
+  const auto listed =
+      harness.busctl({"call", "org.svd1", "/org/svd1", "org.svd1.Manager", "ListUsage", "as", "0"});
+  CHECK(listed.output ==
+        "a(sta{st}a{sd}) 2 \"shop:web/0\" 1 2 \"memory\" 1048576 \"pids\" 3 1 \"cpu\" 12.5 "
+        "\"shop:web/1\" 2 2 \"memory\" 1048576 \"pids\" 3 1 \"cpu\" 12.5\n");
 }
 
 TEST_CASE_METHOD(Fixture, "a change tells which slots hold it up, and why", "[bus]") {

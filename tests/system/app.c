@@ -9,6 +9,10 @@
 //   line BYTES    one line of 'x' of that many bytes, the newline included
 //   binary BYTES  every byte value in turn
 //   lines COUNT   "0000000001", … as one line each
+//   only SLOT     what follows is for that slot; the others wait
+//   eat MIB       takes that much memory, a MiB at a time
+//   spin N        N children, and itself, use all the CPU time they can get
+//   bomb 0        forks without end, and what it forked does, too
 //   fail N        exits with N when the file exit.SLOT exists in the working directory, else goes on
 //   exit N        exits
 //   raise N       dies of signal N
@@ -58,6 +62,25 @@ static void strays(const char* path) {
   waitpid(between, NULL, 0);
 }
 
+static void eat(long mebibytes) {
+  for (long i = 0; i < mebibytes; ++i) {
+    char* piece = malloc(1 << 20);
+    if (piece == NULL) _exit(97);
+    memset(piece, 1, 1 << 20);
+  }
+}
+
+static void spin(long children) {
+  for (long i = 0; i < children; ++i)
+    if (fork() == 0) break;
+  for (volatile unsigned long turn = 0;; ++turn) continue;
+}
+
+static void bomb(void) {
+  for (;;)
+    if (fork() < 0) usleep(10000);
+}
+
 static void lines(long count) {
   for (long i = 1; i <= count; ++i) printf("%010ld\n", i);
   if (fflush(stdout) != 0) _exit(98);
@@ -98,6 +121,10 @@ int main(int argc, char** argv) {
     const char* value = ++i < argc ? argv[i] : "";
     if (strcmp(verb, "report") == 0) report(value, slot ? slot : "-");
     else if (strcmp(verb, "strays") == 0) strays(value);
+    else if (strcmp(verb, "only") == 0 && (slot == NULL || strcmp(slot, value) != 0)) break;
+    else if (strcmp(verb, "eat") == 0) eat(atol(value));
+    else if (strcmp(verb, "spin") == 0) spin(atol(value));
+    else if (strcmp(verb, "bomb") == 0) bomb();
     else if (strcmp(verb, "line") == 0) line(atol(value));
     else if (strcmp(verb, "binary") == 0) binary(atol(value));
     else if (strcmp(verb, "lines") == 0) lines(atol(value));

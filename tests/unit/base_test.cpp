@@ -44,6 +44,16 @@ TEST_CASE("a size has a unit of 1000 or 1024", "[base]") {
     CHECK_FALSE(parse_bytes(bad));
   CHECK(format_bytes(512U << 20) == "512MiB");
   CHECK(format_bytes(1000) == "1000B");
+  CHECK(format_size(0) == "0B");
+  CHECK(format_size(999) == "999B");
+  CHECK(format_size(1000) == "0.9KiB");
+  CHECK(format_size(9'999'999) == "9.5MiB");
+  CHECK(format_size(412U << 20) == "412MiB");
+  CHECK(format_size(1000U << 20) == "0.9GiB");
+  CHECK(format_size(5000ULL << 40) == "5000TiB");
+  CHECK(format_cpu_time(0) == "0.0s");
+  CHECK(format_cpu_time(12'399'999) == "12.3s");
+  CHECK(format_cpu_time(120'000'000) == "2m");
 }
 
 TEST_CASE("words split as a shell splits them", "[base]") {

@@ -53,25 +53,32 @@ AppView described_app() {
   view.log = "journal";
   view.settings = {"restart.policy=always", "restart.delay=100ms", "stop.signal=SIGTERM", "umask=022",
                    "limits.nofile=65536"};
+  view.usage = all_figures();
   view.degraded = {"stray children are found by process group only: no cgroup can be made here"};
   return view;
 }
 
 std::vector<PlanStep> some_steps() {
   using enum PlanStep::Action;
-  return {{start, app_id("shop:api"), 2, "start 2 instances", {"new in the file"}},
-          {replace,
-           app_id("shop:web"),
-           4,
-           "replace 4 instances, one at a time",
-           {"env.NODE_ENV changed production → staging"}},
-          {scale, app_id("shop:job"), 1, "scale 2 → 1", {"instances changed 2 → 1"}},
-          {update,
-           app_id("shop:cron"),
-           1,
-           "update 1 instance in place",
-           {"restart.delay changed 100ms → 1s", "stop.timeout changed 10s → 20s"}},
-          {stop, app_id("shop:old"), 3, "stop and remove 3 instances", {"no longer in the file"}}};
+  return {
+      {start,
+       app_id("shop:api"),
+       2,
+       "start 2 instances",
+       {"new in the file"},
+       {"limits.memory cannot be enforced here: the memory controller is not delegated to svd's cgroup /x"}},
+      {replace,
+       app_id("shop:web"),
+       4,
+       "replace 4 instances, one at a time",
+       {"env.NODE_ENV changed production → staging"}},
+      {scale, app_id("shop:job"), 1, "scale 2 → 1", {"instances changed 2 → 1"}},
+      {update,
+       app_id("shop:cron"),
+       1,
+       "update 1 instance in place",
+       {"restart.delay changed 100ms → 1s", "stop.timeout changed 10s → 20s"}},
+      {stop, app_id("shop:old"), 3, "stop and remove 3 instances", {"no longer in the file"}}};
 }
 
 }  // namespace

@@ -211,8 +211,9 @@ TEST_CASE("ls prints the table, JSON, or names for completion", "[cli][ls]") {
   world.daemon.apps = {app("shop:web", 2, 2, "ready"), app("shop:api", 1, 1, "ready")};
   CHECK(world.run({"ls", "web"}) == Exit::ok);
   CHECK(world.out ==
-        "NAME   PHASE   PID  RESTARTS  AGE  REASON\nweb/0  ready  4000         0   3h\nweb/1  ready  4001    "
-        "     0   3h\n");
+        "NAME   PHASE   PID  RESTARTS  AGE  MEMORY   CPU  REASON\nweb/0  ready  4000         0   3h   64MiB  "
+        "1.2s\nweb/1  ready  4001    "
+        "     0   3h   65MiB  1.2s\n");
   CHECK(world.daemon.calls == Calls{"instances web"});
   CHECK(world.run({"ls", "--names"}) == Exit::ok);
   CHECK(world.out == "api\nweb\n");

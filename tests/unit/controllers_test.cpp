@@ -47,6 +47,18 @@ TEST_CASE("what our own cgroup has is given to its children, after our processes
   CHECK(moved.starts_with(std::to_string(::getpid())));  // the last one that was written
 }
 
+TEST_CASE("at the end all is as it was found", "[kernel]") {
+  const Place place;
+  place.tree.put("/svc/cgroup.subtree_control", "cpu memory\n");
+  place.tree.put("/svc/svd-1/cgroup.subtree_control", "memory\n");
+  place.tree.put("/svc/cgroup.procs", "");
+  place.tree.put("/svc/svd-1/supervisor/cgroup.procs", "4711\n");
+  give_back({place.tree.top(), "/svc", true}, place.tree.path("/svc/svd-1"));
+  CHECK(place.tree.get("/svc/cgroup.subtree_control").starts_with("-cpu -memory"));
+  CHECK(place.tree.get("/svc/svd-1/cgroup.subtree_control").starts_with("-memory"));
+  CHECK(place.tree.get("/svc/cgroup.procs") == "4711");
+}
+
 TEST_CASE("controllers that were given already are used, and nothing is moved without need", "[kernel]") {
   const Place place;
   place.tree.put("/svc/cgroup.subtree_control", "cpu io memory pids\n");

@@ -107,8 +107,8 @@ TEST_CASE("a disk is found by its number, or by a path on it", "[kernel]") {
 
 TEST_CASE("use is read as far as the files are there", "[kernel]") {
   const Leaf leaf;
-  CHECK(read_usage(leaf.directory.get(), "leaf", Figures::all) == Usage{});
-  CHECK(read_usage(leaf.directory.get(), "gone", Figures::all) == Usage{});
+  CHECK(read_usage(leaf.directory.get(), "leaf", ControllerSet::every(), Figures::all) == Usage{});
+  CHECK(read_usage(leaf.directory.get(), "gone", ControllerSet::every(), Figures::all) == Usage{});
   leaf.tree.put("/leaf/memory.current", "1048576\n");
   leaf.tree.put("/leaf/memory.peak", "2097152\n");
   leaf.tree.put("/leaf/memory.swap.current", "0\n");
@@ -123,7 +123,9 @@ TEST_CASE("use is read as far as the files are there", "[kernel]") {
   Usage want;
   want.memory = 1U << 20;
   want.cpu_time = 1'500'000;
-  CHECK(read_usage(leaf.directory.get(), "leaf", Figures::brief) == want);
+  CHECK(read_usage(leaf.directory.get(), "leaf", ControllerSet::every(), Figures::brief) == want);
+  const ControllerSet none;
+  CHECK_FALSE(read_usage(leaf.directory.get(), "leaf", none, Figures::brief).memory);
   want.memory_peak = 2U << 20;
   want.memory_swap = 0;
   want.cpu_throttled = 70;
@@ -132,11 +134,11 @@ TEST_CASE("use is read as far as the files are there", "[kernel]") {
   want.io_written = 16;
   want.cpu_pressure = 12.5;
   want.memory_pressure = 0;
-  CHECK(read_usage(leaf.directory.get(), "leaf", Figures::all) == want);
+  CHECK(read_usage(leaf.directory.get(), "leaf", ControllerSet::every(), Figures::all) == want);
 }
 
 TEST_CASE("a file without disks says that nothing was read or written", "[kernel]") {
   const Leaf leaf;
   leaf.tree.put("/leaf/io.stat", "");
-  CHECK(read_usage(leaf.directory.get(), "leaf", Figures::all).io_read == 0U);
+  CHECK(read_usage(leaf.directory.get(), "leaf", ControllerSet::every(), Figures::all).io_read == 0U);
 }

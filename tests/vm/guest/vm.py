@@ -11,6 +11,7 @@ import subprocess
 
 from harness import Daemon, equal, say
 
+CGROUP2 = pathlib.Path("/sys/fs/cgroup")
 CONTROLLERS = {"cpu", "cpuset", "io", "memory", "pids"}
 
 
@@ -31,6 +32,46 @@ class SystemDaemon(Daemon):
 
     def delete_all(self):
         self.svctl("delete", "all", ok=False)
+
+
+class Delegated(Daemon):
+    """A daemon alone in a cgroup that was given to it, as systemd does with Delegate=yes, with these controllers."""
+
+    def __init__(self, controllers=CONTROLLERS, mount=CGROUP2, **environment):
+        super().__init__(**environment)
+        cases = mount / pathlib.Path("/proc/self/cgroup").read_text().strip().removeprefix("0::/")
+        self.outer = cases.parent / self.directory.name
+        self.cgroup = self.outer / "svd"
+        self.controllers = controllers
+
+    def __enter__(self):
+        self.outer.mkdir()
+        for controller in self.controllers:
+            (self.outer / "cgroup.subtree_control").write_text(f"+{controller}")
+        self.cgroup.mkdir()
+        os.setxattr(self.cgroup, "user.delegate", b"1")
+        self.run_svd()
+        return self
+
+    def run_svd(self):
+        ready, theirs = os.pipe()
+        process = subprocess.Popen(["/usr/bin/svd", "--foreground", "--ready-fd", str(theirs)], env=self.environment, pass_fds=[theirs],
+                                   stdin=subprocess.DEVNULL, start_new_session=True, cwd=self.directory,
+                                   preexec_fn=lambda: (self.cgroup / "cgroup.procs").write_text("0"))
+        self.open.append(process)
+        os.close(theirs)
+        with open(ready) as said:
+            equal(said.read(), "ready\n", "what svd says when it serves")
+
+    def take_away(self, controller):
+        """From the bottom up, while nothing runs."""
+        for path, _, _ in os.walk(self.outer, topdown=False):
+            (pathlib.Path(path) / "cgroup.subtree_control").write_text(f"-{controller}")
+
+    def clean_up(self):
+        super().clean_up()
+        for path, _, _ in os.walk(self.outer, topdown=False):
+            os.rmdir(path)
 
 
 def files():

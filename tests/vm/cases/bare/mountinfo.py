@@ -6,21 +6,20 @@ import pathlib
 import subprocess
 import sys
 
-from harness import APP, Daemon, check, equal, run
-from vm import CONTROLLERS
+from harness import APP, check, equal, run
+from vm import CONTROLLERS, Delegated
 
 ELSEWHERE = pathlib.Path("/run/elsewhere")
 
 
 def it_is_mounted_elsewhere():
     """a daemon that sees cgroup2 at another place, with all controllers, uses it and lacks nothing"""
-    with Daemon() as svd:
+    with Delegated(mount=ELSEWHERE) as svd:
         svd.apply(f"version: 1\nname: t\napps:\n  web: {{ exec: [{APP}, wait], logs: {{ to: none }} }}\n")
         one, = svd.instances().values()
-        own = ELSEWHERE / pathlib.Path("/proc/self/cgroup").read_text().strip().removeprefix("0::/")
-        check(pathlib.Path(one["cgroup"]).is_relative_to(own), f"{one['cgroup']} is not below {own}")
+        check(pathlib.Path(one["cgroup"]).is_relative_to(svd.cgroup), f"{one['cgroup']} is not below {svd.cgroup}")
         equal((pathlib.Path(one["cgroup"]) / "cgroup.procs").read_text().split(), [str(one["pid"])], "members of its cgroup")
-        check(CONTROLLERS <= set((own / "cgroup.controllers").read_text().split()), "all controllers")
+        check(CONTROLLERS <= set((svd.cgroup / "cgroup.controllers").read_text().split()), "all controllers")
         equal(svd.daemon()["degraded"], [], "what is missing")
 
 
