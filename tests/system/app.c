@@ -78,7 +78,7 @@ static void spin(long children) {
 
 static void bomb(void) {
   for (;;)
-    if (fork() < 0) usleep(10000);
+    if (fork() < 0) usleep(10000);  /* pace: the time is the load */
 }
 
 static void lines(long count) {
