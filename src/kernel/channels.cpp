@@ -141,7 +141,6 @@ Result<UniqueFd> Channels::State::open(LaunchPlan& plan) {
   }
   auto& kept = *(entries[plan.id] = std::move(entry));
   save(kept);
-  update_watch(kept);
   return theirs;
 }
 
@@ -166,8 +165,13 @@ void Channels::State::on_notification(std::int64_t pid, const Notification& said
   if (said.ready) tell_ready(*entry);
 }
 
+// Only now it is heard: the engine must know of the process before it hears what that says, and what a
+// process may open is asked of the process.
 void Channels::State::spawned(Entry& entry, std::int64_t pid) {
   entry.pid = pid;
+  update_watch(entry);
+  if (entry.told_ready) events.emplace_back(ToldReady{entry.id});
+  if (!events.empty()) telling.request();
   if (entry.gate.kind == ReadyGate::Kind::exec) directory.set_ready(entry.slot, entry.id, true);
   if (entry.gate.kind != ReadyGate::Kind::tcp || entry.told_ready) return;
   entry.probe = std::make_unique<ConnectProbe>();
@@ -183,6 +187,7 @@ void Channels::State::tell_ready(Entry& entry) {
   entry.told_ready = true;
   directory.set_ready(entry.slot, entry.id, true);
   save(entry);
+  if (entry.pid == 0) return;  // spawned() tells it
   events.emplace_back(ToldReady{entry.id});
   telling.request();
 }

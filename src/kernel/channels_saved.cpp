@@ -156,9 +156,8 @@ void Channels::State::take_over(std::span<const KnownChild> children) {
     if (entry->channel != ChannelKind::none) reconnect(*entry);
     if (entry->ended) continue;
     // The engine may have died before it had heard.
-    if (entry->told_ready) events.emplace_back(ToldReady{entry->id});
-    if (entry->told_drained) events.emplace_back(Drained{entry->id});
     if (entry->pid != 0) spawned(*entry, entry->pid);
+    if (entry->told_drained) events.emplace_back(Drained{entry->id});
   }
   telling.request();
   for (const auto& [id, app] : apps) {

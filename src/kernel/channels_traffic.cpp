@@ -25,7 +25,8 @@ constexpr std::size_t most_lent = 256;
 
 void Channels::State::update_watch(Entry& entry) {
   if (!entry.link) return entry.watch.disarm();
-  const std::uint32_t wanted = (entry.reading ? EPOLLIN : 0U) | (entry.writing ? EPOLLOUT : 0U);
+  const std::uint32_t wanted =
+      (entry.reading && entry.pid != 0 ? EPOLLIN : 0U) | (entry.writing ? EPOLLOUT : 0U);
   if (wanted == 0) return entry.watch.disarm();  // or a hang-up would be told over and over again
   if (entry.watch.armed()) {
     (void)entry.watch.set_events(wanted);
@@ -41,7 +42,7 @@ void Channels::State::update_watch(Entry& entry) {
 
 void Channels::State::on_io(Entry& entry, std::uint32_t revents) {
   if ((revents & EPOLLOUT) != 0 || ((revents & EPOLLHUP) != 0 && entry.writing)) flush(entry);
-  if (entry.reading) read_turn(entry);
+  if (entry.reading && entry.pid != 0) read_turn(entry);
   flush_all();
 }
 

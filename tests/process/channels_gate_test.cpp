@@ -100,6 +100,19 @@ TEST_CASE("READY=1 that was sent just before the end is heard before the end", "
   CHECK(lab.count<ToldReady>(StartId{1}) == 1);
 }
 
+TEST_CASE("READY=1 that comes before the news of the birth is told after it", "[process]") {
+  ChannelLab lab;
+  auto plan = lab.plan("web", 0, ChannelKind::none);
+  plan.ready.kind = ReadyGate::Kind::notify;
+  REQUIRE(lab.channels->open(plan));
+  lab.owner_of = [](std::int64_t) { return StartId{1}; };
+  notify(lab.home / "notify", "READY=1");
+  lab.settle();
+  CHECK(lab.events.empty());
+  lab.channels->observe(Spawned{plan.id, ::getpid()});
+  CHECK(lab.wait<ToldReady>(plan.id));
+}
+
 TEST_CASE("only those who are to notify find the socket in their environment", "[process]") {
   ChannelLab lab;
   lab.start("web", 0);

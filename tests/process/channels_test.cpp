@@ -39,6 +39,21 @@ TEST_CASE("an instance is ready when it says so on its channel", "[process]") {
   CHECK(lab.messages.empty());
 }
 
+TEST_CASE("what a program says at once is heard after its birth is known", "[process]") {
+  ChannelLab lab;
+  auto plan = lab.plan("web", 0, ChannelKind::node);
+  auto theirs = lab.channels->open(plan);
+  REQUIRE(theirs);
+  Program program{std::move(*theirs)};
+  program.say(query(1, any_port) + "\"ready\"\n");
+  lab.settle();
+  CHECK(lab.events.empty());
+  lab.channels->observe(Spawned{plan.id, ::getpid()});
+  CHECK(lab.events.empty());  // the engine hears of the birth right after this
+  CHECK(lab.wait<ToldReady>(plan.id));
+  CHECK(lab.reply(program).integer("errno") == 0);
+}
+
 TEST_CASE("where another gate is declared, the channel does not make an instance ready", "[process]") {
   ChannelLab lab;
   auto plan = lab.plan("web", 0, ChannelKind::json);
