@@ -3,8 +3,11 @@
 """The examples run: real programs, on ports of their own."""
 import json
 import os
+import select
 import signal
 import subprocess
+import time
+import urllib.request
 
 from example import EXAMPLES, get, need, place
 from harness import Daemon, check, equal, run
@@ -67,6 +70,61 @@ def the_sockets():
         equal({get(url % port) for _ in range(100)}, {f"python/{slot}\n" for slot in range(4)}, "who answers without an engine")
 
 
+def node_over_http():
+    """an unmodified Node server: four instances on one port, a reload and the engine's death cost nothing"""
+    need("node")
+    with Daemon() as svd:
+        example, port = place(svd, "node-http", 18120, 1)
+        svd.svctl("apply", example / "ecosystem.yaml")
+        url = f"http://127.0.0.1:{port}/"
+        pids = svd.pids("node-http:web")
+        os.kill(svd.daemon()["engine_pid"], signal.SIGKILL)
+        check(get(url).startswith("instance "), "served while the engine is replaced")
+        equal(svd.pids("node-http:web"), pids, "the instances did not notice")
+        svd.svctl("reload", "web", timeout=120)
+        check(not set(pids.values()) & set(svd.pids("node-http:web").values()), "all were replaced")
+        check(get(url).startswith("instance "), "served by the new ones")
+
+
+def node_messages():
+    """Node instances tell each other what one of them was told"""
+    need("node")
+    with Daemon() as svd:
+        example, port = place(svd, "node-messages", 18130, 1)
+        svd.svctl("apply", example / "ecosystem.yaml")
+        url = f"http://127.0.0.1:{port}/"
+        heard = svd.start("messages", "-n", "1", "--json", stdout=subprocess.PIPE, text=True)
+        # The first message that is heard says that the subscription stands.
+        said = None
+        while not said:
+            put = urllib.request.Request(url, data=b"hello", method="PUT")
+            with urllib.request.urlopen(put, timeout=10) as reply:
+                check(b"tells the others" in reply.read(), "the answer to PUT")
+            ready, _, _ = select.select([heard.stdout], [], [], .2)
+            said = heard.stdout.readline() if ready else None
+        check("changed" in said, f"what svctl messages shows: {said}")
+        deadline, told = time.monotonic() + 30, set()
+        while len(told) < 3:  # one who had not got it yet would answer "nothing"
+            answer = get(url)
+            if answer.endswith("knows hello\n"):
+                told.add(answer.split()[0])
+            check(time.monotonic() < deadline, f"all three know: {told}")
+
+
+def two_languages():
+    """a channel in Python and in C++: they write to each other"""
+    with Daemon() as svd:
+        example, _ = place(svd, "channel", 18140, 1)
+        subprocess.run(["c++", "-o", "answers", "answers.cpp"], cwd=example, check=True, timeout=120)
+        svd.svctl("apply", example / "ecosystem.yaml")
+        follow = svd.start("logs", "asks", "-f", stdout=subprocess.PIPE, text=True)
+        seen = ""
+        while "heard 3 from answers/0" not in seen:
+            seen += follow.stdout.readline()
+        svd.svctl("stop", "all")
+        equal({one["last_exit"] for one in svd.instances().values()}, {"exit code 0"}, "they ended by themselves")
+
+
 def the_minimal_example():
     """the minimal example"""
     with Daemon() as svd:
@@ -74,4 +132,4 @@ def the_minimal_example():
         equal(svd.apps()["default:clock"]["ready"], 1, "ready")
 
 
-run(the_shop, the_python_example, the_sockets, the_minimal_example)
+run(the_shop, the_python_example, the_sockets, node_over_http, node_messages, two_languages, the_minimal_example)
