@@ -15,8 +15,13 @@ Result<Endpoint> Context::endpoint() const {
   if (!address_option.empty()) return Endpoint{as_address(address_option), std::nullopt};
   if (const auto address = system.environment("SVD_ADDRESS"); address && !address->empty())
     return Endpoint{as_address(*address), std::nullopt};
-  SVD_TRY(auto directories, find_directories(system.environment, system.uid, system.exists));
-  return Endpoint{directories.address(), directories};
+  auto directories = find_directories(system.environment, system.uid, system.exists);
+  const bool asked = !system.environment("SVD_HOME").value_or("").empty();
+  if (!asked && !(directories && system.exists(directories->socket())))
+    for (const auto& fallback : system.fallbacks)
+      if (system.exists(fallback.socket())) return Endpoint{fallback.address(), std::nullopt};
+  if (!directories) return tl::make_unexpected(directories.error());
+  return Endpoint{directories->address(), *directories};
 }
 
 Result<std::unique_ptr<Client>> Context::connect() const {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/client.h"
 #include "cli/exit.h"
@@ -54,6 +55,9 @@ struct System {
   // At most `limit` bytes; "-" is standard input. Error file_too_large beyond.
   std::function<Result<std::string>(const std::string& path, std::size_t limit)> read_file;
   std::function<bool(const std::string& path)> exists;
+  // Where a `svd FILE` of ours lives if it may not write to the standard place (fallback_directories()); only
+  // directories that are ours alone.
+  std::vector<Directories> fallbacks;
   std::function<Result<std::unique_ptr<Client>>(const std::string& address)> connect;
   std::function<Result<>(const Directories&)> start_daemon;
   std::function<Result<std::unique_ptr<OwnDaemon>>()> run_daemon;

@@ -157,7 +157,8 @@ std::string daemon_text(const DaemonView& daemon, WallTime now, const Style& sty
            "pid " + std::to_string(daemon.engine_pid) + ", since " + rfc3339(daemon.engine_started, 0) +
                " (" + age(daemon.engine_started, now) + "), start " + std::to_string(daemon.engine_starts));
   add_line(text, style, "address", daemon.address);
-  add_line(text, style, "state", daemon.state_directory);
+  add_line(text, style, "state",
+           daemon.state_directory.empty() ? "in memory, until svd ends" : daemon.state_directory);
   add_line(text, style, "logs", daemon.log_directory);
   add_list(text, style, "Not enforceable here", daemon.degraded);
   return text;

@@ -20,6 +20,8 @@
 #include "base/unique_fd.h"
 #include "cli/dbus_client.h"
 #include "cli/launcher.h"
+#include "files/own_directory.h"
+#include "model/directories.h"
 
 namespace svd::cli {
 namespace {
@@ -187,6 +189,8 @@ System real_system() {
   system.steady = [] { return std::chrono::steady_clock::now(); };
   system.read_file = &read_file;
   system.exists = [](const std::string& path) { return ::access(path.c_str(), F_OK) == 0; };
+  for (auto& fallback : fallback_directories(system.uid, mount_namespace()))
+    if (check_own_directory(fallback.runtime, system.uid)) system.fallbacks.push_back(std::move(fallback));
   system.connect = &connect_dbus;
   system.start_daemon = &start_daemon;
   system.run_daemon = &run_daemon;

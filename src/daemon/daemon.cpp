@@ -46,7 +46,7 @@ Daemon::~Daemon() = default;
 
 int Daemon::run() {
   const auto steps = {&Daemon::open_log,     &Daemon::take_place,   &Daemon::take_state, &Daemon::connect,
-                      &Daemon::confirm_lock, &Daemon::start_engine, &Daemon::serve};
+                      &Daemon::confirm_lock, &Daemon::start_engine, &Daemon::arm,        &Daemon::serve};
   for (const auto step : steps)
     if (const auto done = (this->*step)(); !done) return give_up(done.error());
   const auto ended = loop_->run();
@@ -70,8 +70,13 @@ Result<> Daemon::open_log() {
 // The lock first: without it nothing here may be touched. The keeper holds it when an engine before us took
 // it.
 Result<> Daemon::take_place() {
+  if (has_file()) return find_place();
   SVD_CHECK(make_runtime_directory(settings_.directories, ::geteuid()));
   SVD_TRY(auto attempt, try_lock(settings_.directories));
+  return take_lock(std::move(attempt));
+}
+
+Result<> Daemon::take_lock(LockAttempt attempt) {
   lock_ = std::move(attempt.fd);
   owner_ = attempt.owner;
   lock_is_ours_ = !attempt.taken;
@@ -87,7 +92,7 @@ Result<> Daemon::take_place() {
 // Two daemons of one state would both run what it says, and each would take the other's instances for its
 // own.
 Result<> Daemon::take_state() {
-  if (!lock_is_ours_) return {};
+  if (has_file() || !lock_is_ours_) return {};  // with a file there is no state on disk
   auto attempt = try_state_lock(settings_.directories);
   if (attempt.taken)
     return fail(std::errc::device_or_resource_busy,
@@ -107,15 +112,17 @@ Result<> Daemon::connect() {
   }
   SVD_TRY(logs_, Logs::make(*loop_, {.directory = settings_.directories.log,
                                      .tool = settings_.programs + "/logtool",
+                                     .console = has_file(),
                                      .wall = {},
                                      .changed = {}}));
-  const ProcessesOptions options{.socket = settings_.keeper_socket,
-                                 .state_directory = settings_.directories.state,
-                                 .runtime_directory = settings_.directories.runtime,
-                                 .use_cgroups = settings_.use_cgroups,
-                                 .keeper_program = settings_.programs + "/../../bin/svd",
-                                 .arguments = settings_.arguments,
-                                 .manager = manager_.get()};
+  const ProcessesOptions options{
+      .socket = settings_.keeper_socket,
+      .state_directory = has_file() ? settings_.directories.runtime : settings_.directories.state,
+      .runtime_directory = settings_.directories.runtime,
+      .use_cgroups = settings_.use_cgroups,
+      .keeper_program = settings_.programs + "/../../bin/svd",
+      .arguments = settings_.arguments,
+      .manager = manager_.get()};
   SVD_TRY(processes_, LinuxProcesses::connect(
                           *loop_, options,
                           {.stdio = *logs_, .listeners = &listeners_, .channels = &channels_}, handlers()));
@@ -135,12 +142,16 @@ ProcessesHandlers Daemon::handlers() {
                 engine_->shutdown({::geteuid(), "signal"}, force);
                 owe_reconcile();
               },
-          .hangup = [this] { complain(log_.reopen()); },
+          .hangup =
+              [this] {
+                complain(log_.reopen());
+                if (has_file()) complain(apply_file("SIGHUP"));
+              },
           .keeper_replaced =
               [this] {
                 log_.write(Severity::warning, "the keeper had died, another one has taken its place");
                 owner_.keeper_pid = processes_->keeper_pid();
-                complain(write_lock_owner(lock_.get(), owner_));
+                if (lock_) complain(write_lock_owner(lock_.get(), owner_));
                 if (const auto held = processes_->held(state_lock_name))
                   complain(write_lock_owner(held->get(), owner_));
               }};
@@ -153,6 +164,7 @@ void Daemon::dispatch(const Event& event) {
 
 // Now it can be told whether the one who holds the lock is our keeper.
 Result<> Daemon::confirm_lock() {
+  if (!lock_) return {};
   if (!lock_is_ours_) {
     auto held = processes_->held(lock_name);
     if (!held || !is_same_file(held->get(), lock_.get()))
@@ -172,7 +184,7 @@ Result<> Daemon::open_channels() {
   listeners_.when_gone([this](const AppId& app) { channels_.forget(app); });
   return channels_.begin(
       *loop_, *processes_, listeners_,
-      {.notify_path = settings_.directories.runtime + "/notify",
+      {.notify_path = notify_path(),
        .preload = settings_.programs + "/node-preload.cjs",
        .owner_of = [this](std::int64_t pid) { return processes_->owner_of(pid); }},
       {.event = [this](const Event& event) { dispatch(event); },
@@ -183,8 +195,7 @@ Result<> Daemon::open_channels() {
 }
 
 Result<> Daemon::start_engine() {
-  SVD_TRY(auto store, StateStore::open(settings_.directories.state));
-  store_.emplace(std::move(store));
+  SVD_CHECK(open_store());
   SVD_CHECK(trim_.arm(*loop_, Priority::client, [] { ::malloc_trim(0); }));
   bus_ = std::make_unique<bus::BusServer>(*loop_, *this, bus::AccessRules{.own_uid = ::geteuid()});
   events_ = std::make_unique<EventLog>(*bus_, log_, [this] { settle(); });
@@ -211,10 +222,24 @@ Result<> Daemon::start_engine() {
                                           .children = processes_->children()},
                                          Loop::now());
   for (const auto& problem : problems) log_.write(Severity::warning, problem);
+  if (has_file()) engine_->end_with_apps();
   return {};
 }
 
-Result<> Daemon::serve() {
+Result<> Daemon::arm() {
+  SVD_CHECK(reconcile_.arm(*loop_, [this] {
+    reconcile();
+    if (engine_->finished()) finish();
+  }));
+  SVD_CHECK(wake_.arm(*loop_, Priority::cgroup, [this] { owe_reconcile(); }));
+  return leave_.arm(*loop_, Priority::client, [this] {
+    bus_->shut();
+    loop_->exit(0);
+  });
+}
+
+Result<> Daemon::listen() {
+  if (!lock_) return {};
   auto held = processes_->held(bus_name);
   struct stat status {};
   // A socket whose name was removed is of no use to anybody.
@@ -225,23 +250,21 @@ Result<> Daemon::serve() {
     SVD_TRY(listening_, listen_on_bus(settings_.directories, group));
     SVD_CHECK(processes_->hold(bus_name, listening_.get()));
   }
-  SVD_CHECK(reconcile_.arm(*loop_, [this] {
-    reconcile();
-    if (engine_->finished()) finish();
-  }));
-  SVD_CHECK(wake_.arm(*loop_, Priority::cgroup, [this] { owe_reconcile(); }));
-  SVD_CHECK(leave_.arm(*loop_, Priority::client, [this] {
-    bus_->shut();
-    loop_->exit(0);
-  }));
-  SVD_CHECK(bus_->serve(listening_.get(), *engine_));
+  return bus_->serve(listening_.get(), *engine_);
+}
+
+Result<> Daemon::serve() {
+  // An engine that takes over goes on with what was applied, whatever the file says by now: SIGHUP reads it.
+  if (has_file() && !processes_->taken_over()) SVD_CHECK(apply_file("svd"));
+  SVD_CHECK(listen());
   processes_->ready();
   join_system_bus();
   if (manager_) {
     manager_->tell("READY=1\nSTATUS=serves " + settings_.directories.address());
     complain(manager_->feed_watchdog());
   }
-  log_.write(Severity::info, std::string{"svd " SVD_VERSION " serves "} + settings_.directories.address() +
+  log_.write(Severity::info, std::string{"svd " SVD_VERSION " serves "} +
+                                 (lock_ ? settings_.directories.address() : settings_.options.file) +
                                  (processes_->taken_over() ? " again" : ""));
   for (const auto& lacking : info().degraded) log_.write(Severity::warning, lacking);
   owe_reconcile();
@@ -276,14 +299,15 @@ void Daemon::reconcile() {
 void Daemon::finish() {
   log_.write(Severity::info, "all apps are stopped, svd ends");
   bus_->shut();
-  processes_->quit(0);
+  leave_place();
+  processes_->quit(engine_->exit_code());
   loop_->exit(0);
 }
 
 // Only the system's own daemon: whoever runs another one as root, in a container or for a test, says so by
-// its directories.
+// its directories or names a file.
 void Daemon::join_system_bus() {
-  if (::geteuid() != 0 || settings_.directories.runtime != "/run/svd") return;
+  if (has_file() || ::geteuid() != 0 || settings_.directories.runtime != "/run/svd") return;
   const char* address = std::getenv("DBUS_SYSTEM_BUS_ADDRESS");
   if (const auto joined = bus_->join(address != nullptr ? address : "unix:path=/run/dbus/system_bus_socket");
       !joined)
@@ -305,10 +329,11 @@ bus::DaemonInfo Daemon::info() const {
                        .engine_starts = owner_.engines,
                        .degraded = processes_->degraded(),
                        .address = settings_.directories.address(),
-                       .state_directory = settings_.directories.state,
+                       .state_directory = has_file() ? std::string{} : settings_.directories.state,
                        .log_directory = settings_.directories.log};
   if (auto lacking = bus_->bus_problem(); !lacking.empty()) info.degraded.push_back(std::move(lacking));
   for (const auto& lacking : listeners_.degraded()) info.degraded.push_back(lacking);
+  info.degraded.insert(info.degraded.end(), makeshifts_.begin(), makeshifts_.end());
   for (auto& lacking : logs_->degraded()) info.degraded.push_back(std::move(lacking));
   if (auto lacking = store_->degraded()) info.degraded.push_back(std::move(*lacking));
   return info;

@@ -35,7 +35,8 @@ struct DaemonSettings {
   Options options;
   std::vector<std::string> arguments;  // for a new keeper
   Directories directories;
-  std::string programs;  // the directory of this program, absolute
+  std::vector<Directories> fallbacks;  // where it lives, with a file, when it cannot write to those
+  std::string programs;                // the directory of this program, absolute
   int keeper_socket = 3;
   bool use_cgroups = true;
 };
@@ -59,10 +60,18 @@ class Daemon final : public bus::Host {
   Result<> open_log();
   Result<> take_place();
   Result<> take_state();
+  Result<> find_place();
+  Result<> take_lock(LockAttempt attempt);
+  void leave_place();
+  [[nodiscard]] std::string notify_path() const;
   Result<> connect();
   Result<> confirm_lock();
   Result<> open_channels();
+  Result<> open_store();
   Result<> start_engine();
+  Result<> arm();
+  Result<> apply_file(std::string who);
+  Result<> listen();
   Result<> serve();
   [[nodiscard]] int give_up(const Error& error);
 
@@ -74,8 +83,11 @@ class Daemon final : public bus::Host {
   void join_system_bus();
   [[nodiscard]] ProcessesHandlers handlers();
   void complain(const Result<>& done);
+  [[nodiscard]] bool has_file() const { return !settings_.options.file.empty(); }
 
   DaemonSettings settings_;
+  std::vector<std::string> makeshifts_;  // what is used in the place of what cannot be written to
+  bool borrows_place_ = false;           // it lives in one of the fallbacks
   Log log_;
   std::optional<Loop> loop_;
   UniqueFd lock_;
@@ -88,7 +100,7 @@ class Daemon final : public bus::Host {
   std::unique_ptr<LinuxProcesses> processes_;
   Listeners listeners_;
   Channels channels_;
-  std::optional<StateStore> store_;
+  std::unique_ptr<StateKeeping> store_;
   std::unique_ptr<bus::BusServer> bus_;
   std::unique_ptr<EventLog> events_;
   std::unique_ptr<Engine> engine_;

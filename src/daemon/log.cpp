@@ -86,7 +86,12 @@ Result<> Log::reopen() {
 
 void Log::write(Severity severity, std::string_view text) {
   report_suppressed();
-  emit(severity, text);
+  while (true) {
+    const auto end = text.find('\n');
+    emit(severity, text.substr(0, end));
+    if (end == std::string_view::npos || end + 1 == text.size()) return;
+    text.remove_prefix(end + 1);
+  }
 }
 
 void Log::write_some(Severity severity, std::string_view text) {

@@ -46,7 +46,7 @@ class Log {
   Result<> use_file(std::string path, std::function<void(int fd)> opened);
   Result<> reopen();
 
-  // Always written.
+  // Always written. Each line of it becomes one.
   void write(Severity severity, std::string_view text);
   // Written as the budget allows: for what may happen thousands of times a second.
   void write_some(Severity severity, std::string_view text);

@@ -12,10 +12,13 @@
 #include <cstdlib>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "daemon/daemon.h"
+#include "daemon/ecosystem_file.h"
 #include "daemon/exit_codes.h"
 #include "daemon/keeper_socket.h"
+#include "files/own_directory.h"
 #include "keeper/protocol.h"
 
 namespace {
@@ -74,6 +77,29 @@ bool exists(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0;
 }
 
+// Best first. With a file, svd may live elsewhere than in the standard place, which a random user of a
+// container has not even got; a place that was asked for is kept to.
+svd::Result<std::vector<svd::Directories>> find_places(const svd::Options& options) {
+  std::vector<svd::Directories> places;
+  auto standard = svd::find_directories(environment, ::geteuid(), exists);
+  if (standard) places.push_back(std::move(*standard));
+  const bool asked = !environment("SVD_HOME").value_or("").empty();
+  if (!options.file.empty() && !asked) {
+    auto more = svd::fallback_directories(::geteuid(), svd::mount_namespace());
+    places.insert(places.end(), more.begin(), more.end());
+  }
+  if (places.empty()) return tl::make_unexpected(standard.error());
+  return places;
+}
+
+// For a keeper in the place of ours: it need not be where ours was.
+std::vector<std::string> arguments_again(const svd::Options& options,
+                                         std::span<const char* const> arguments) {
+  if (options.file.empty()) return {arguments.begin(), arguments.end()};
+  if (options.profile.empty()) return {options.file};
+  return {"--profile=" + options.profile, options.file};
+}
+
 int complain(const svd::Error& error, int code) {
   std::fprintf(stderr, "svd: %s\n", error.text.c_str());
   svd::send_quit(svd::keeper::engine_fd, code, error.text);
@@ -84,7 +110,8 @@ int complain(const svd::Error& error, int code) {
 
 int main(int argc, char** argv) {
   const std::span<const char* const> arguments{argv + 1, static_cast<std::size_t>(std::max(argc - 1, 0))};
-  const auto options = svd::parse_options(arguments);
+  auto options = svd::parse_options(arguments);
+  if (options && !options->file.empty()) options->file = svd::absolute_path(options->file);
   if (!options) return complain(options.error(), svd::exit_usage);
   if (options->help) return std::fputs(svd::usage_text, stdout) < 0 ? svd::exit_failed : 0;
   if (options->version) return std::puts("svd " SVD_VERSION) < 0 ? svd::exit_failed : 0;
@@ -96,11 +123,12 @@ int main(int argc, char** argv) {
   leave_signals_to_the_keeper();
   raise_descriptor_limit();
   if (!options->daemonize) end_with_the_keeper_of_a_service();
-  const auto directories = svd::find_directories(environment, ::geteuid(), exists);
-  if (!directories) return complain(directories.error(), svd::exit_failed);
+  const auto places = find_places(*options);
+  if (!places) return complain(places.error(), svd::exit_failed);
   svd::Daemon daemon{{.options = *options,
-                      .arguments = {arguments.begin(), arguments.end()},
-                      .directories = *directories,
+                      .arguments = arguments_again(*options, arguments),
+                      .directories = places->front(),
+                      .fallbacks = {places->begin() + 1, places->end()},
                       .programs = own_directory(),
                       .keeper_socket = svd::keeper::engine_fd,
                       .use_cgroups = environment("SVD_CGROUPS") != "off"}};

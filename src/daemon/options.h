@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 
 #include "base/result.h"
 
@@ -12,6 +13,8 @@ struct Options {
   bool help = false;
   bool version = false;
   bool daemonize = false;  // stdout and stderr belong into LOG/svd.log
+  std::string file;        // the ecosystem that this daemon is for; empty: none
+  std::string profile;     // of the file
 };
 
 // Error invalid_argument: the sentence names the argument. --foreground and --ready-fd N are the keeper's and
@@ -20,12 +23,14 @@ struct Options {
 
 inline constexpr const char* usage_text =
     R"(Usage: svd [--foreground | --daemonize] [--ready-fd N]
+       svd [--profile PROFILE] FILE
 
 The engine of svd. The keeper `svd` starts it; it cannot run alone.
 
   --foreground   log to standard error (the default)
   --daemonize    run in the background and log to svd.log in the log directory
   --ready-fd N   write "ready", or why not, to descriptor N once apps are supervised
+  --profile P    merge this profile of FILE over its apps
   --help         show this text
   --version      show the version
 

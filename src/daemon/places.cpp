@@ -11,27 +11,17 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 
 #include "files/io.h"
+#include "files/own_directory.h"
 
 namespace svd {
 namespace {
 
 constexpr int backlog = 1024;  // clients that come while the engine is being replaced wait here
-
-Result<> check_directory(const std::string& path, std::uint32_t uid) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) < 0) return fail_errno(errno, "cannot use the directory '" + path + "'");
-  if (!S_ISDIR(status.st_mode))
-    return fail(std::errc::not_a_directory, "cannot use '" + path + "': it is no directory");
-  if (status.st_uid != uid || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-    return fail(std::errc::permission_denied,
-                "cannot use the directory '" + path +
-                    "': others may write to it, so they could take the daemon's place");
-  return {};
-}
 
 template <class Number>
 std::optional<Number> take_number(std::string_view& text) {
@@ -74,7 +64,7 @@ std::optional<LockOwner> parse_lock_owner(std::string_view text) {
 
 Result<> make_runtime_directory(const Directories& directories, std::uint32_t uid) {
   SVD_CHECK(make_directories(directories.runtime, uid == 0 ? 0755 : 0700));
-  return check_directory(directories.runtime, uid);
+  return check_own_directory(directories.runtime, uid);
 }
 
 namespace {
@@ -116,6 +106,41 @@ LockOwner read_lock_owner(int lock) {
   const auto got = ::pread(lock, buffer.data(), buffer.size(), 0);
   if (got <= 0) return {};
   return parse_lock_owner({buffer.data(), static_cast<std::size_t>(got)}).value_or(LockOwner{});
+}
+
+namespace {
+
+// That of our keeper, or of one before it that has died and was replaced.
+bool is_ours(const LockAttempt& lock, const PlaceSeeker& who) {
+  const auto owner = static_cast<pid_t>(lock.owner.keeper_pid);
+  return lock.taken &&
+         (owner == who.keeper || (who.follows && owner > 0 && ::kill(owner, 0) < 0 && errno == ESRCH));
+}
+
+Result<Place> try_place(const Directories& directories, const PlaceSeeker& who) {
+  // Who follows another engine takes the place that this one had, even if a better one can be written to by
+  // now.
+  if (who.follows && ::access((directories.runtime + "/lock").c_str(), F_OK) < 0)
+    return fail_errno(errno, "cannot find the lock file in '" + directories.runtime + "'");
+  SVD_CHECK(make_runtime_directory(directories, who.uid));
+  SVD_TRY(auto lock, try_lock(directories));
+  if (is_ours(lock, who) || (!lock.taken && !who.follows)) return Place{directories, std::move(lock)};
+  if (lock.taken)
+    return fail(std::errc::device_or_resource_busy,
+                "already running (pid " + std::to_string(lock.owner.keeper_pid) + ")");
+  return fail(std::errc::no_such_file_or_directory, "nobody has locked '" + directories.runtime + "'");
+}
+
+}  // namespace
+
+Result<Place> find_place(std::span<const Directories> candidates, const PlaceSeeker& who) {
+  auto place = try_place(candidates.front(), who);
+  if (!who.follows && !place && place.error().code == std::errc::device_or_resource_busy) return place;
+  for (const auto& directories : candidates.subspan(1)) {
+    if (place) break;
+    if (auto next = try_place(directories, who)) place = std::move(next);
+  }
+  return place;
 }
 
 Result<UniqueFd> listen_on_bus(const Directories& directories, std::optional<std::uint32_t> group) {

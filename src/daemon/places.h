@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/result.h"
@@ -38,6 +39,19 @@ struct LockAttempt {
 // when its user logged out, say) may share it. taken: by one of those. No error and no descriptor: there can
 // be no lock here, on a read-only file system or one without locks.
 [[nodiscard]] LockAttempt try_state_lock(const Directories& directories);
+// For a daemon that may live in several places: the first of them that can be written to. `follows`: another
+// engine served under this keeper, and it is that one's place that is looked for. Error: what is wrong with
+// the first; device_or_resource_busy: another daemon lives there.
+struct PlaceSeeker {
+  std::uint32_t uid = 0;
+  std::int64_t keeper = 0;
+  bool follows = false;
+};
+struct Place {
+  Directories directories;
+  LockAttempt lock;
+};
+[[nodiscard]] Result<Place> find_place(std::span<const Directories> candidates, const PlaceSeeker& who);
 // Writes `owner` into the lock file. Only for who holds the lock.
 Result<> write_lock_owner(int lock, const LockOwner& owner);
 [[nodiscard]] LockOwner read_lock_owner(int lock);

@@ -101,6 +101,7 @@ void Engine::State::fit_slots(App& app, Cause cause, const std::string* by) {
     mark_changed(*slot);
   }
   mark_changed(app);
+  may_have_ended = true;
 }
 
 void Engine::State::resume(Slot& slot, Cause cause, const std::string* by) {
@@ -154,6 +155,7 @@ void Engine::State::set_version(App& app, VersionPtr version) {
   release(app);
   touch(app);
   mark_changed(app);
+  may_have_ended = true;
   unsaved();
 }
 
@@ -192,6 +194,7 @@ void Engine::State::drop_rested(App& app) {
   }
   while (!app.slots.empty() && !app.slots.back()) app.slots.pop_back();
   if (dropped) {
+    may_have_ended = true;
     if (app.picks) static_cast<void>(ports.listeners.bind(app.version->spec, app.id, app.width()));
     mark_changed(app);
     unsaved();

@@ -55,6 +55,7 @@ void Engine::State::advance(Occupant& one, const lifecycle::Event& event) {
     if (!dependents.empty()) touch_dependents(*slot.app);
     if (one.goes() && !is_live(to) && !std::exchange(one.rested, true)) rested.push_back(&one);
   }
+  may_have_ended = may_have_ended || to == Phase::completed || to == Phase::failed;
   touch(one);
   mark_changed(slot);
   unsaved();

@@ -57,8 +57,12 @@ class Engine final : public Control {
   std::optional<TimePoint> reconcile(Now now);
   // Requests below use this reading; the daemon sets it before each one.
   void set_now(Now now);
-  // All is stopped after shutdown(): the daemon may end.
+  // This daemon belongs to its apps (`svd FILE`): when an essential one has failed for good, or all that is
+  // essential has ended, it shuts down (essential.cpp). To be called before the first reconcile().
+  void end_with_apps();
+  // All is stopped after shutdown(): the daemon may end, with exit_code().
   [[nodiscard]] bool finished() const;
+  [[nodiscard]] int exit_code() const;
 
   Result<Begun> apply(Source source, const Actor& who) override;
   Result<std::vector<PlanStep>> plan(Source source) override;

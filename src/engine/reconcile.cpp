@@ -155,13 +155,14 @@ std::optional<TimePoint> Engine::State::next_wake() const {
   if (!app_timers.empty()) at_last(app_timers.begin()->first);
   if (!shutting)
     for (const auto* app : unbound) at_last(app->bind_at);
-  if (!refused.empty()) wake = now.mono;
+  if (!refused.empty() || (may_have_ended && belongs_to_apps && !shutting)) wake = now.mono;
   return wake;
 }
 
 std::optional<TimePoint> Engine::State::reconcile() {
   for (const auto& [id, why] : std::exchange(refused, {})) dispatch(SpawnFailed{id, why});
   wake_up();
+  end_if_apps_have();
   while (!dirty_occupants.empty() || !dirty_apps.empty() || !rested.empty()) {
     plan_occupants();
     sweep();

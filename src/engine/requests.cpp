@@ -266,28 +266,29 @@ Result<std::uint32_t> Engine::signal(const Names& names, int number, KillTarget 
   return count;
 }
 
-void Engine::shutdown(const Actor& who, bool force) {
-  auto& s = *state_;
-  const bool again = std::exchange(s.shutting, true);
-  if (again && (!force || s.forced)) return;
-  s.forced = force;
+void Engine::shutdown(const Actor& who, bool force) { state_->shut_down(who, force); }
+
+void Engine::State::shut_down(const Actor& who, bool force) {
+  const bool again = std::exchange(shutting, true);
+  if (again && (!force || forced)) return;
+  forced = force;
   if (!again) {
     auto& change =
-        s.begin_change("shutdown", plan::count_instances(static_cast<std::uint32_t>(s.starts.size())), who);
-    for (auto& [id, app] : s.apps) s.begin_part(change, app);
+        begin_change("shutdown", plan::count_instances(static_cast<std::uint32_t>(starts.size())), who);
+    for (auto& [id, app] : apps) begin_part(change, app);
   }
-  for (const auto& [id, one] : s.starts) {
+  for (const auto& [id, one] : starts) {
     if (one->is_up()) {
       one->cause = Cause::shutdown;
       one->by = nullptr;
     } else if (force) {
-      s.advance(*one, lifecycle::Stop{.force = true});
+      advance(*one, lifecycle::Stop{.force = true});
     }
-    s.track(*one->slot);
-    s.touch(*one);
+    track(*one->slot);
+    touch(*one);
   }
-  for (const auto& [when, one] : s.timers) s.touch(*one);  // nothing is retried any more
-  s.unsaved(true);
+  for (const auto& [when, one] : timers) touch(*one);  // nothing is retried any more
+  unsaved(true);
 }
 
 }  // namespace svd

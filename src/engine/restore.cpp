@@ -437,8 +437,9 @@ class Restorer {
   void report() {
     std::size_t running = 0;
     for (const auto& [start, one] : s_.starts) running += one->phase() == Phase::ready ? 1 : 0;
-    s_.record("daemon", "engine",
-              "took over " + plan::count_instances(static_cast<std::uint32_t>(running)) + " that run");
+    if (!saved_.apps.empty() || !from_.children.empty())
+      s_.record("daemon", "engine",
+                "took over " + plan::count_instances(static_cast<std::uint32_t>(running)) + " that run");
     for (const auto& problem : problems_) s_.record("daemon", "engine", problem);
     s_.unsaved(true);
   }

@@ -4,6 +4,7 @@
 //   - engine.cpp: construction, dispatch(): what the kernel told, through lifecycle::step
 //   - reconcile.cpp: the loop that plans what is dirty, carries it out, saves, and says when to look again
 //   - converge.cpp: desired state of one app: making, scaling, dropping its slots
+//   - essential.cpp: the end of a daemon that belongs to its apps
 //   - rollout.cpp, revert.cpp: replacing what fills them, and going back when that fails
 //   - sockets.cpp: the listeners of apps
 //   - apply.cpp, revisions.cpp, requests.cpp: what clients ask for: each changes desired state and begins a
@@ -67,6 +68,9 @@ struct Engine::State {
 
   std::uint64_t next_start = 1, next_change = 1, next_event = 1;
   bool shutting = false, forced = false;
+  bool belongs_to_apps = false;  // end_with_apps() was called
+  bool may_have_ended = false;   // some app, since it was looked at
+  int exit_code = 0;
 
   std::vector<Occupant*> dirty_occupants;
   std::vector<Occupant*> rested;  // are on their way out, and there
@@ -118,6 +122,12 @@ struct Engine::State {
   void adjust_limits();
   void save_if_due();
   void forget_saved();
+
+  // essential.cpp
+  void end_if_apps_have();
+
+  // requests.cpp
+  void shut_down(const Actor& who, bool force);
 
   // converge.cpp
   [[nodiscard]] plan::Want want(const Occupant& one) const;

@@ -2,7 +2,6 @@
 // The engine's life: started, started again when it dies (at once if it had lived and served, else with a
 // growing pause), never touching an instance.
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -24,7 +23,7 @@ constexpr std::int64_t longest_pause_after_service =
     50;                                     // it works, only not for long: clients should not wait
 constexpr std::int64_t settled = 1'000;     // an engine that served for this long starts a new series
 constexpr std::int64_t patience = 10'000;   // for an engine that quits, to write its state
-constexpr std::uint32_t give_up_after = 5;  // starts in vain while somebody waits on --ready-fd
+constexpr std::uint32_t give_up_after = 5;  // starts in vain
 constexpr int buffer = 1 << 20;             // of the socket; only what is in flight takes memory
 
 void set_buffers(int socket) {
@@ -32,28 +31,27 @@ void set_buffers(int socket) {
   ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
 }
 
-// With an empty mask, default dispositions, a session of its own (Ctrl-C in a terminal is for the keeper
-// alone), and nothing open but 0 to 2 and its socket. Returns an errno.
+// As an instance is born, since what is refused to one (posix_spawn(3), where a filter answers clone3(2) with
+// EPERM) must not stop the other: an empty mask, default dispositions, a session of its own (Ctrl-C in a
+// terminal is for the keeper alone), nothing open but 0 to 2 and its socket. Returns an errno.
 int launch(Keeper& keeper, int socket) {
-  posix_spawn_file_actions_t files;
-  posix_spawnattr_t attributes;
-  if (::posix_spawn_file_actions_init(&files) != 0 || ::posix_spawnattr_init(&attributes) != 0) return ENOMEM;
-  sigset_t none, all;
-  ::sigemptyset(&none);
-  ::sigfillset(&all);
-  ::posix_spawn_file_actions_adddup2(&files, socket, engine_fd);
-  ::posix_spawn_file_actions_addclosefrom_np(&files, engine_fd + 1);
-  ::posix_spawnattr_setsigmask(&attributes, &none);
-  ::posix_spawnattr_setsigdefault(&attributes, &all);
-  ::posix_spawnattr_setflags(&attributes,
-                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-  pid_t pid = 0;
-  const int err = ::posix_spawn(&pid, keeper.options.engine_path, &files, &attributes,
-                                keeper.options.engine_argv, environ);
-  ::posix_spawn_file_actions_destroy(&files);
-  ::posix_spawnattr_destroy(&attributes);
-  if (err == 0) keeper.engine.pid = pid;
-  return err;
+  static_assert(engine_fd == first_passed);
+  Spawn request{};
+  request.execc = 1;
+  request.stdio = Stdio::inherit;
+  request.given = given_session;
+  request.passed_count = 1;
+  char* program[] = {keeper.options.engine_path, nullptr};
+  Launch engine;
+  engine.spawn = &request;
+  engine.argv = keeper.options.engine_argv;
+  engine.envp = environ;
+  engine.exec = program;
+  Handover handover;
+  handover.passed[0] = socket;
+  const Born born = spawn(engine, handover, keeper.nursery);
+  keeper.engine.pid = born.pid;
+  return born.pid > 0 ? 0 : born.err;
 }
 
 void connect(Keeper& keeper, int socket) {
@@ -75,9 +73,11 @@ std::int64_t pause_before_next(Engine& engine) {
   return pause < longest ? pause : longest;
 }
 
-// Somebody waits for a first service that does not come, and there is nothing to lose.
+// The first service does not come, and there is nothing to lose: better an end that is noticed (by who waits
+// on --ready-fd, by a container's restart policy) than trying for ever.
 bool is_hopeless(const Keeper& keeper) {
-  return keeper.ready_fd >= 0 && keeper.engine.failures >= give_up_after && keeper.children.known() == 0;
+  return keeper.engine.services == 0 && keeper.engine.failures >= give_up_after &&
+         keeper.children.known() == 0;
 }
 
 void tell_hopeless(Keeper& keeper) {
@@ -88,6 +88,8 @@ void tell_hopeless(Keeper& keeper) {
                           strerrordesc_np(keeper.engine.err))
           : std::snprintf(text, sizeof text, "the engine ends again and again before it serves\n");
   tell_waiter(keeper, text, static_cast<std::uint32_t>(size));
+  text[size - 1] = '\0';
+  note(text);
 }
 
 void close_socket(Keeper& keeper) {

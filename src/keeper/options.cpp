@@ -12,28 +12,31 @@ namespace svd::keeper {
 namespace {
 
 constexpr char usage[] =
-    "usage: svd [--foreground | --daemonize] [--ready-fd N]    a daemon that svctl talks to\n"
-    "       svd [--profile PROFILE] FILE                       the same with FILE applied: a container's "
-    "init\n"
-    "       svd [OPTION...] -- COMMAND [ARGUMENT...]           the init of one command\n"
-    "\n"
-    "Daemon:\n"
-    "  --foreground        stay in the foreground and log to stderr (the default)\n"
-    "  --daemonize         go to the background and log to svd.log in the log directory\n"
-    "  --ready-fd N        write \"ready\" or one line saying what went wrong to descriptor N, then close "
-    "it\n"
-    "\n"
-    "Command (all signals are passed on to it; svd ends with its exit code, or 128 + signal):\n"
-    "  -g, --group              pass signals on to the process group of the command\n"
-    "  -e, --success-exit CODE  end with 0 instead of CODE; may be given again\n"
-    "  -p, --parent-death SIG   take the death of svd's parent for this signal\n"
-    "  -r, --rewrite SIG:SIG    pass on the second signal for the first one, 0 for none; may be given again\n"
-    "  -s, --subreaper          accepted for tini's sake: svd always reaps orphans\n"
-    "  -w, --warn               say which orphans were reaped\n"
-    "  -v, --verbose            say that, and which signals are passed on\n"
-    "\n"
-    "  -h, --help          print this text\n"
-    "  --version           print the version\n";
+    R"(usage: svd [--foreground | --daemonize] [--ready-fd N]   a daemon that svctl talks to
+       svd [--profile PROFILE] FILE                      the same for FILE: a container's init
+       svd [OPTION...] -- COMMAND [ARGUMENT...]          the init of one command
+
+Daemon:
+  --foreground        stay in the foreground and log to stderr (the default)
+  --daemonize         go to the background and log to svd.log in the log directory
+  --ready-fd N        write "ready", or one line saying what went wrong, to descriptor N
+  --profile PROFILE   merge this profile of FILE over its apps
+
+With FILE apps log to the console; SIGTERM and SIGINT stop all in order (a second one forces),
+SIGHUP applies FILE anew; and svd ends when the essential apps have ended, with their exit code.
+
+Command (all signals are passed on to it; svd ends with its exit code, or 128 + signal):
+  -g, --group              pass signals on to the process group of the command
+  -e, --success-exit CODE  end with 0 instead of CODE; may be given again
+  -p, --parent-death SIG   take the death of svd's parent for this signal
+  -r, --rewrite SIG:SIG    pass on the second signal for the first one, 0 for none; may be given again
+  -s, --subreaper          accepted for tini's sake: svd always reaps orphans
+  -w, --warn               say which orphans were reaped
+  -v, --verbose            say that, and which signals are passed on
+
+  -h, --help          print this text
+  --version           print the version
+)";
 
 int print(const char* text) { return ::write(STDOUT_FILENO, text, std::strlen(text)) < 0 ? 1 : 0; }
 
@@ -96,6 +99,10 @@ int read_options(int argc, char** argv, Options& out) {
   if (separator > 0) return read_command_options(separator, argv, out.command);
   if (!take_options(argc, argv, out)) {
     note("cannot understand --ready-fd: want a descriptor number, 3 or more");
+    return 2;
+  }
+  if (out.daemonize && ::getpid() == 1) {
+    note("cannot go to the background: all ends with PID 1");
     return 2;
   }
   if (!find_engine(out.engine_path, sizeof out.engine_path)) {

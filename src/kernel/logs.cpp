@@ -94,7 +94,10 @@ Result<std::unique_ptr<Logs>> Logs::make(const Loop& loop, LogOptions options) {
   auto state = std::make_unique<State>(loop, std::move(options));
   SVD_CHECK(state->rotation.arm());
   SVD_CHECK(state->writers.arm());
-  if (journal_runs(state->options.journal)) state->usual = LogPolicy::To::journal;
+  if (state->options.console)
+    state->usual = LogPolicy::To::console;
+  else if (journal_runs(state->options.journal))
+    state->usual = LogPolicy::To::journal;
   return std::unique_ptr<Logs>{new Logs{std::move(state)}};
 }
 

@@ -44,6 +44,7 @@ struct LogOptions {
   std::string directory;  // LOGDIR, absolute; made when needed (0750)
   std::string tool;       // absolute path of libexec/svd/logtool
   std::string journal = "/run/systemd/journal/stdout";
+  bool console = false;  // what `auto` means, whatever else there is
   // Where a file system can neither collapse nor punch; tests force it.
   bool force_pipe = false;
   // How often a log that is being written to is looked at; tests shorten it.
@@ -66,7 +67,8 @@ class Logs final : public LogPort, public StdioSource {
 
   void attach(const SlotId& slot, const LogPolicy& policy) override;
   void detach(const SlotId& slot) override;
-  // journal where journald's socket could be connected to when this object was made, else file. One answer
+  // console where the options say so; else journal where journald's socket could be connected to when this
+  // object was made, else file. One answer
   // for the life of a daemon: an app's output does not wander between two places because journald was
   // restarted.
   [[nodiscard]] LogPolicy::To automatic() const override;

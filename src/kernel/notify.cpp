@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "base/text.h"
@@ -21,6 +22,8 @@ constexpr std::size_t largest_message = 4096;  // as systemd has it
 constexpr std::size_t longest_status = 256;    // it is for a line on a screen
 constexpr int at_once = 64;                    // then others have their turn
 constexpr std::size_t most_fds = 253;          // that the kernel lets anybody send; all are closed
+
+bool is_abstract(const std::string& path) { return path.starts_with('@'); }
 
 // The sender's pid; 0: the kernel did not say.
 std::int64_t take_sender(msghdr& head) {
@@ -63,7 +66,8 @@ Result<> NotifySocket::open(const Loop& loop, const std::string& path, Holder& h
   handler_ = std::move(handler);
   struct stat status {};
   // A socket whose name was removed reaches nobody.
-  if (const int held = holder.borrow(name); held >= 0 && ::stat(path.c_str(), &status) == 0)
+  if (const int held = holder.borrow(name);
+      held >= 0 && (is_abstract(path) || ::stat(path.c_str(), &status) == 0))
     socket_ = UniqueFd{::fcntl(held, F_DUPFD_CLOEXEC, 3)};
   if (!socket_) {
     SVD_CHECK(make());
@@ -82,10 +86,16 @@ Result<> NotifySocket::make() {
   const int on = 1;
   if (!socket_ || ::setsockopt(socket_.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0)
     return fail_errno(errno, what);
-  ::unlink(path_.c_str());
+  auto size = static_cast<socklen_t>(sizeof address);
+  if (is_abstract(path_)) {
+    address.sun_path[0] = '\0';
+    size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path_.size());
+  } else {
+    ::unlink(path_.c_str());
+  }
   // Instances have users of their own.
-  if (::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ||
-      ::chmod(path_.c_str(), 0666) < 0)
+  if (::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), size) < 0 ||
+      (!is_abstract(path_) && ::chmod(path_.c_str(), 0666) < 0))
     return fail_errno(errno, what);
   return {};
 }

@@ -30,7 +30,8 @@ class NotifySocket {
   using Handler = std::function<void(std::int64_t pid, const Notification&)>;
   static constexpr const char* name = "notify";  // that the keeper holds it by
 
-  // Listens at `path`, with the socket of an engine before us where there is one.
+  // Listens at `path`, with the socket of an engine before us where there is one. A path that begins with '@'
+  // is an abstract name (unix(7)), for who can make no file.
   Result<> open(const Loop& loop, const std::string& path, Holder& holder, Handler handler);
   [[nodiscard]] const std::string& path() const { return path_; }
   // Reads what is there, before the exit of one of them is acted on.

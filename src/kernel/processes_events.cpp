@@ -168,6 +168,7 @@ void LinuxProcesses::State::remember(Child& child) {
   // It may have ended and been reaped meanwhile: then the pid is nobody's, or a stranger's.
   if (!stat || (!child.adopted && stat->parent != client.hello().pid)) return;
   child.start_ticks = stat->start_ticks;
+  if (client.hello().pid == 1) return;  // nobody comes after the init of a pid namespace
   if (const auto noted = journal.put({child.known, child.start_ticks, stop_rule(child.stop)}); !noted)
     note(noted.error().text + ": what runs is known to keeper and engine only, and ended if both die");
 }

@@ -38,7 +38,15 @@ struct LoadedState {
   std::vector<std::string> problems;
 };
 
-class StateStore final : public StatePort {
+// What the daemon needs of a StatePort besides.
+class StateKeeping : public StatePort {
+ public:
+  [[nodiscard]] virtual LoadedState load_all() = 0;
+  // Why the newest state is not kept, in one sentence; nullopt when it is.
+  [[nodiscard]] virtual std::optional<std::string> degraded() const = 0;
+};
+
+class StateStore final : public StateKeeping {
  public:
   // Makes the directory (0700), refuses one that belongs to somebody else or that others may write to,
   // tightens what is merely too open, removes temporary files that a killed daemon left. Error: see there;
@@ -46,7 +54,7 @@ class StateStore final : public StatePort {
   // system is no error here.
   static Result<StateStore> open(std::string directory);
 
-  [[nodiscard]] LoadedState load_all();
+  [[nodiscard]] LoadedState load_all() override;
 
   bool save(const std::string& runtime) override;
   bool save_revision(const Revision& revision) override;
@@ -55,8 +63,7 @@ class StateStore final : public StatePort {
   Result<Revision> load_revision(const Name& ecosystem, std::uint64_t number) override;
   void remove_revision(const Name& ecosystem, std::uint64_t number) override;
 
-  // Why the newest state is not on disk, in one sentence; nullopt when it is.
-  [[nodiscard]] std::optional<std::string> degraded() const;
+  [[nodiscard]] std::optional<std::string> degraded() const override;
 
  private:
   StateStore(std::string directory, UniqueFd fd) : directory_{std::move(directory)}, fd_{std::move(fd)} {}

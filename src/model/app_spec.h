@@ -213,6 +213,7 @@ struct AppSpec {
   Hardening harden;
   std::map<std::string, std::string> credentials;  // file below $CREDENTIALS_DIRECTORY → absolute path of its
                                                    // source, which is read at each start
+  bool essential = false;  // its final failure, or the end of all such apps, is that of `svd FILE`
 
   // Hash over every field whose change needs a new process (effect `replace`); 0 is never used. Set by
   // spec::decode.

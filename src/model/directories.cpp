@@ -17,7 +17,7 @@ Result<Directories> user_directories(const Environment& environment, std::uint32
   if (const auto state = absolute(environment, "XDG_STATE_HOME")) {
     found.state = *state + "/svd";
   } else if (const auto home = absolute(environment, "HOME")) {
-    found.state = *home + "/.local/state/svd";
+    found.state = (*home == "/" ? "" : *home) + "/.local/state/svd";
   } else {
     return fail(std::errc::no_such_file_or_directory,
                 "cannot find a place for the daemon: neither SVD_HOME, XDG_STATE_HOME nor HOME is set to an "
@@ -51,6 +51,15 @@ Result<Directories> find_directories(const Environment& environment, std::uint32
     return fail(std::errc::filename_too_long, "cannot use the socket path '" + found.socket() +
                                                   "': " + std::to_string(found.socket().size()) +
                                                   " bytes, at most 107 are possible");
+  return found;
+}
+
+std::vector<Directories> fallback_directories(std::uint32_t uid, std::uint64_t place) {
+  std::vector<Directories> found;
+  for (const std::string parent : {"/dev/shm", "/tmp"}) {
+    const auto home = parent + "/svd-" + std::to_string(uid) + "-" + std::to_string(place);
+    found.push_back({home, home + "/state", home + "/log"});
+  }
   return found;
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -29,5 +30,10 @@ using Environment = std::function<std::optional<std::string>(const std::string& 
 [[nodiscard]] Result<Directories> find_directories(
     const Environment& environment, std::uint32_t uid,
     const std::function<bool(const std::string&)>& runtime_exists);
+
+// Where a daemon of one file (`svd FILE`) lives when it may not write there, as in a container with a
+// read-only root: best first. Others may make directories there, too, so the owner has to be looked at;
+// `place` tells apart the containers that share one (the number of their mount namespace).
+[[nodiscard]] std::vector<Directories> fallback_directories(std::uint32_t uid, std::uint64_t place);
 
 }  // namespace svd

@@ -258,6 +258,10 @@ std::vector<Field> make_fields() {
 
     field("credentials", AT(credentials), credentials(), replace,
           "Files that it finds below $CREDENTIALS_DIRECTORY, readable by it alone. Read at each start; their content is never shown.", "none"),
+
+    field("essential", AT(essential), boolean(), live,
+          "With `svd FILE`, as in a container: when this app has failed for good, or all essential apps have ended, svd stops the rest "
+          "and ends with their exit code. Where no app is essential, all are together."),
   };
   // clang-format on
 }

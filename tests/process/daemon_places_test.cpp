@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "daemon/decoder.h"
+#include "daemon/ecosystem_file.h"
 #include "daemon/log.h"
 #include "daemon/places.h"
 #include "support/catch.h"
@@ -98,6 +99,65 @@ TEST_CASE_METHOD(Home, "a state directory has one daemon, whatever its runtime d
   CHECK_FALSE(try_state_lock(other).taken);
 }
 
+TEST_CASE_METHOD(Home, "a daemon that may live in several places takes the first that it can write to",
+                 "[daemon]") {
+  const auto second = Directories{root + "/second", root + "/state", root + "/log"};
+  const auto third = Directories{root + "/third", root + "/state", root + "/log"};
+  const std::vector<Directories> candidates{directories, second, third};
+  const PlaceSeeker seeker{::geteuid(), 4711, false};
+  SECTION("the first of all") {
+    CHECK(find_place(candidates, seeker)->directories.runtime == directories.runtime);
+  }
+  SECTION("or the next, when that is no directory") {
+    std::ofstream{directories.runtime} << "a file\n";
+    CHECK(find_place(candidates, seeker)->directories.runtime == second.runtime);
+  }
+  SECTION("and none that a stranger has prepared") {
+    std::ofstream{directories.runtime} << "a file\n";
+    REQUIRE(::mkdir(second.runtime.c_str(), 0777) == 0);
+    REQUIRE(::chmod(second.runtime.c_str(), 0777) == 0);
+    CHECK(find_place(candidates, seeker)->directories.runtime == third.runtime);
+  }
+  SECTION("with none, what is wrong with the first is told") {
+    for (const auto& one : candidates) std::ofstream{one.runtime} << "a file\n";
+    const auto place = find_place(candidates, seeker);
+    REQUIRE_FALSE(place);
+    CHECK_THAT(place.error().text, ContainsSubstring(directories.runtime));
+  }
+  SECTION("where another daemon lives in the first, that is told") {
+    REQUIRE(make_runtime_directory(directories, ::geteuid()));
+    const auto other = try_lock(directories);
+    REQUIRE(write_lock_owner(other->fd.get(), {123, {7}, 1}));
+    const auto place = find_place(candidates, seeker);
+    REQUIRE_FALSE(place);
+    CHECK(place.error().code == std::errc::device_or_resource_busy);
+    CHECK(place.error().text == "already running (pid 123)");
+  }
+}
+
+TEST_CASE_METHOD(Home,
+                 "the next engine finds the place of the one before it, also when a better one has come up",
+                 "[daemon]") {
+  const auto second = Directories{root + "/second", root + "/state", root + "/log"};
+  const std::vector<Directories> candidates{directories, second};
+  std::ofstream{directories.runtime} << "a file\n";
+  const auto former = find_place(candidates, {::geteuid(), 4711, false});
+  REQUIRE(former);
+  REQUIRE(write_lock_owner(former->lock.fd.get(), {4711, {7}, 1}));
+  REQUIRE(::unlink(directories.runtime.c_str()) == 0);
+  const auto next = find_place(candidates, {::geteuid(), 4711, true});
+  REQUIRE(next);
+  CHECK(next->directories.runtime == second.runtime);
+  CHECK(next->lock.taken);
+  // The keeper was replaced, and nobody had come to write it down.
+  constexpr std::int64_t nobody = 99'999'999;
+  REQUIRE(write_lock_owner(former->lock.fd.get(), {nobody, {7}, 1}));
+  CHECK(find_place(candidates, {::geteuid(), 4711, true})->directories.runtime == second.runtime);
+  // Another daemon's.
+  REQUIRE(write_lock_owner(former->lock.fd.get(), {::getpid(), {7}, 1}));
+  CHECK_FALSE(find_place(candidates, {::geteuid(), 4711, true}));
+}
+
 TEST_CASE_METHOD(Home, "the socket takes the place of a stale one, and is nobody else's", "[daemon]") {
   REQUIRE(make_runtime_directory(directories, ::geteuid()));
   auto stale = listen_on_bus(directories, std::nullopt);
@@ -133,6 +193,27 @@ TEST_CASE_METHOD(Home, "env files that the client did not send are read; what is
   CHECK(with(".env") == "secret");
   CHECK_THAT(with("fifo"), ContainsSubstring("no regular file"));
   CHECK_THAT(with("missing.env"), ContainsSubstring("No such file"));
+}
+
+TEST_CASE_METHOD(Home, "the file of svd FILE is read as svctl would send it, through links", "[daemon]") {
+  REQUIRE(::mkdir((root + "/v1").c_str(), 0700) == 0);
+  std::ofstream{root + "/v1/eco.yaml"} << "apps: {}\n";
+  REQUIRE(::symlink("v1", (root + "/current").c_str()) == 0);
+  Options options;
+  options.profile = "production";
+  options.file = root + "/current/eco.yaml";
+  const auto source = read_ecosystem_file(options);
+  REQUIRE(source);
+  CHECK(source->text == "apps: {}\n");
+  CHECK(source->file == root + "/current/eco.yaml");
+  CHECK(source->directory == root + "/current");
+  CHECK(source->profile == "production");
+  CHECK(source->cpus >= 1);
+  options.file = root + "/none.yaml";
+  CHECK(read_ecosystem_file(options).error().text ==
+        "cannot read '" + root + "/none.yaml': No such file or directory");
+  CHECK(absolute_path("/a/../b/./eco.yaml") == "/b/eco.yaml");
+  CHECK(absolute_path("eco.yaml") == std::filesystem::current_path().string() + "/eco.yaml");
 }
 
 TEST_CASE_METHOD(Home, "the daemon's log never waits for a reader that does not read", "[daemon]") {

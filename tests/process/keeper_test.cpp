@@ -414,6 +414,13 @@ TEST_CASE("what was open in whoever started the keeper is open in nobody else", 
       CHECK(std::filesystem::read_symlink(entry.path()) != "/etc/passwd");
 }
 
+TEST_CASE("an engine that ends again and again before it ever served is given up, and svd ends", "[keeper]") {
+  Prefix prefix{false};
+  prefix.make_script("libexec/svd/engine", "exit 9");
+  prefix.start();
+  CHECK(prefix.exit_code() == 1);
+}
+
 TEST_CASE("without an engine to start, whoever waits is told so, and the keeper ends", "[keeper]") {
   Prefix prefix{false};
   int pipe[2];

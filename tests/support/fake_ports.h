@@ -95,6 +95,8 @@ inline Result<Ecosystem> decode_simple(Source& source) {
         app.limits_required = number() != 0;
       else if (key == "keep")
         app.logs.keep = static_cast<std::uint32_t>(number());
+      else if (key == "essential")
+        app.essential = number() != 0;
       else if (key == "secret")
         app.secret_env["TOKEN"] = value;
       else if (key == "port") {

@@ -4,7 +4,7 @@
 //   probe signals FIFO      blocks every signal and reports each: "PID ready" first, then "PID NUMBER VALUE" (VALUE: what
 //                           sigqueue(3) attached, else 0). Ends by SIGKILL.
 //   probe family FIFO       the same, by a child in the same process group as well
-//   probe orphans COUNT     leaves COUNT orphans that end; waits until nobody is left in /proc but init and itself;
+//   probe orphans COUNT     leaves COUNT orphans that end; waits until nobody is left in /proc who was not there before;
 //                           prints how many there were and how many zombies remain
 //   probe raise NUMBER      dies of that signal
 #define _GNU_SOURCE
@@ -77,6 +77,7 @@ static int others(int* zombies) {
 static int leave_orphans(int count) {
   int ends[2], zombies = 0;
   if (pipe(ends) != 0) return 97;
+  const int at_first = others(&zombies);
   for (int i = 0; i < count; ++i) {
     const pid_t between = fork();
     if (between == 0) {
@@ -90,9 +91,9 @@ static int leave_orphans(int count) {
     }
     waitpid(between, NULL, 0);
   }
-  const int before = others(&zombies);
+  const int before = others(&zombies) - at_first;
   close(ends[1]);
-  while (others(&zombies) > 0) sched_yield();
+  while (others(&zombies) > at_first) sched_yield();
   printf("%d orphans, %d zombies\n", before, zombies);
   return 0;
 }

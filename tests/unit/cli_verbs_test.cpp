@@ -162,6 +162,30 @@ TEST_CASE("without a daemon a verb says how to start one, and exits 3", "[cli]")
   CHECK(world.err.empty());
 }
 
+TEST_CASE("a svd FILE that could not live in the standard place is found where it lives", "[cli]") {
+  World world;
+  world.environment.clear();
+  world.uid = 12345;
+  const std::string place = "/dev/shm/svd-12345-7";
+  const auto address = [&] {
+    auto context = world.context();
+    context.system.fallbacks = {{place, "", ""}};
+    const auto found = context.endpoint();
+    return found ? found->address : found.error().text;
+  };
+  CHECK_THAT(address(),
+             ContainsSubstring("cannot find a place for the daemon"));  // a random user has no HOME
+  world.existing = {place + "/bus"};
+  CHECK(address() == "unix:path=" + place + "/bus");
+  world.environment["HOME"] = "/home/ann";
+  CHECK(address() == "unix:path=" + place + "/bus");
+  world.existing.insert("/home/ann/.local/state/svd/run/bus");
+  CHECK(address() == "unix:path=/home/ann/.local/state/svd/run/bus");
+  world.existing = {place + "/bus"};
+  world.environment["SVD_HOME"] = "/h";  // what was asked for is kept to
+  CHECK(address() == "unix:path=/h/run/bus");
+}
+
 TEST_CASE("startup hands the daemon to systemd, and exchanges none that runs", "[cli][startup]") {
   World world;
   world.environment.erase("SVD_HOME");

@@ -26,12 +26,40 @@ TEST_CASE("an argument that is none is named", "[daemon]") {
   const auto arguments =
       GENERATE(std::vector<const char*>{"--deamonize"}, std::vector<const char*>{"--ready-fd"},
                std::vector<const char*>{"--ready-fd", "x"}, std::vector<const char*>{"--ready-fd=-1"},
-               std::vector<const char*>{"--ready-fd=7x"}, std::vector<const char*>{"apply"});
+               std::vector<const char*>{"--ready-fd=7x"}, std::vector<const char*>{"eco.yaml", "two"},
+               std::vector<const char*>{"--profile"});
   const auto parsed = parse(arguments);
   REQUIRE_FALSE(parsed);
   CHECK(parsed.error().code == std::errc::invalid_argument);
   const std::string last = arguments.back();
   CHECK_THAT(parsed.error().text, ContainsSubstring(last.substr(last.find('=') + 1)));
+}
+
+TEST_CASE("a daemon may be for one file", "[daemon]") {
+  const auto options = parse({"--foreground", "--profile", "production", "eco.yaml"});
+  CHECK(options->file == "eco.yaml");
+  CHECK(options->profile == "production");
+  CHECK(parse({"--profile=production", "eco.yaml"})->profile == "production");
+  for (const auto& words : {std::vector<const char*>{"--profile=x"}, {"-"}, {"--daemonize", "eco.yaml"}}) {
+    const auto parsed = parse(words);
+    REQUIRE_FALSE(parsed);
+    CHECK(parsed.error().code == std::errc::invalid_argument);
+  }
+}
+
+TEST_CASE("without a place to write to there are two that containers have, one a user and container",
+          "[daemon]") {
+  const auto places = fallback_directories(12345, 4026532178);
+  REQUIRE(places.size() == 2);
+  CHECK(places[0].runtime == "/dev/shm/svd-12345-4026532178");
+  CHECK(places[1].address() == "unix:path=/tmp/svd-12345-4026532178/bus");
+}
+
+TEST_CASE("a home directory that is the root is no reason for a double slash", "[daemon]") {
+  const auto home = [](const std::string& name) {
+    return name == "HOME" ? std::optional<std::string>{"/"} : std::nullopt;
+  };
+  CHECK(find_directories(home, 1000, [](const std::string&) { return false; })->state == "/.local/state/svd");
 }
 
 TEST_CASE("a quota counts as the CPUs that it pays for", "[daemon]") {
