@@ -242,6 +242,9 @@ void LinuxProcesses::State::on_cgroup_event(const std::string& leaf, StartId id)
   }
   if (cgroups.populated(leaf)) return;
   if (waiting != emptying.end()) {
+    // At most one notification in 10 ms leaves the kernel (cgroup_file_notify()): the one for what has just
+    // been read may still be to come, and nobody would read it away.
+    waiting->second->watch.disarm();
     emptied.push_back(std::move(waiting->second));
     emptying.erase(waiting);
   }

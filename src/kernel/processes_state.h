@@ -127,6 +127,7 @@ struct LinuxProcesses::State {
   bool offer(const Child& child);  // a process that is still ours goes to the keeper, with a pidfd
   void recover_starts();           // they were asked for, and the answers died with the keeper
   void recover_start(Child& child);
+  void give_up_start(Child& child);
   void keeper_lost();
   void replace_keeper();
   void hand_over();

@@ -246,14 +246,7 @@ void LinuxProcesses::State::recover_starts() {
 
 void LinuxProcesses::State::recover_start(Child& child) {
   child.adopted = true;
-  if (child.known.pid == 0 || !offer(child)) {
-    if (child.has_cgroup && cgroups.populated(child.leaf())) {
-      cgroups.kill(child.leaf());
-      watch_until_empty(child.leaf(), child.known.id);  // and removed then
-      child.has_cgroup = false;
-    }
-    return fail_start(child.known.id, {StartStage::keeper, ECONNRESET, {}});
-  }
+  if (child.known.pid == 0 || !offer(child)) return give_up_start(child);
   child.life = Child::Life::running;
   child.pending.reset();
   if (child.has_cgroup)
@@ -262,6 +255,18 @@ void LinuxProcesses::State::recover_start(Child& child) {
     remember(child);
   emit(Spawned{child.known.id, child.known.pid});
   if (child.kill_wanted) kill_now(child);
+}
+
+// The end of the start is told first: an empty cgroup is the end of a child that is known.
+void LinuxProcesses::State::give_up_start(Child& child) {
+  const auto id = child.known.id;
+  const auto leaf = child.leaf();
+  const bool left = child.has_cgroup && cgroups.populated(leaf);
+  if (left) child.has_cgroup = false;
+  fail_start(id, {StartStage::keeper, ECONNRESET, {}});
+  if (!left) return;
+  cgroups.kill(leaf);
+  watch_until_empty(leaf, id);  // and removed then
 }
 
 void LinuxProcesses::State::keeper_lost() {

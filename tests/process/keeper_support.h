@@ -112,13 +112,6 @@ class Prefix {
       REQUIRE(read_more());
     }
   }
-  // Whichever of them comes.
-  void expect_one_of(const std::vector<std::string>& starts) {
-    const auto came = [&](const std::string& line) {
-      return std::ranges::any_of(starts, [&](const auto& start) { return line.starts_with(start); });
-    };
-    while (std::ranges::none_of(lines, came)) REQUIRE(read_more());
-  }
   std::int64_t spawn(std::uint64_t id, const std::string& words) {
     say("spawn " + std::to_string(id) + " " + words);
     expect("spawned " + std::to_string(id) + " ");
