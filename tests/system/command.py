@@ -141,9 +141,9 @@ def subreaper_adopts():
     """when svd is not PID 1, orphans come to it and not to the init of the system"""
     with Place() as place:
         lines = Lines(place / "lines")
+        for name in ("go", "end"):
+            os.mkfifo(place / name)
         with Running(SVD, "--", "sh", "-c", f"(sh -c 'read x < {place}/go; exit 0' & echo $! > {lines.path}); cat {place}/end >/dev/null", namespace=False) as svd:
-            for name in ("go", "end"):
-                os.mkfifo(place / name)
             orphan = int(lines.next())
             while status_of(orphan).get("PPid") != str(svd.init):
                 os.sched_yield()

@@ -54,8 +54,8 @@ def a_file_is_applied():
 def a_second_signal_forces():
     """an app that ignores SIGTERM has its timeout; a second SIGTERM, or SIGINT, does not wait for it"""
     for first, second in (("TERM", "TERM"), ("INT", "INT"), ("TERM", "INT")):
-        with box("  stubborn: { exec: [sh, -c, 'trap \"echo asked\" TERM; echo up; while :; do sleep 1000 & wait; done'], stop: { timeout: 10m, kill: main } }\n") as it:
-            it.wait_for("up")
+        with box("  stubborn: { exec: [sh, -c, 'trap \"echo asked\" TERM; echo armed; while :; do sleep 1000 & wait; done'], stop: { timeout: 10m, kill: main } }\n") as it:
+            it.wait_for("armed")
             it.wait_for("→ ready")
             it.signal(first)
             it.wait_for("asked")
@@ -65,17 +65,15 @@ def a_second_signal_forces():
 
 def ctrl_c_is_a_stop():
     """docker run -it: Ctrl-C stops in order, a second Ctrl-C forces"""
-    with box("  polite: { exec: [sh, -c, 'trap \"echo asked; exit 0\" TERM; echo up; while :; do sleep 1000 & wait; done'], stop: { kill: main } }\n",
+    with box("  polite: { exec: [sh, -c, 'trap \"echo asked; exit 0\" TERM; echo armed; while :; do sleep 1000 & wait; done'], stop: { kill: main } }\n",
              terminal=True) as it:
-        it.terminal.expect("up")
-        it.terminal.expect("→ ready")
+        it.terminal.expect("armed")
         it.terminal.type("\x03")
         it.terminal.expect("asked")
         equal(it.code(), 0, "exit code after Ctrl-C")
-    with box("  stubborn: { exec: [sh, -c, 'trap \"echo asked\" TERM; echo up; while :; do sleep 1000 & wait; done'], stop: { timeout: 10m, kill: main } }\n",
+    with box("  stubborn: { exec: [sh, -c, 'trap \"echo asked\" TERM; echo armed; while :; do sleep 1000 & wait; done'], stop: { timeout: 10m, kill: main } }\n",
              terminal=True) as it:
-        it.terminal.expect("up")
-        it.terminal.expect("→ ready")
+        it.terminal.expect("armed")
         it.terminal.type("\x03")
         it.terminal.expect("asked")
         it.terminal.type("\x03")
@@ -153,9 +151,9 @@ def jobs_end_it():
 
 def the_engines_death_is_not_seen():
     """kill -9 of the engine, 10 times: pids, container and what svctl did stay; the exit code in the end is right"""
-    with box(WEB + "  main: { exec: [sh, -c, 'echo up; trap \"exit 9\" USR1; while :; do sleep 1000 & wait; done'], essential: true, restart: { policy: never } }\n") as it:
+    with box(WEB + "  main: { exec: [sh, -c, 'trap \"exit 9\" USR1; echo armed; while :; do sleep 1000 & wait; done'], essential: true, restart: { policy: never } }\n") as it:
         it.wait_for("apply 1: succeeded")
-        it.wait_for("up")
+        it.wait_for("armed")
         it.run("svctl", "scale", "web", "3")
         # The file has changed, but nobody has asked for it: an engine that is started anew must not read it.
         (it.files / "eco.yaml").write_text("version: 1\nname: shop\napps: {}\n")
@@ -252,10 +250,10 @@ def strangers_cannot_take_the_place():
     """a directory that another user has prepared in /dev/shm is not used"""
     with tempfile.TemporaryDirectory(prefix="svd-test-") as shared:
         os.chmod(shared, 0o1777)
-        with Container("sh", "-c", f"echo up; read word < /eco/go; exec svd {ECO}", image=IMAGE, uid=12345, without=["/dev/shm"],
+        with Container("sh", "-c", f"echo armed; read word < /eco/go; exec svd {ECO}", image=IMAGE, uid=12345, without=["/dev/shm"],
                        binds={shared: "/dev/shm"}, tmpfs=["/tmp"], files={"eco.yaml": "version: 1\nname: shop\napps:\n" + WEB}) as it:
             os.mkfifo(it.files / "go", 0o644)
-            it.wait_for("up")
+            it.wait_for("armed")
             place = pathlib.Path(shared) / f"svd-12345-{os.stat(f'/proc/{it.pid()}/ns/mnt').st_ino}"
             place.mkdir()
             place.chmod(0o777)  # ours, so a stranger's
@@ -291,12 +289,12 @@ def commands_work_there_too():
     poor = {"uid": 12345, "capabilities": [], "without": ["/dev/shm", "/sys", "/sys/fs/cgroup", "/proc"], "image": IMAGE}
     with Container("svd", "--", "sh", "-c", "exit 33", **poor, deny=["clone3=EPERM", "close_range=ENOSYS", "prctl=EPERM"]) as it:
         equal((it.code(), it.log), (33, ""), "exit code and output")
-    with Container("svd", "--", "sh", "-c", "trap 'echo told; exit 4' TERM; echo up; while :; do sleep 1000 & wait; done", **poor) as it:
-        it.wait_for("up")
+    with Container("svd", "--", "sh", "-c", "trap 'echo told; exit 4' TERM; echo armed; while :; do sleep 1000 & wait; done", **poor) as it:
+        it.wait_for("armed")
         it.signal("TERM")
         equal(it.code(), 4, "exit code")
-    with Container("svd", "-e", "143", "--", "sh", "-c", "echo up; exec sleep 1000", **poor) as it:
-        it.wait_for("up")
+    with Container("svd", "-e", "143", "--", "sh", "-c", "echo armed; exec sleep 1000", **poor) as it:
+        it.wait_for("armed")
         it.signal("TERM")
         equal(it.code(), 0, "exit code 143 taken for success")
 

@@ -63,10 +63,12 @@ def the_sockets():
         equal(get(url % (port + 1)), "nginx\n", "nginx")
         check(get(url % (port + 2)).startswith("python/"), "the daemon for systemd's activation passes on")
         equal({get(url % (port + 3)) for _ in range(100)}, {f"own/{slot}\n" for slot in range(2)}, "who answered for itself")
-        for pid in svd.pids("sockets:python").values():
+        killed = set(svd.pids("sockets:python").values())
+        for pid in killed:
             os.kill(pid, signal.SIGKILL)
             check(get(url % port).startswith("python/"), "nobody is refused")
-        os.kill(json.loads(svd.svctl("daemon", "status", "--json").stdout)["engine_pid"], signal.SIGKILL)
+        svd.wait_until(lambda: len(set(svd.pids("sockets:python").values()) - killed) == 4, "all four are back")
+        os.kill(svd.daemon()["engine_pid"], signal.SIGKILL)
         equal({get(url % port) for _ in range(100)}, {f"python/{slot}\n" for slot in range(4)}, "who answers without an engine")
 
 
