@@ -24,9 +24,7 @@ const server = http.createServer((request, response) => {
 
 server.listen(Number(PORT), '127.0.0.1', () => console.log(`listening on 127.0.0.1:${PORT}`));
 
-process.on('SIGTERM', () => {  // answer what is being asked, then leave
+process.on('disconnect', () => {  // the servers are closed, the last answer is given
   console.log('leaving');
   redis.close();
-  server.close(() => process.exit(0));
-  server.closeIdleConnections();
 });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fills the database once. Fails while redis is not there yet; its restart policy then tries again.
+// Fills the database once. Where that fails, its restart policy tries again.
 'use strict';
 const { Redis } = require('../api/redis.js');
 
