@@ -222,6 +222,17 @@ tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::prepare(LaunchP
   return details;
 }
 
+LinuxProcesses::State::Pending LinuxProcesses::State::objects_of(LaunchPlan& plan) {
+  Pending objects;
+  if (!plan.argv.empty()) objects.program = std::move(plan.argv.front());
+  objects.directory = std::move(plan.cwd);
+  objects.log = std::move(plan.logs.path);
+  objects.user = std::move(plan.user);
+  objects.group = std::move(plan.group);
+  for (auto& listener : plan.listen) objects.sockets.push_back(std::move(listener.name));
+  return objects;
+}
+
 void LinuxProcesses::State::start(LaunchPlan plan) {
   Child child;
   child.known.id = plan.id;
@@ -237,9 +248,9 @@ void LinuxProcesses::State::start(LaunchPlan plan) {
   auto details = prepare(plan, child, attached);
   std::string record;
   if (details) record = launch_record(plan, *details);
-  child.pending = std::make_unique<Pending>(Pending{std::move(plan), {}});
+  child.pending = std::make_unique<Pending>(objects_of(plan));
   if (details) {
-    child.pending->plan.logs.path = std::move(details->stdio_path);
+    child.pending->log = std::move(details->stdio_path);
     for (auto& step : details->steps) child.pending->steps.push_back(std::move(step.words));
   }
   children.insert_or_assign(static_cast<std::uint64_t>(id), std::move(child));

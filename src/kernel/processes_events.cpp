@@ -66,28 +66,29 @@ static_assert(same(keeper::Ended::no, ExitStatus::Kind::none) &&
               same(keeper::Ended::signal, ExitStatus::Kind::signal) &&
               same(keeper::Ended::unknown, ExitStatus::Kind::unknown));
 
+}  // namespace
+
 // The object of the step that failed.
-std::string object_of(StartStage stage, int detail, const LaunchPlan& plan,
-                      const std::vector<std::string>& steps) {
+std::string LinuxProcesses::State::Pending::object_of(StartStage stage, int detail) const {
   switch (stage) {
     case StartStage::exec:
-      return plan.argv.empty() ? std::string{} : plan.argv.front();
+      return program;
     case StartStage::directory:
-      return plan.cwd;
+      return directory;
     case StartStage::log:
-      return plan.logs.path;
+      return log;
     case StartStage::group:
-      return plan.group.empty() ? plan.user : plan.group;
+      return group.empty() ? user : group;
     case StartStage::identity:
     case StartStage::groups:
-      return plan.user;
+      return user;
     case StartStage::rlimit:
       return limit_name(detail);
     case StartStage::scheduling:
       return detail == 0 ? "nice" : "oom_score_adj";
     case StartStage::sockets: {
       const auto index = static_cast<std::size_t>(detail);
-      return index < plan.listen.size() ? plan.listen[index].name.str() : std::string{};
+      return index < sockets.size() ? sockets[index].str() : std::string{};
     }
     case StartStage::hardening: {
       const auto index = static_cast<std::size_t>(detail);
@@ -105,8 +106,6 @@ std::string object_of(StartStage stage, int detail, const LaunchPlan& plan,
   }
   return {};
 }
-
-}  // namespace
 
 void LinuxProcesses::State::emit(Event event) {
   events.push_back(std::move(event));
@@ -177,10 +176,9 @@ void LinuxProcesses::State::on_failed(Child& child, const keeper::Report& report
   if (child.life != Child::Life::spawning) return;
   --unanswered;
   const auto stage = static_cast<StartStage>(report.stage);
-  fail_start(child.known.id,
-             {stage, report.number,
-              child.pending ? object_of(stage, report.detail, child.pending->plan, child.pending->steps)
-                            : std::string{}});
+  fail_start(
+      child.known.id,
+      {stage, report.number, child.pending ? child.pending->object_of(stage, report.detail) : std::string{}});
 }
 
 void LinuxProcesses::State::on_exited(Child& child, ExitStatus status) {

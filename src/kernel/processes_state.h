@@ -29,10 +29,13 @@ namespace svd {
 constexpr Millis recheck_delay{100};
 
 struct LinuxProcesses::State {
-  // For the words of a failure.
+  // What a step of a start may fail at, for the words of it. Not the whole plan: of a thousand starts at once
+  // that would be what the engine's memory is measured by.
   struct Pending {
-    LaunchPlan plan;
+    std::string program, directory, log, user, group;
+    std::vector<Name> sockets;
     std::vector<std::string> steps;  // of its hardening
+    [[nodiscard]] std::string object_of(StartStage stage, int detail) const;
   };
   // One start, from spawn() to Gone.
   struct Child {
@@ -75,6 +78,7 @@ struct LinuxProcesses::State {
 
   // processes.cpp
   void start(LaunchPlan plan);
+  static Pending objects_of(LaunchPlan& plan);  // taken out of it
   tl::expected<LaunchDetails, StartFailure> prepare(LaunchPlan& plan, Child& child, Attachments& attached);
   tl::expected<LaunchDetails, StartFailure> gather(LaunchPlan& plan, Attachments& attached);
   tl::expected<void, StartFailure> harden(LaunchPlan& plan, const Identity& identity, LaunchDetails& details);
