@@ -123,7 +123,7 @@ void LinuxProcesses::State::tell() {
     events.pop_front();
     if (handlers.event) handlers.event(event);
   }
-  if (unanswered == 0 && (!leftover_leaves.empty() || !unlabelled.empty())) tidying.request();
+  if (unanswered == 0 && !leftover_leaves.empty()) tidying.request();
 }
 
 void LinuxProcesses::State::on_reports(std::span<const keeper::Report> reports) {
@@ -154,15 +154,13 @@ void LinuxProcesses::State::on_spawned(Child& child, const keeper::Report& repor
   child.life = Child::Life::running;
   child.known.pid = report.pid;
   child.pending.reset();
-  if (child.has_cgroup)
-    unlabelled.push_back(child.known.id);
-  else
-    remember(child);
+  remember(child);
   emit(Spawned{child.known.id, report.pid});
   if (child.kill_wanted) kill_now(child);
 }
 
 void LinuxProcesses::State::remember(Child& child) {
+  if (child.has_cgroup) return cgroups.set_label(child.leaf(), encode_cookie(child.known));
   const auto stat = read_stat(child.known.pid);
   // It may have ended and been reaped meanwhile: then the pid is nobody's, or a stranger's.
   if (!stat || (!child.adopted && stat->parent != client.hello().pid)) return;
@@ -270,18 +268,12 @@ void LinuxProcesses::State::tidy() {
   emptied.clear();
   if (unanswered > 0 && leftover_leaves.size() < tidy_anyway) return;  // told again when they are answered
   std::size_t done = 0;
-  for (; !unlabelled.empty() && done < tidy_at_once; ++done) {
-    if (const Child* const child = find(unlabelled.back());
-        child != nullptr && child->life == Child::Life::running)
-      cgroups.set_label(child->leaf(), encode_cookie(child->known));
-    unlabelled.pop_back();
-  }
   for (; !leftover_leaves.empty() && done < tidy_at_once; ++done) {
     const auto leaf = std::move(leftover_leaves.back());
     leftover_leaves.pop_back();
     cgroups.remove(leaf);
   }
-  if (!unlabelled.empty() || !leftover_leaves.empty()) tidying.request();
+  if (!leftover_leaves.empty()) tidying.request();
 }
 
 }  // namespace svd

@@ -103,9 +103,9 @@ struct LinuxProcesses::State {
   void on_cgroup_event(const std::string& leaf, StartId id);
   void recheck_unwatched();
   void gone(Child& child);
-  void remember(Child& child);      // in the journal: there is no cgroup that would
+  void remember(Child& child);      // for a daemon after both: on its cgroup; without one, in the journal
   void note(std::string sentence);  // for degraded(); once
-  void tidy();                      // what nobody waits for: labels, empty cgroups
+  void tidy();                      // what nobody waits for: empty cgroups
 
   // processes_strays.cpp
   [[nodiscard]] StartId owner_of(std::int64_t pid) const;
@@ -167,8 +167,7 @@ struct LinuxProcesses::State {
   std::map<std::string, std::unique_ptr<Emptying>> emptying;
   std::vector<std::unique_ptr<Emptying>> emptied;  // their handlers may still be running
   std::vector<std::string> leftover_leaves;        // to remove
-  std::vector<StartId> unlabelled;
-  Timer recheck;  // of what could not be watched
+  Timer recheck;                                   // of what could not be watched
   std::vector<StartId> unwatched;
 
   std::string mark;              // of our starts, in their environment

@@ -129,7 +129,7 @@ void LinuxProcesses::State::take_over(const KeeperClient::Child& from) {
   child.has_cgroup = !from.cgroup.empty() && cgroups.available();
   child.adopted = facts.adopted != 0;
   if (child.has_cgroup && child.known.exited) limits.explain(child.leaf(), child.known.status);
-  if (child.has_cgroup) unlabelled.push_back(child.known.id);  // the former engine may not have come to it
+  if (child.has_cgroup && !child.known.exited) remember(child);  // the former engine may not have come to it
   children.insert_or_assign(facts.id, std::move(child));
 }
 
@@ -249,10 +249,7 @@ void LinuxProcesses::State::recover_start(Child& child) {
   if (child.known.pid == 0 || !offer(child)) return give_up_start(child);
   child.life = Child::Life::running;
   child.pending.reset();
-  if (child.has_cgroup)
-    unlabelled.push_back(child.known.id);
-  else
-    remember(child);
+  remember(child);
   emit(Spawned{child.known.id, child.known.pid});
   if (child.kill_wanted) kill_now(child);
 }
