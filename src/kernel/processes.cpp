@@ -21,48 +21,7 @@ namespace svd {
 namespace {
 
 constexpr std::uint32_t first_batch = 2, largest_batch = 32;
-static_assert(max_listeners + 1 <= keeper::max_passed);
 constexpr std::size_t batch_room = keeper::max_message - sizeof(keeper::Header);
-
-StartFailure failure(StartStage stage, int err, std::string detail = {}) {
-  return {stage, err, std::move(detail)};
-}
-
-int errno_of(const Error& error) { return static_cast<int>(error.code); }
-
-bool names(const std::string& variable, std::string_view name) {
-  return variable.size() > name.size() && variable.starts_with(name) && variable[name.size()] == '=';
-}
-
-// Our own user asks for nothing that we have not: an unprivileged daemon could not even set that.
-void drop_if_own(Identity& identity) {
-  if (::geteuid() == 0 || identity.uid.value_or(::geteuid()) != ::geteuid() ||
-      identity.gid.value_or(::getegid()) != ::getegid())
-    return;
-  identity.uid = identity.gid = std::nullopt;
-  identity.groups = std::nullopt;
-}
-
-keeper::Stdio to_wire(Stdio::Kind kind) {
-  switch (kind) {
-    case Stdio::Kind::null:
-      return keeper::Stdio::null;
-    case Stdio::Kind::path:
-      return keeper::Stdio::path;
-    case Stdio::Kind::fd:
-      return keeper::Stdio::fd;
-    case Stdio::Kind::inherit:
-      return keeper::Stdio::inherit;
-  }
-  return keeper::Stdio::null;
-}
-
-// A link such as `current` may be moved while the start is under way: from here on it means what it means
-// now, and what is shown is where the program is. Empty: the child will say what is wrong with it.
-std::string resolved(const std::string& directory) {
-  const std::unique_ptr<char, decltype(&std::free)> path{::realpath(directory.c_str(), nullptr), &std::free};
-  return path ? path.get() : "";
-}
 
 // Effective, in this process and so in the keeper.
 bool has_capability(unsigned number) {
@@ -112,153 +71,6 @@ LinuxProcesses::State::State(const Loop& loop_in, ProcessesOptions options_in, S
               .lost = [this] { keeper_lost(); }}},
       batch_limit{first_batch} {}
 
-void LinuxProcesses::State::complete_environment(LaunchPlan& plan, const Identity& identity) {
-  if (!plan.user.empty() && identity.name.empty()) return;
-  const Identity* who = &identity;
-  if (plan.user.empty()) {
-    if (!own_identity) own_identity = users.resolve(std::to_string(::geteuid()), {}, {}).value_or(Identity{});
-    who = &*own_identity;
-  }
-  if (who->name.empty()) return;
-  const auto add = [&](std::string_view name, const std::string& value) {
-    const auto is_set = [&](const std::string& variable) { return names(variable, name); };
-    if (!value.empty() && std::ranges::none_of(plan.envp, is_set))
-      plan.envp.push_back(std::string{name} + "=" + value);
-  };
-  add("HOME", who->home);
-  add("USER", who->name);
-  add("LOGNAME", who->name);
-  add("SHELL", who->shell);
-}
-
-// See kernel/strays.h. At the end: a program that writes its title over its environment comes there last.
-void LinuxProcesses::State::mark_environment(LaunchPlan& plan) const {
-  if (mark.empty()) return;
-  std::erase_if(plan.envp, [](const std::string& variable) { return names(variable, start_variable); });
-  plan.envp.push_back(std::string{start_variable} + "=" + start_value(mark, plan.id));
-}
-
-// Its standard output and its sockets.
-tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::gather(LaunchPlan& plan,
-                                                                        Attachments& attached) {
-  LaunchDetails details;
-  const auto refused = [](const Error& error) {
-    return tl::make_unexpected(failure(StartStage::sockets, 0, error.text));
-  };
-  auto opened = sources.stdio.open(plan.slot, plan.logs);
-  if (!opened) return tl::make_unexpected(failure(StartStage::log, errno_of(opened.error()), plan.logs.path));
-  details.stdio = to_wire(opened->kind);
-  details.stdio_path = std::move(opened->path);
-  if (opened->fd) attached.push_back(std::move(opened->fd));
-  if (!plan.listen.empty() && sources.listeners != nullptr) {
-    auto names = sources.listeners->held_for(plan);
-    if (!names) return refused(names.error());
-    details.held = std::move(*names);
-  }
-  if (sources.channels != nullptr) {
-    auto channel = sources.channels->open(plan);
-    if (!channel) return refused(channel.error());
-    details.has_channel = static_cast<bool>(*channel);
-    if (*channel) attached.push_back(std::move(*channel));
-  }
-  return details;
-}
-
-tl::expected<void, StartFailure> LinuxProcesses::State::harden(LaunchPlan& plan, const Identity& identity,
-                                                               LaunchDetails& details) {
-  if (plan.harden == Hardening{} && plan.scheduling == Scheduling{} && plan.credentials.empty()) return {};
-  const auto refused = [](const Error& error) {
-    return tl::make_unexpected(failure(StartStage::hardening, errno_of(error), error.text));
-  };
-  auto secrets = read_credentials(plan);
-  if (!secrets) return tl::make_unexpected(std::move(secrets.error()));
-  HardeningPlaces places{mount_points_of(read_file("/proc/self/mountinfo")), {}, {}};
-  if (!plan.harden.inaccessible.empty()) {
-    auto file = credentials.inaccessible();
-    if (!file) return refused(file.error());
-    places.inaccessible = std::move(*file);
-  }
-  if (!secrets->empty()) {
-    const auto owner = identity.uid.value_or(::geteuid());
-    auto place = may_mount ? credentials.mount_point() : credentials.put(plan.id, *secrets, owner);
-    if (!place) return refused(place.error());
-    plan.envp.push_back("CREDENTIALS_DIRECTORY=" + *place);
-    if (may_mount) places.credentials = std::move(*place);
-  }
-  auto steps = plan_hardening(plan, identity, *secrets, places);
-  if (!steps) return tl::make_unexpected(std::move(steps.error()));
-  details.steps = std::move(*steps);
-  return {};
-}
-
-tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::prepare(LaunchPlan& plan, Child& child,
-                                                                         Attachments& attached) {
-  if (!client.connected()) return tl::make_unexpected(failure(StartStage::keeper, ENOTCONN));
-  auto identity = users.resolve(plan.user, plan.group, plan.groups);
-  if (!identity) return tl::make_unexpected(identity.error());
-  complete_environment(plan, *identity);
-  drop_if_own(*identity);
-  auto details = gather(plan, attached);
-  if (!details) return details;
-  if (auto hardened = harden(plan, *identity, *details); !hardened)
-    return tl::make_unexpected(std::move(hardened.error()));
-
-  bool is_first = false;
-  if (cgroups.available()) {
-    auto leaf = Cgroups::leaf(plan.slot, plan.id);
-    const auto made = cgroups.make(leaf);
-    if (!made)
-      return tl::make_unexpected(
-          failure(StartStage::cgroup, errno_of(made.error()), cgroups.base() + "/" + leaf));
-    child.has_cgroup = true;
-    is_first = *made;
-  }
-  if (!child.has_cgroup) mark_environment(plan);
-  if (const auto set = limits.start(plan, child.leaf(), is_first); !set)
-    return tl::make_unexpected(failure(StartStage::limits, 0, set.error().text));
-  details->identity = std::move(*identity);
-  details->cgroup = child.leaf();
-  details->cookie = encode_cookie(child.known);
-  return details;
-}
-
-LinuxProcesses::State::Pending LinuxProcesses::State::objects_of(LaunchPlan& plan) {
-  Pending objects;
-  if (!plan.argv.empty()) objects.program = std::move(plan.argv.front());
-  objects.directory = std::move(plan.cwd);
-  objects.log = std::move(plan.logs.path);
-  objects.user = std::move(plan.user);
-  objects.group = std::move(plan.group);
-  for (auto& listener : plan.listen) objects.sockets.push_back(std::move(listener.name));
-  return objects;
-}
-
-void LinuxProcesses::State::start(LaunchPlan plan) {
-  Child child;
-  child.known.id = plan.id;
-  child.known.slot = plan.slot;
-  child.known.revision = plan.revision;
-  child.known.generation = plan.generation;
-  child.known.started = Loop::now().wall;
-  child.stop = plan.stop;
-  child.directory = resolved(plan.cwd);
-  if (!child.directory.empty()) plan.cwd = child.directory;
-  const auto id = plan.id;
-  Attachments attached;
-  auto details = prepare(plan, child, attached);
-  std::string record;
-  if (details) record = launch_record(plan, *details);
-  child.pending = std::make_unique<Pending>(objects_of(plan));
-  if (details) {
-    child.pending->log = std::move(details->stdio_path);
-    for (auto& step : details->steps) child.pending->steps.push_back(std::move(step.words));
-  }
-  children.insert_or_assign(static_cast<std::uint64_t>(id), std::move(child));
-  if (!details) return fail_start(id, std::move(details.error()));
-  if (record.size() > keeper::max_file) return fail_start(id, failure(StartStage::keeper, E2BIG));
-  queue_record(id, std::move(record), std::move(attached));
-}
-
 void LinuxProcesses::State::queue_record(StartId id, std::string record, Attachments attached) {
   ++unanswered;
   if (record.size() > batch_room) return send_in_file(id, record, attached);
@@ -285,7 +97,7 @@ void LinuxProcesses::State::send_in_file(StartId id, const std::string& record, 
   }
   if (!left.empty()) {
     --unanswered;
-    return fail_start(id, failure(StartStage::keeper, errno));
+    return fail_start(id, {StartStage::keeper, errno, {}});
   }
   std::vector<int> fds{file.get()};
   for (const auto& fd : attached) fds.push_back(fd.get());

@@ -76,7 +76,7 @@ struct LinuxProcesses::State {
   State(const Loop& loop_in, ProcessesOptions options_in, StartSources sources_in,
         ProcessesHandlers handlers_in);
 
-  // processes.cpp
+  // processes_launch.cpp
   void start(LaunchPlan plan);
   static Pending objects_of(LaunchPlan& plan);  // taken out of it
   tl::expected<LaunchDetails, StartFailure> prepare(LaunchPlan& plan, Child& child, Attachments& attached);
@@ -84,6 +84,8 @@ struct LinuxProcesses::State {
   tl::expected<void, StartFailure> harden(LaunchPlan& plan, const Identity& identity, LaunchDetails& details);
   void complete_environment(LaunchPlan& plan, const Identity& identity);
   void mark_environment(LaunchPlan& plan) const;
+
+  // processes.cpp
   void queue_record(StartId id, std::string record, Attachments attached);
   void send_in_file(StartId id, const std::string& record, const Attachments& attached);
   void send_batch();
