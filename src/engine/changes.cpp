@@ -135,13 +135,18 @@ void Engine::State::evaluate(Slot& slot) {
         settle(slot, went_back(*app.part) ? Track::kept : Track::done);
       return;
     case plan::Want::hold:
-      if (app.unbound.empty() && !app.unreadable) return;  // what it depends on decides
-      if (app.unbound.empty())
-        settle(slot, Track::done);
-      else
-        fail_tracked(slot, "cannot start " + slot_name(slot) + ": " + app.unbound);
-      return;
+      return evaluate_held(slot);
   }
+}
+
+// Something is in the way. What will not go by itself fails the slot.
+void Engine::State::evaluate_held(Slot& slot) {
+  const auto& app = *slot.app;
+  if (is_ending(slot)) return;  // those that depend on it go first
+  const auto cannot = "cannot start " + slot_name(slot) + ": ";
+  if (!app.unbound.empty()) return fail_tracked(slot, cannot + app.unbound);
+  if (app.unreadable) return settle(slot, Track::done);
+  if (const auto awaited = awaits(app); awaited.down) fail_tracked(slot, cannot + awaited.text);
 }
 
 void Engine::State::fail_tracked(Slot& slot, const std::string& why) {

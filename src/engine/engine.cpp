@@ -94,7 +94,7 @@ void Engine::State::begin(Occupant& one) {
 
 void Engine::State::on_end(Occupant& one, const std::string& why) {
   auto& slot = *one.slot;
-  if (one.goes()) return;
+  if (one.goes() || is_ending(slot)) return;
   if (one.role == Role::main) {
     if (is_stale(slot) && !slot.app->halted) return;  // what it ran with is on its way out
     if (slot.part == plan::Part::proven) return;      // that it works has been seen: it is restarted

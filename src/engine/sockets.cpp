@@ -125,6 +125,7 @@ void Engine::State::await_sockets(App& app, const std::string& why) {
   for (const auto& slot : app.slots)
     if (slot) mark_changed(*slot);
   mark_changed(app);
+  touch_dependents(app);
 }
 
 // The app's own sockets are there: from now on it may start.
