@@ -191,7 +191,7 @@ void Engine::State::finish(Change& change) {
   superseded = change.overtaken || (superseded && !change.parts.empty());
   change.running = false;
   view.finished = now.wall;
-  view.state = superseded ? "superseded" : failed ? "failed" : "succeeded";
+  view.state = superseded ? "superseded" : failed ? "failed" : std::string{succeeded};
   if (failed && !superseded) view.error = error_text(change);
   if (view.revision != 0)
     set_outcome(change.ecosystem, view.revision, view.error.empty() ? view.state : "failed: " + view.error);

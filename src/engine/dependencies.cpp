@@ -144,10 +144,12 @@ void Engine::State::touch_dependents(const App& app) {
     for (const auto& id : found->second) {
       const auto entry = apps.find(id);
       if (entry == apps.end() || !seen.insert(id).second) continue;
+      auto& dependent = entry->second;
+      if (dependent.rolling) touch(dependent);
       bool waiting = false;
-      for (const auto& slot : entry->second.slots) {
-        if (!slot || slot->phase() != Phase::waiting) continue;
-        waiting = true;
+      for (const auto& slot : dependent.slots) {
+        if (!slot || (slot->phase() != Phase::waiting && !slot->replacement)) continue;
+        waiting = waiting || slot->phase() == Phase::waiting;
         touch(*slot);
         mark_changed(*slot);
       }

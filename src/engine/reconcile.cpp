@@ -93,8 +93,9 @@ void Engine::State::plan_occupants() {
     const auto round = std::exchange(dirty_occupants, {});
     for (auto* one : round) one->dirty = false;
     for (auto* one : round) {
-      const bool unwanted = one->role == Role::replacement && !shutting && want(*one) != plan::Want::run;
-      if (unwanted) withdraw(*one->slot);
+      const auto wanted = want(*one);
+      const bool wait = wanted == plan::Want::run || wanted == plan::Want::hold;
+      if (one->role == Role::replacement && !shutting && !wait) withdraw(*one->slot);
       plan(*one);
     }
   }

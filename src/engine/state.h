@@ -102,6 +102,7 @@ struct Engine::State {
   void dispatch(const Event& event);
   // lifecycle::step, and everything that follows from a new phase.
   void advance(Occupant& one, const lifecycle::Event& event);
+  [[nodiscard]] static lifecycle::Rules rules_for(const Occupant& one);
   void begin(Occupant& one);
   void choose_version(Occupant& one);
   void count_serving(Occupant& one);
@@ -163,6 +164,7 @@ struct Engine::State {
 
   // rollout.cpp
   void roll(App& app);
+  static void await_dependencies(const App& app, plan::Rollout& rollout);
   void add_replacement(Slot& slot);
   void take_over(Slot& slot);
   void replace(Slot& slot);
@@ -215,6 +217,7 @@ struct Engine::State {
   std::uint64_t record_revision(const Name& ecosystem, Source source, const Actor& who,
                                 const std::string& summary);
   void prune(Eco& eco);
+  [[nodiscard]] std::set<std::uint64_t> used_revisions(const Name& ecosystem) const;
   void set_outcome(const Name& ecosystem, std::uint64_t number, const std::string& outcome);
   Result<Begun> rollback(const std::string& ecosystem, std::uint64_t number, const Actor& who);
   [[nodiscard]] Result<Revision> stored_revision(const Name& ecosystem, std::uint64_t number) const;
