@@ -183,7 +183,7 @@ void Engine::State::finish(Change& change) {
     const auto app = apps.find(id);
     if (app == apps.end() || app->second.part != &part) continue;
     app->second.part = nullptr;
-    if (view.revision != 0 && part.failures.empty() && !app->second.halted)
+    if (view.revision != 0 && part.failures.empty() && !app->second.halted && !app->second.unreadable)
       app->second.stable = app->second.version;
     for (const auto& slot : app->second.slots)
       if (slot) slot->track = Track::none;

@@ -73,6 +73,16 @@ void Engine::State::advance(Occupant& one, const lifecycle::Event& event) {
   touch(one);
   mark_changed(slot);
   unsaved();
+  take_back(one);
+}
+
+// A start that was decided on, and stopped again before it was sent to anybody, never happens.
+void Engine::State::take_back(Occupant& one) {
+  const auto* stopping = std::get_if<lifecycle::Stopping>(&one.life.state);
+  if (stopping == nullptr || stopping->step != lifecycle::Stopping::Step::unborn) return;
+  if (std::erase(outbox, lifecycle::Command{lifecycle::Spawn{stopping->id}}) == 0) return;
+  starts.erase(static_cast<std::uint64_t>(stopping->id));
+  advance(one, lifecycle::SpawnFailed{});
 }
 
 // While a rollout has not reached it, or has stopped, a slot is restarted as it was.

@@ -103,6 +103,7 @@ struct Engine::State {
   // lifecycle::step, and everything that follows from a new phase.
   void advance(Occupant& one, const lifecycle::Event& event);
   [[nodiscard]] static lifecycle::Rules rules_for(const Occupant& one);
+  void take_back(Occupant& one);
   void begin(Occupant& one);
   void choose_version(Occupant& one);
   void count_serving(Occupant& one);

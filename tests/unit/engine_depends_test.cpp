@@ -152,3 +152,49 @@ TEST_CASE("an app that waits says for whom, and why that does not come; a change
   CHECK(bench.instance("web", 1).phase == Phase::ready);  // what failed may come all the same
   CHECK(bench.world.violations.empty());
 }
+
+TEST_CASE("after a restart of the daemon an app waits for its dependency, too", "[engine][depends]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nredis ready=1000\napi after=redis"));
+  bench.pass(Millis{100});
+  bench.engine->shutdown(bench.root, false);
+  bench.settle();
+  bench.world.reboot();
+  bench.world.gets_ready = [](const LaunchPlan&) { return false; };
+  bench.restart_engine();
+  CHECK(bench.instance("api", 0).reason == "waiting for redis to be ready");
+  bench.world.let_ready(StartId{bench.instance("redis", 0).start});
+  bench.settle();
+  CHECK(bench.instance("api", 0).phase == Phase::ready);
+}
+
+TEST_CASE("an update waits for what it depends on, within its deadline, and takes nothing down meanwhile",
+          "[engine][depends]") {
+  Bench bench;
+  bench.world.beside = 1;
+  const std::string settings = GENERATE(" surge=1", "") + std::string{" deadline=5000"};
+  bench.world.gets_ready = [](const LaunchPlan&) { return false; };
+  REQUIRE(bench.apply("shop\napi instances=2 gen=1" + settings));
+  const auto before = bench.instance("api", 1).start;
+  const auto begun =
+      bench.apply("shop\nredis ready=60000\napi instances=2 gen=2 after=redis" + settings);
+  bench.pass(Millis{4000});
+  CHECK(bench.app("api").ready == 2);
+  CHECK(bench.instance("api", 1).start == before);
+  SECTION("it comes") {
+    bench.world.let_ready(StartId{bench.instance("redis", 0).start});
+    bench.pass(Millis{1000});
+    CHECK(bench.change(*begun).state == "succeeded");
+    CHECK(bench.instance("api", 1).generation == 102);
+  }
+  SECTION("it does not") {
+    bench.pass(Millis{1000});
+    CHECK(bench.app("api").ready == 2);
+    CHECK(bench.instance("api", 1).start == before);
+    bench.pass(Millis{60'000});
+    CHECK(bench.change(*begun).state == "failed");
+    CHECK_THAT(bench.change(*begun).error,
+               ContainsSubstring("cannot replace api/0: ready after 5s without progress: waiting for redis"));
+  }
+  CHECK(bench.world.violations.empty());
+}

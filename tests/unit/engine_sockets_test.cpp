@@ -134,3 +134,17 @@ TEST_CASE("a slot that goes gets no new connection, and accepts what is on its w
   CHECK(bench.engine->instances({"web"}).value().size() == 1);
   CHECK(bench.world.violations.empty());
 }
+
+TEST_CASE("when its revision is lost, what runs keeps its sockets until it has ended", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb listen=80"));
+  bench.pass(Millis{1000});
+  bench.world.lazy = true;
+  SECTION("with no other revision") { bench.world.revisions.clear(); }
+  SECTION("and another one cannot be read") {
+    bench.world.revisions.begin()->second.source.text = "shop\nweb what=1";
+  }
+  bench.restart_engine();
+  CHECK(bench.world.bound.contains(80));
+  CHECK(bench.world.violations.empty());
+}
