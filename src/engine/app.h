@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -187,6 +188,9 @@ struct Change {
   bool running = true;
   bool overtaken = false;  // its revision is not the present one any more
 };
+
+// The outcome of a change, and so of a revision, that came to its end with nothing failed.
+inline constexpr std::string_view succeeded = "succeeded";
 
 struct Eco {
   Name name;

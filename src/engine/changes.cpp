@@ -135,13 +135,18 @@ void Engine::State::evaluate(Slot& slot) {
         settle(slot, went_back(*app.part) ? Track::kept : Track::done);
       return;
     case plan::Want::hold:
-      if (app.unbound.empty() && !app.unreadable) return;  // what it depends on decides
-      if (app.unbound.empty())
-        settle(slot, Track::done);
-      else
-        fail_tracked(slot, "cannot start " + slot_name(slot) + ": " + app.unbound);
-      return;
+      return evaluate_held(slot);
   }
+}
+
+// Something is in the way. What will not go by itself fails the slot.
+void Engine::State::evaluate_held(Slot& slot) {
+  const auto& app = *slot.app;
+  if (is_ending(slot)) return;  // those that depend on it go first
+  const auto cannot = "cannot start " + slot_name(slot) + ": ";
+  if (!app.unbound.empty()) return fail_tracked(slot, cannot + app.unbound);
+  if (app.unreadable) return settle(slot, Track::done);
+  if (const auto awaited = awaits(app); awaited.down) fail_tracked(slot, cannot + awaited.text);
 }
 
 void Engine::State::fail_tracked(Slot& slot, const std::string& why) {
@@ -178,7 +183,7 @@ void Engine::State::finish(Change& change) {
     const auto app = apps.find(id);
     if (app == apps.end() || app->second.part != &part) continue;
     app->second.part = nullptr;
-    if (view.revision != 0 && part.failures.empty() && !app->second.halted)
+    if (view.revision != 0 && part.failures.empty() && !app->second.halted && !app->second.unreadable)
       app->second.stable = app->second.version;
     for (const auto& slot : app->second.slots)
       if (slot) slot->track = Track::none;
@@ -186,7 +191,7 @@ void Engine::State::finish(Change& change) {
   superseded = change.overtaken || (superseded && !change.parts.empty());
   change.running = false;
   view.finished = now.wall;
-  view.state = superseded ? "superseded" : failed ? "failed" : "succeeded";
+  view.state = superseded ? "superseded" : failed ? "failed" : std::string{succeeded};
   if (failed && !superseded) view.error = error_text(change);
   if (view.revision != 0)
     set_outcome(change.ecosystem, view.revision, view.error.empty() ? view.state : "failed: " + view.error);

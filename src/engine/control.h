@@ -49,7 +49,8 @@ class Control {
   virtual Result<Begun> pause(const std::string& app, const Actor& who) = 0;
   virtual Result<Begun> resume(const std::string& app, const Actor& who) = 0;
   virtual Result<Begun> abort(const std::string& app, const Actor& who) = 0;
-  // One JSON value for the programs of these instances, over their channels. Returns how many got it.
+  // One JSON value for the programs of these instances, over their channels. Returns how many got it. Error:
+  // who did not, and why; all others did.
   virtual Result<std::uint32_t> send(const Names& names, const std::string& json, const Actor& who) = 0;
   virtual Result<Begun> remove(const Names& names, const Actor& who) = 0;  // verb `delete`; apps only
   virtual Result<Begun> scale(const std::string& app, std::uint32_t instances, const Actor& who) = 0;

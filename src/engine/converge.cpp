@@ -10,6 +10,7 @@ namespace svd {
 plan::Want Engine::State::want(const Occupant& one) const {
   const auto& slot = *one.slot;
   const auto& app = *slot.app;
+  if (one.is_up() && is_ending(slot) && is_needed(app)) return plan::Want::hold;  // those go first
   if (app.leaving || !slot.wanted) return plan::Want::rest;
   if (app.is_surplus(slot)) return shutting || app.instances() == 0 ? plan::Want::rest : plan::Want::leave;
   if (shutting) return one.role == Role::main ? plan::Want::pause : plan::Want::rest;
@@ -17,48 +18,7 @@ plan::Want Engine::State::want(const Occupant& one) const {
   if (app.unreadable || !app.unbound.empty()) return plan::Want::hold;
   const bool first =
       one.phase() == Phase::waiting || one.phase() == Phase::stopped;  // no restart after an end
-  return first && !awaited(app).empty() ? plan::Want::hold : plan::Want::run;
-}
-
-namespace {
-
-bool is_met(const App& app, Dependency how) {
-  return std::ranges::all_of(app.slots, [&](const auto& slot) {
-    if (!slot || !slot->wanted || app.is_surplus(*slot) || slot->phase() == Phase::completed) return true;
-    if (how == Dependency::completed) return false;
-    if (slot->phase() == Phase::ready) return true;
-    return how == Dependency::started && lifecycle::pid_of(slot->occupant->life.state) != 0;
-  });
-}
-
-}  // namespace
-
-std::string Engine::State::awaited(const App& app) const {
-  for (const auto& [name, how] : app.version->spec.depends_on) {
-    const auto found = apps.find({app.id.ecosystem, name});
-    if (found == apps.end() || is_met(found->second, how)) continue;
-    const auto* state = how == Dependency::started ? "be started"
-                        : how == Dependency::ready ? "be ready"
-                                                   : "complete";
-    return "waiting for " + name.str() + " to " + state;
-  }
-  return "";
-}
-
-void Engine::State::note_dependencies(const App& app) {
-  for (const auto& [name, how] : app.version->spec.depends_on)
-    dependents[{app.id.ecosystem, name}].insert(app.id);
-}
-
-void Engine::State::touch_dependents(const App& app) {
-  const auto found = dependents.find(app.id);
-  if (found == dependents.end()) return;
-  for (const auto& id : found->second) {
-    const auto dependent = apps.find(id);
-    if (dependent == apps.end()) continue;
-    for (const auto& slot : dependent->second.slots)
-      if (slot && slot->phase() == Phase::waiting) touch(*slot);
-  }
+  return first && waits(app) ? plan::Want::hold : plan::Want::run;
 }
 
 Slot& Engine::State::make_slot(App& app, std::uint32_t index, Cause cause, const std::string* by) {

@@ -2,6 +2,8 @@
 // Construction, and what happens to an instance when the kernel tells something.
 #include "engine/engine.h"
 
+#include <algorithm>
+
 #include "engine/select.h"
 #include "engine/state.h"
 
@@ -34,10 +36,22 @@ std::string_view role_prefix(Role role) {
 
 }  // namespace
 
+// A slot that goes takes its own socket along. The kernel sends nothing to it from now on; what it has sent
+// already, or has begun to, is accepted first.
+lifecycle::Rules Engine::State::rules_for(const Occupant& one) {
+  constexpr Millis while_accepting{500};
+  auto rules = lifecycle::rules_of(spec_of(one));
+  const auto& app = *one.slot->app;
+  if (app.picks && app.is_surplus(*one.slot)) {
+    rules.accepting = while_accepting;
+    rules.drain = std::max(rules.drain, while_accepting);
+  }
+  return rules;
+}
+
 void Engine::State::advance(Occupant& one, const lifecycle::Event& event) {
   const auto before = one.life.state;
-  auto made =
-      lifecycle::step(std::move(one.life), event, lifecycle::rules_of(spec_of(one)), now.mono, draw());
+  auto made = lifecycle::step(std::move(one.life), event, rules_for(one), now.mono, draw());
   one.life = std::move(made.instance);
   if (made.command) outbox.push_back(*made.command);
   if (one.life.state == before) return;
@@ -59,6 +73,16 @@ void Engine::State::advance(Occupant& one, const lifecycle::Event& event) {
   touch(one);
   mark_changed(slot);
   unsaved();
+  take_back(one);
+}
+
+// A start that was decided on, and stopped again before it was sent to anybody, never happens.
+void Engine::State::take_back(Occupant& one) {
+  const auto* stopping = std::get_if<lifecycle::Stopping>(&one.life.state);
+  if (stopping == nullptr || stopping->step != lifecycle::Stopping::Step::unborn) return;
+  if (std::erase(outbox, lifecycle::Command{lifecycle::Spawn{stopping->id}}) == 0) return;
+  starts.erase(static_cast<std::uint64_t>(stopping->id));
+  advance(one, lifecycle::SpawnFailed{});
 }
 
 // While a rollout has not reached it, or has stopped, a slot is restarted as it was.
@@ -94,7 +118,7 @@ void Engine::State::begin(Occupant& one) {
 
 void Engine::State::on_end(Occupant& one, const std::string& why) {
   auto& slot = *one.slot;
-  if (one.goes()) return;
+  if (one.goes() || is_ending(slot)) return;
   if (one.role == Role::main) {
     if (is_stale(slot) && !slot.app->halted) return;  // what it ran with is on its way out
     if (slot.part == plan::Part::proven) return;      // that it works has been seen: it is restarted
@@ -222,15 +246,40 @@ std::vector<std::string> Engine::restore(Restored from, Now now) {
   return state_->restore(std::move(from));
 }
 
+namespace {
+
+// "web/0: cannot send: it has no channel; 3 instances got it".
+Error refusal(const std::vector<std::pair<std::string, Error>>& refused, std::uint32_t sent) {
+  constexpr std::size_t shown = 5;
+  const auto& first = refused.front().second;
+  const bool alike = std::ranges::all_of(refused, [&](const auto& one) { return one.second == first; });
+  if (sent == 0 && alike) return first;
+  Error out{first.code, ""};
+  for (std::size_t i = 0; i < refused.size() && i < shown; ++i)
+    out.text += (i == 0 ? "" : "; ") + refused[i].first + ": " + refused[i].second.text;
+  if (refused.size() > shown) out.text += "; and " + std::to_string(refused.size() - shown) + " more";
+  if (sent > 0) out.text += "; " + plan::count_instances(sent) + " got it";
+  return out;
+}
+
+}  // namespace
+
+// Who refuses it does not keep it from the others.
 Result<std::uint32_t> Engine::send(const Names& names, const std::string& json, const Actor&) {
   SVD_TRY(const auto chosen, select(state_->apps, names, Use::change));
   std::uint32_t sent = 0;
+  std::vector<std::pair<std::string, Error>> refused;
   for (const auto& one : chosen)
     for (const auto index : one.slots) {
-      SVD_CHECK(state_->ports.channels.send(one.app->slots[index]->occupant->start, json));
-      ++sent;
+      const auto& slot = *one.app->slots[index];
+      const auto done = state_->ports.channels.send(slot.occupant->start, json);
+      if (done)
+        ++sent;
+      else
+        refused.emplace_back(slot_name(slot), done.error());
     }
-  return sent;
+  if (refused.empty()) return sent;
+  return tl::unexpected{refusal(refused, sent)};
 }
 
 void Engine::set_now(Now now) { state_->now = now; }

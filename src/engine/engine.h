@@ -42,7 +42,7 @@ struct Restored {
 
 class Engine final : public Control {
  public:
-  struct State;  // engine/state.h: for the engine's own files
+  struct State;  // engine/state.h: for the engine's own files, and tests
 
   Engine(Ports ports, std::uint64_t seed);
   ~Engine() override;
@@ -60,6 +60,8 @@ class Engine final : public Control {
   // This daemon belongs to its apps (`svd FILE`): when an essential one has failed for good, or all that is
   // essential has ended, it shuts down (essential.cpp). To be called before the first reconcile().
   void end_with_apps();
+  // All that it remembers: what is true of it at any time is a test's business, too.
+  [[nodiscard]] const State& state() const { return *state_; }
   // All is stopped after shutdown(): the daemon may end, with exit_code().
   [[nodiscard]] bool finished() const;
   [[nodiscard]] int exit_code() const;

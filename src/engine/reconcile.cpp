@@ -62,7 +62,9 @@ bool Engine::State::is_finished() const {
 }
 
 void Engine::State::plan(Occupant& one) {
-  const auto planned = plan::plan_slot(want(one), one.life.state, now.mono);
+  const auto wanted = want(one);
+  if (wanted == plan::Want::hold && is_ending(*one.slot)) held.insert(one.slot->app->id);
+  const auto planned = plan::plan_slot(wanted, one.life.state, now.mono);
   if (one.armed != planned.wake) {
     if (one.armed) timers.erase({*one.armed, &one});
     if (planned.wake) timers.emplace(*planned.wake, &one);
@@ -91,8 +93,9 @@ void Engine::State::plan_occupants() {
     const auto round = std::exchange(dirty_occupants, {});
     for (auto* one : round) one->dirty = false;
     for (auto* one : round) {
-      const bool unwanted = one->role == Role::replacement && !shutting && want(*one) != plan::Want::run;
-      if (unwanted) withdraw(*one->slot);
+      const auto wanted = want(*one);
+      const bool wait = wanted == plan::Want::run || wanted == plan::Want::hold;
+      if (one->role == Role::replacement && !shutting && !wait) withdraw(*one->slot);
       plan(*one);
     }
   }
@@ -162,6 +165,7 @@ std::optional<TimePoint> Engine::State::next_wake() const {
 std::optional<TimePoint> Engine::State::reconcile() {
   for (const auto& [id, why] : std::exchange(refused, {})) dispatch(SpawnFailed{id, why});
   wake_up();
+  touch_held();
   end_if_apps_have();
   while (!dirty_occupants.empty() || !dirty_apps.empty() || !rested.empty()) {
     plan_occupants();

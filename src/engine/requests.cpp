@@ -138,6 +138,7 @@ namespace {
 // A restart stops first, one instance after the other; a reload replaces them as a new generation would be.
 Result<Begun> renew(Engine::State& s, const Names& names, const Actor& who, Renewal how) {
   const bool reload = how == Renewal::reload;
+  const auto& summary = reload ? plan::replace_summary : plan::restart_summary;
   if (s.shutting) return stopping(reload ? "reload" : "restart");
   SVD_TRY(const auto chosen, select(s.apps, names, Use::change));
   const auto tasks = tasks_for(
@@ -149,8 +150,9 @@ Result<Begun> renew(Engine::State& s, const Names& names, const Actor& who, Rene
     auto& app = *task.app;
     s.begin_part(change, app);
     const auto count = static_cast<std::uint32_t>(task.slots.size());
-    change.view.steps.push_back(
-        step_of(task, Action::replace, plan::replace_summary(count), "asked for by " + who.name));
+    change.view.steps.push_back(step_of(task, Action::replace,
+                                        summary(count, app.version->spec.update, app.instances()),
+                                        "asked for by " + who.name));
     for (auto* slot : task.slots) {
       if (is_up(*slot) && slot->wanted) {
         slot->renewal = how;

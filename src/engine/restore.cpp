@@ -353,8 +353,10 @@ class Restorer {
     app.progress = s_.now.mono;
     for (const auto& slot : app.slots) {
       if (!slot) continue;
-      if (slot->phase() == Phase::stopped && slot->wanted && !app.is_surplus(*slot))
+      if (slot->phase() == Phase::stopped && slot->wanted && !app.is_surplus(*slot)) {
+        slot->occupant->life.state = lifecycle::Waiting{};  // the daemon had stopped it
         slot->occupant->cause = Cause::returned;
+      }
       const bool was_to_stop = slot->part == plan::Part::replaced && !slot->replacement && is_stale(*slot);
       if (was_to_stop && slot->occupant->is_up()) slot->part = plan::Part::none;  // it is to be asked again
       if (app.halted || app.leaving) slot->part = plan::Part::none;

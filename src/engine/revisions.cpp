@@ -34,12 +34,34 @@ std::uint64_t Engine::State::record_revision(const Name& ecosystem, Source sourc
   return eco.current;
 }
 
+// The oldest go first; not those that something runs, or would go back to.
 void Engine::State::prune(Eco& eco) {
-  while (eco.history.size() > max_history + 1) {
-    ports.state.remove_revision(eco.name, eco.history.front().number);
-    unsaved_revisions.erase({eco.name, eco.history.front().number});
-    eco.history.erase(eco.history.begin());
+  const auto used = used_revisions(eco.name);
+  for (auto view = eco.history.begin(); view != eco.history.end() && eco.history.size() > max_history + 1;) {
+    if (used.contains(view->number)) {
+      ++view;
+      continue;
+    }
+    ports.state.remove_revision(eco.name, view->number);
+    unsaved_revisions.erase({eco.name, view->number});
+    view = eco.history.erase(view);
   }
+}
+
+std::set<std::uint64_t> Engine::State::used_revisions(const Name& ecosystem) const {
+  std::set<std::uint64_t> out;
+  for (auto entry = apps.lower_bound({ecosystem, {}}); entry != apps.end(); ++entry) {
+    const auto& app = entry->second;
+    if (app.id.ecosystem != ecosystem) break;
+    out.insert(app.version->revision);
+    if (app.stable) out.insert(app.stable->revision);
+    for (const auto& slot : app.slots)
+      if (slot)
+        slot->each_occupant([&](const Occupant& one) {
+          if (one.version) out.insert(one.version->revision);
+        });
+  }
+  return out;
 }
 
 void Engine::State::set_outcome(const Name& ecosystem, std::uint64_t number, const std::string& outcome) {
@@ -70,20 +92,21 @@ Result<Revision> Engine::State::stored_revision(const Name& ecosystem, std::uint
   return ports.state.load_revision(ecosystem, number);
 }
 
-// The newest revision before the present one that says something else.
+// The newest revision before the present one that says something else, and was seen to work.
 Result<std::uint64_t> Engine::State::former_revision(const Eco& eco) const {
   SVD_TRY(auto present, stored_revision(eco.name, eco.current));
   SVD_TRY(const auto now_wanted, ports.decode(present.source));
   for (auto view = eco.history.rbegin(); view != eco.history.rend(); ++view) {
-    if (view->number >= eco.current) continue;
+    if (view->number >= eco.current || view->outcome != succeeded) continue;
     auto stored = stored_revision(eco.name, view->number);
     if (!stored) continue;
     const auto decoded = ports.decode(stored->source);
     if (decoded && *decoded != now_wanted) return view->number;
   }
-  return fail(std::errc::invalid_argument, "cannot roll back " + eco.name.str() +
-                                               ": no kept revision differs from the present one, " +
-                                               std::to_string(eco.current));
+  return fail(std::errc::invalid_argument,
+              "cannot roll back " + eco.name.str() +
+                  ": no kept revision that succeeded differs from the present one, " +
+                  std::to_string(eco.current));
 }
 
 Result<Begun> Engine::State::rollback(const std::string& ecosystem, std::uint64_t number, const Actor& who) {

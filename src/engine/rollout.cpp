@@ -68,7 +68,8 @@ void Engine::State::roll(App& app) {
   const auto& update = app.version->spec.update;
   const auto rules = plan::rules_of(update, app.instances());
   const auto slots = observe(app);
-  const auto rollout = plan::plan_rollout(slots, rules, now.mono);
+  auto rollout = plan::plan_rollout(slots, rules, now.mono);
+  if (waits(app)) await_dependencies(app, rollout);
   if (rollout.broken) return fail_rollout(app);
   if (!rollout.add.empty() || !rollout.replace.empty() || !rollout.proven.empty()) app.progress = now.mono;
   for (const auto index : rollout.proven) {
@@ -84,6 +85,17 @@ void Engine::State::roll(App& app) {
   const auto deadline = app.progress + update.deadline;
   if (rollout.busy && now.mono >= deadline) return run_late(app);
   arm(app, rollout.busy && (!rollout.wake || deadline < *rollout.wake) ? deadline : rollout.wake);
+}
+
+// What runs is not taken down for a successor that would have to wait.
+void Engine::State::await_dependencies(const App& app, plan::Rollout& rollout) {
+  const auto is_up = [&](std::uint32_t index) {
+    const auto& slot = *app.slots[index];
+    return slot.occupant->is_up() && slot.renewal != Renewal::restart;
+  };
+  const auto held_back = std::erase_if(rollout.replace, is_up);
+  rollout.busy = rollout.busy || held_back > 0 || !rollout.add.empty();
+  rollout.add.clear();
 }
 
 void Engine::State::add_replacement(Slot& slot) {
@@ -161,10 +173,12 @@ void Engine::State::forget_occupant(Occupant& one) {
 // Without progress for too long: whatever has not proved itself has failed.
 void Engine::State::run_late(App& app) {
   const auto after = " after " + format_duration(app.version->spec.update.deadline) + " without progress";
+  const auto awaited = awaits(app).text;
   for (const auto& slot : app.slots) {
-    if (!slot || slot->part != plan::Part::replaced) continue;
+    const bool held_back = slot && slot->part == plan::Part::none && is_stale(*slot) && !awaited.empty();
+    if (!slot || (slot->part != plan::Part::replaced && !held_back)) continue;
     const auto& one = slot->replacement ? *slot->replacement : *slot->occupant;
-    const auto why = reason(one);
+    const auto why = held_back ? awaited : reason(one);
     fail_tracked(*slot, "cannot replace " + slot_name(*slot) + ": " + std::string{to_text(one.phase())} +
                             after + (why.empty() ? "" : ": " + why));
   }

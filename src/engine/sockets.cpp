@@ -77,7 +77,7 @@ void Engine::State::release(App& app) {
 }
 
 void Engine::State::let_go(App& app) {
-  if (!app.releasing) return;
+  if (!app.releasing || app.leaving || app.unreadable) return;  // what it runs with may not be known
   const auto& spec = app.version->spec;
   const bool unsettled = app.rolling || app.halted;
   bool needed = false;
@@ -125,6 +125,7 @@ void Engine::State::await_sockets(App& app, const std::string& why) {
   for (const auto& slot : app.slots)
     if (slot) mark_changed(*slot);
   mark_changed(app);
+  touch_dependents(app);
 }
 
 // The app's own sockets are there: from now on it may start.

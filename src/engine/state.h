@@ -4,6 +4,7 @@
 //   - engine.cpp: construction, dispatch(): what the kernel told, through lifecycle::step
 //   - reconcile.cpp: the loop that plans what is dirty, carries it out, saves, and says when to look again
 //   - converge.cpp: desired state of one app: making, scaling, dropping its slots
+//   - dependencies.cpp: who waits for whom, on the way up and down
 //   - essential.cpp: the end of a daemon that belongs to its apps
 //   - rollout.cpp, revert.cpp: replacing what fills them, and going back when that fails
 //   - sockets.cpp: the listeners of apps
@@ -39,6 +40,12 @@ namespace svd {
 
 // Whose children the keeper has; each list ascending, none empty.
 using Adopted = std::map<Occupant*, std::vector<KnownChild>>;
+
+// What an app waits for before its first start; nothing: "".
+struct Awaited {
+  std::string text;   // "waiting for redis to be ready"
+  bool down = false;  // it has failed, so that this may last
+};
 
 struct Engine::State {
   static constexpr std::size_t max_history = 20;
@@ -81,6 +88,7 @@ struct Engine::State {
   std::vector<AppId> unserved;
   std::set<App*> unbound;
   std::map<AppId, std::set<AppId>> dependents;  // who waits for this app
+  std::set<AppId> held;                         // is to end, after others
   std::vector<lifecycle::Command> outbox;
   std::vector<std::pair<StartId, StartFailure>> refused;  // starts that failed before they reached the port
   std::optional<TimePoint> save_at;                       // set: something is not saved
@@ -94,6 +102,8 @@ struct Engine::State {
   void dispatch(const Event& event);
   // lifecycle::step, and everything that follows from a new phase.
   void advance(Occupant& one, const lifecycle::Event& event);
+  [[nodiscard]] static lifecycle::Rules rules_for(const Occupant& one);
+  void take_back(Occupant& one);
   void begin(Occupant& one);
   void choose_version(Occupant& one);
   void count_serving(Occupant& one);
@@ -131,9 +141,6 @@ struct Engine::State {
 
   // converge.cpp
   [[nodiscard]] plan::Want want(const Occupant& one) const;
-  [[nodiscard]] std::string awaited(const App& app) const;  // "waiting for redis to be ready", or ""
-  void note_dependencies(const App& app);
-  void touch_dependents(const App& app);
   Slot& make_slot(App& app, std::uint32_t index, Cause cause, const std::string* by);
   void fit_slots(App& app, Cause cause,
                  const std::string* by);  // makes what is missing, touches what is too much
@@ -143,8 +150,22 @@ struct Engine::State {
   void leave(App& app, const std::string* by);
   void forget_slot(Slot& slot);
 
+  // dependencies.cpp
+  [[nodiscard]] bool waits(const App& app) const;  // for some app, before a first start
+  [[nodiscard]] Awaited awaits(const App& app) const;
+  [[nodiscard]] Awaited awaits(const App& app, std::set<AppId>& seen) const;
+  [[nodiscard]] std::string why_down(const App& app, Dependency how, std::set<AppId>& seen) const;
+  [[nodiscard]] bool is_ending(const Slot& slot) const;  // it is to have no process
+  [[nodiscard]] bool is_needed(const App& app) const;
+  [[nodiscard]] bool is_ending_now(const App& app) const;  // and some slot still has one
+  [[nodiscard]] bool reaches(const App& from, const App& to) const;
+  void note_dependencies(const App& app);
+  void touch_dependents(const App& app);
+  void touch_held();
+
   // rollout.cpp
   void roll(App& app);
+  static void await_dependencies(const App& app, plan::Rollout& rollout);
   void add_replacement(Slot& slot);
   void take_over(Slot& slot);
   void replace(Slot& slot);
@@ -180,6 +201,7 @@ struct Engine::State {
   void begin_part(Change& change, App& app);
   void track(Slot& slot);
   void evaluate(Slot& slot);
+  void evaluate_held(Slot& slot);
   void settle(Slot& slot, Track how);
   void fail_tracked(Slot& slot, const std::string& why);
   void supersede(App& app);
@@ -196,6 +218,7 @@ struct Engine::State {
   std::uint64_t record_revision(const Name& ecosystem, Source source, const Actor& who,
                                 const std::string& summary);
   void prune(Eco& eco);
+  [[nodiscard]] std::set<std::uint64_t> used_revisions(const Name& ecosystem) const;
   void set_outcome(const Name& ecosystem, std::uint64_t number, const std::string& outcome);
   Result<Begun> rollback(const std::string& ecosystem, std::uint64_t number, const Actor& who);
   [[nodiscard]] Result<Revision> stored_revision(const Name& ecosystem, std::uint64_t number) const;

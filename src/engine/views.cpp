@@ -83,7 +83,8 @@ std::pair<std::string, std::string> judge(const Engine::State& state, const App&
                               (stale == 1 ? " keeps" : " keep") + " the former version"};
   }
   if (app.rolling) return {"updating", ""};
-  if (counted.of(Phase::starting) + counted.of(Phase::waiting) > 0) return {"starting", ""};
+  if (counted.of(Phase::starting) + counted.of(Phase::waiting) > 0)
+    return {"starting", counted.of(Phase::waiting) > 0 ? state.awaits(app).text : ""};
   if (const auto* slot = counted.example(Phase::stopping))
     return {app.instances() > 0 ? "starting" : "stopping", slot_reason(state, *slot)};
   if (counted.unwanted != nullptr) return {"degraded", slot_reason(state, *counted.unwanted)};

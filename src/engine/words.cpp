@@ -66,7 +66,7 @@ std::string Engine::State::reason(const Occupant& one) const {
       return "";
     case Phase::waiting:
       if (!one.slot->app->unbound.empty()) return one.slot->app->unbound;
-      if (auto what = awaited(*one.slot->app); !what.empty()) return what;
+      if (auto what = awaits(*one.slot->app).text; !what.empty()) return what;
       return cause_text(one);
     case Phase::starting:
     case Phase::stopping:

@@ -189,6 +189,7 @@ struct Rules {
   std::optional<Millis> ready{};  // the gate's timeout; nullopt: executed is ready
   Millis drain{0};
   bool channel = false;
+  Millis accepting{0};  // so long it drains at least, whatever it says: connections are on their way to it
 };
 [[nodiscard]] Rules rules_of(const AppSpec& spec);
 

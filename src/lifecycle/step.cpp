@@ -224,7 +224,12 @@ void Step::on(const Drained&) {
   const auto* stopping = std::get_if<Stopping>(&state());
   if (stopping == nullptr) return;
   auto was = *stopping;
-  if (was.step == Stopping::Step::draining) {
+  const auto earliest = was.deadline - rules_.drain + rules_.accepting;
+  const bool too_early = rules_.accepting.count() > 0 && now_ < earliest;
+  if (was.step == Stopping::Step::draining && too_early) {
+    was.deadline = earliest;
+    enter(std::move(was));
+  } else if (was.step == Stopping::Step::draining) {
     leave(was.id, was.pid, std::move(was.next));
   } else if (was.step == Stopping::Step::leaving) {
     was.deadline = std::min<TimePoint>(was.deadline, now_ + farewell);

@@ -35,7 +35,7 @@ struct PlanStep {
   Action action = Action::start;
   AppId app;
   std::uint32_t instances = 0;   // how many instances the step touches
-  std::string summary;           // "replace 4 instances, one at a time"
+  std::string summary;           // "replace 4 instances, start-first, at most 1 more"
   std::vector<std::string> why;  // "env.NODE_ENV changed production → staging"
   std::vector<std::string>
       notes{};  // what will not be as the file says: "limits.memory cannot be enforced here: …"

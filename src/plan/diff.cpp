@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "plan/rollout.h"
+
 namespace svd::plan {
 namespace {
 
@@ -49,7 +51,7 @@ class AppDiff {
     if (replaced)
       replace();
     else if (have_.stale > 0)
-      add(Action::replace, have_.stale, replace_summary(have_.stale),
+      add(Action::replace, have_.stale, replace_summary(have_.stale, want_.update, want_.instances),
           {"an earlier update or restart did not reach them"});
     scale();
     if (!replaced && *have_.spec != want_) update();
@@ -63,7 +65,7 @@ class AppDiff {
     if (count == 0)
       add(Action::update, 0, "update in place", std::move(reasons));
     else
-      add(Action::replace, count, replace_summary(count), std::move(reasons));
+      add(Action::replace, count, replace_summary(count, want_.update, want_.instances), std::move(reasons));
   }
 
   void scale() {
@@ -110,8 +112,18 @@ std::string count_instances(std::uint32_t count) {
   return std::to_string(count) + (count == 1 ? " instance" : " instances");
 }
 
-std::string replace_summary(std::uint32_t count) {
-  return "replace " + count_instances(count) + (count > 1 ? ", one at a time" : "");
+std::string restart_summary(std::uint32_t count, const UpdatePolicy& update, std::uint32_t instances) {
+  const auto together = std::max(1U, rules_of(update, instances).unavailable);
+  const auto text = "replace " + count_instances(count);
+  if (count <= together) return text + (count > 1 ? ", all at once" : "");
+  return text + (together == 1 ? ", one at a time" : ", " + std::to_string(together) + " at a time");
+}
+
+std::string replace_summary(std::uint32_t count, const UpdatePolicy& update, std::uint32_t instances) {
+  const auto rules = rules_of(update, instances);
+  if (rules.surge == 0) return restart_summary(count, update, instances);
+  return "replace " + count_instances(count) + ", start-first, at most " + std::to_string(rules.surge) +
+         " more" + (rules.unavailable > 0 ? " and " + std::to_string(rules.unavailable) + " fewer" : "");
 }
 
 std::vector<PlanStep> diff(const std::map<Name, AppNow>& have, const Ecosystem& want,

@@ -35,7 +35,11 @@ using Compare = std::function<std::vector<FieldChange>(const AppSpec& have, cons
 
 // "1 instance", "4 instances".
 [[nodiscard]] std::string count_instances(std::uint32_t count);
-// "replace 4 instances, one at a time".
-[[nodiscard]] std::string replace_summary(std::uint32_t count);
+// "replace 4 instances, start-first, at most 1 more"; "replace 4 instances, one at a time".
+[[nodiscard]] std::string replace_summary(std::uint32_t count, const UpdatePolicy& update,
+                                          std::uint32_t instances);
+// "replace 4 instances, one at a time": each is stopped first.
+[[nodiscard]] std::string restart_summary(std::uint32_t count, const UpdatePolicy& update,
+                                          std::uint32_t instances);
 
 }  // namespace svd::plan

@@ -103,8 +103,9 @@ has stayed so for `min_ready`, it takes over the slot, and the old one drains: i
 more than `instances` + `max_surge` there, nor fewer than `instances` − `max_unavailable` ready. When a replacement does not become
 ready, crashes, or `deadline` passes without progress, it is removed. What served, serves on, and `on_failure` says what follows.
 
-`depends_on` holds a start back until every wanted instance of the other app is started, ready or has completed. Stopping goes the other
-way round. What is up already is not touched when a dependency goes away.
+`depends_on` holds a start back until every wanted instance of the other app is started, ready or has completed. `svctl status` says
+for whom an instance waits; when that one has failed, it says why, and `apply` fails. Stopping goes the other way round: of what is
+to end, an app is stopped when all that depends on it has ended. What is up already is not touched when a dependency goes away.
 
 ## Logs
 

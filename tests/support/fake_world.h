@@ -26,14 +26,15 @@ struct FakeChild {
   LaunchPlan plan;
   std::int64_t pid = 0;
   bool exited = false, gone = false;
-  bool told_gone = false;  // the present engine knows that nothing is left of it
-  bool asked = false;      // it was signalled or killed: its end is no surprise
-  bool ignores = false;    // the stop signal
-  bool dying = false;      // the stop signal arrived, and it ends when the world lets it
-  bool doomed = false;     // kill() was called
-  bool awaited = false;    // await() was called
-  bool drained = false;    // drain() was called
-  bool parting = false;    // disconnect() was called, and it listens to its channel
+  bool told_gone = false;   // the present engine knows that nothing is left of it
+  bool asked = false;       // it was signalled or killed: its end is no surprise
+  bool ignores = false;     // the stop signal
+  bool dying = false;       // the stop signal arrived, and it ends when the world lets it
+  bool doomed = false;      // kill() was called
+  bool awaited = false;     // await() was called
+  bool drained = false;     // drain() was called
+  bool parting = false;     // disconnect() was called, and it listens to its channel
+  bool told_ready = false;  // it has said so, and that waits or was heard
   ExitStatus status;
   WallTime started;
   std::vector<int> signals;
@@ -65,7 +66,7 @@ class FakeWorld final : public ProcessPort,
   std::function<void()> on_call = [] {};  // before each effect; may throw EngineKilled
   bool save_fails = false, save_revision_fails = false;
   std::ptrdiff_t beside = 0;  // how many of a slot there may be when another one is started
-  bool lazy = false;          // ends and clean-ups wait for let_end() and let_vanish()
+  bool lazy = false;          // nothing happens by itself: see what a history lets happen
 
   Now now{TimePoint{Nanos{1'000'000'000'000}}, WallTime{1'700'000'000'000'000}};
   std::deque<Event> events;            // to be dispatched; lost when the engine dies
@@ -147,6 +148,7 @@ class FakeWorld final : public ProcessPort,
       for (const auto& [id, child] : table)
         if (!child.exited && child.plan.slot.app == app && uses(child.plan, port))
           violations.push_back("a listener in use was closed: port " + std::to_string(port));
+      if (on_closed) on_closed(app, port);
       return true;
     });
   }
@@ -182,7 +184,13 @@ class FakeWorld final : public ProcessPort,
     child.parting = true;
     if (!lazy) let_part(id);
   }
-  Result<> send(StartId, const std::string&) override { return {}; }
+  Result<> send(StartId id, const std::string&) override {
+    const auto found = table.find(id);
+    if (found == table.end() || found->second.plan.channel == ChannelKind::none)
+      return fail(std::errc::not_connected, "cannot send: it has no channel");
+    return accepts(found->second.plan);
+  }
+  std::function<Result<>(const LaunchPlan&)> accepts = [](const LaunchPlan&) { return Result<>{}; };
 
   // LimitPort
   void adjust(const AppId& app, const Limits& limits) override {
@@ -269,6 +277,7 @@ class FakeWorld final : public ProcessPort,
   }
   std::function<void(const SlotId&)> on_removed, on_spawned, on_refused;
   std::function<void(const FakeChild&)> on_exit;
+  std::function<void(const AppId&, std::uint16_t)> on_closed;
   std::function<void(const EventRecord&)> on_record;
   std::function<void(const Operation&)> on_operation;
   std::function<void(const LaunchPlan&)> check_spawn;
@@ -302,8 +311,9 @@ class FakeWorld final : public ProcessPort,
   }
   // The gate of its ReadyGate is met.
   void let_ready(StartId id) {
-    const auto& child = table.at(id);
+    auto& child = table.at(id);
     if (child.plan.ready.kind == ReadyGate::Kind::exec || child.exited) return;
+    child.told_ready = true;
     events.push_back(ToldReady{id});
   }
   void let_vanish(StartId id) {
@@ -316,6 +326,13 @@ class FakeWorld final : public ProcessPort,
     std::vector<StartId> out;
     for (const auto& [id, child] : table)
       if (!child.exited) out.push_back(id);
+    return out;
+  }
+  // Those of which something is left, or may be.
+  [[nodiscard]] std::vector<StartId> unfinished() const {
+    std::vector<StartId> out;
+    for (const auto& [id, child] : table)
+      if (!child.gone) out.push_back(id);
     return out;
   }
   [[nodiscard]] FakeChild* living_in(const SlotId& slot) {
@@ -333,9 +350,13 @@ class FakeWorld final : public ProcessPort,
     return event;
   }
 
-  // The engine died: what it had not sent is lost, and so is what it had not read.
+  // The engine died: what it had not sent is lost, and so is what it had not read; but what a program says
+  // waits in a socket.
   void engine_died() {
     pending_.clear();
+    for (const auto& event : events)
+      if (const auto* unheard = std::get_if<ToldReady>(&event))
+        if (const auto child = table.find(unheard->id); child != table.end()) child->second.told_ready = false;
     events.clear();
     open.clear();
     known_.clear();

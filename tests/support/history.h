@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "support/fake_ports.h"
+#include "support/history_file.h"
+#include "support/invariants.h"
 
 namespace svd::test {
 
@@ -19,7 +21,6 @@ class History {
     world_.lazy = true;
     world_.keep_records = false;
     world_.strict_changes = false;
-    world_.beside = 6;
     world_.refuse = [this](const LaunchPlan&) -> std::optional<StartFailure> {
       if (!chance(refusing_)) return std::nullopt;
       return StartFailure{static_cast<StartStage>(1 + below(14)), ENOENT, "/bin/nope"};
@@ -28,7 +29,12 @@ class History {
     world_.on_call = [this] {
       if (fuse_ > 0 && --fuse_ == 0) throw EngineKilled{};
     };
-    world_.check_spawn = [this](const LaunchPlan& plan) { check_spawn(plan); };
+    world_.ignores_channel = world_.ignores_stop;
+    world_.check_spawn = [this](const LaunchPlan& plan) { invariants_.check_spawn(engine_->state(), plan); };
+    world_.on_closed = [this](const AppId& app, std::uint16_t port) {
+      invariants_.check_closed(engine_->state(), app, port);
+    };
+    world_.on_record = [this](const EventRecord& record) { note(record); };
     world_.on_exit = [this](const FakeChild& child) { note_exit(child); };
     world_.on_spawned = [this](const SlotId& slot) { note_start(slot, true); };
     world_.on_refused = [this](const SlotId& slot) { note_start(slot, false); };
@@ -44,9 +50,6 @@ class History {
         trace("    " + verbs[static_cast<std::size_t>(operation.kind)] + " " +
               std::to_string(static_cast<std::uint64_t>(operation.id)));
       };
-      world_.on_record = [this](const EventRecord& record) {
-        trace("  " + record.kind + " " + record.subject + ": " + record.text);
-      };
     }
     for (int i = 0; i < steps && world_.violations.empty(); ++i) {
       guarded([&] { step(); });
@@ -59,10 +62,8 @@ class History {
   bool verbose = false;
 
  private:
-  std::uint32_t below(std::uint32_t bound) {
-    return std::uniform_int_distribution<std::uint32_t>{0, bound - 1}(random_);
-  }
-  bool chance(std::uint32_t percent) { return below(100) < percent; }
+  std::uint32_t below(std::uint32_t bound) { return files_.below(bound); }
+  bool chance(std::uint32_t percent) { return files_.chance(percent); }
   void violated(std::string what) { world_.violations.push_back(std::move(what)); }
   void trace(const std::string& what) const {
     if (verbose) std::fprintf(stderr, "%s\n", what.c_str());
@@ -88,6 +89,7 @@ class History {
       return static_cast<std::uint64_t>(id) >= next_start && !world_.table.contains(id);
     });
     fuse_ = 0;
+    invariants_.forget();
     engine_.reset();
     world_.engine_died();
     engine_ = std::make_unique<Engine>(ports_of(world_), random_());
@@ -97,7 +99,7 @@ class History {
 
   void reconcile() {
     wake_ = engine_->reconcile(world_.now);
-    check_world();
+    invariants_.check(engine_->state());
   }
 
   bool deliver() {
@@ -157,6 +159,8 @@ class History {
   }
 
   void kernel_happens() {
+    illness_ = static_cast<Illness>(chance(40) ? below(3) : 0);
+    ill_ = 100 + below(4);
     refusing_ = chance(30) ? below(60) : 0;
     stubborn_ = chance(30) ? 50 : 0;
     world_.save_fails = chance(10);
@@ -170,28 +174,49 @@ class History {
         std::next(world_.table.begin(), below(static_cast<std::uint32_t>(world_.table.size())));
     const auto id = entry->first;
     const auto& child = entry->second;
-    if (child.doomed || child.awaited)
+    if (child.doomed || child.awaited || child.exited)
       world_.let_vanish(id);
+    else if (child.parting && chance(60))
+      world_.let_part(id);
     else if (child.dying)
       world_.let_end(id);
-    else if (chance(50))
-      world_.end(id, static_cast<int>(below(3)));
-    else
-      world_.crash(id);
+    else if (child.drained && chance(50))
+      world_.let_drain(id);
+    else if (!is_told(child))
+      get_ready(id, child);
+    else if (is_ill(child) ? illness_ == Illness::crashes : chance(35))
+      chance(50) ? world_.end(id, static_cast<int>(below(3))) : world_.crash(id);
   }
 
-  std::string random_file(const std::string& name) {
-    std::string text = name;
-    for (const auto* app : {"web", "api", "job"}) {
-      if (chance(25)) continue;
-      text += std::string{"\n"} + app + " instances=" + std::to_string(below(5)) +
-              " gen=" + std::to_string(below(3)) +
-              " policy=" + std::to_string(chance(60) ? 0 : 1 + below(2)) +
-              " delay=" + std::to_string(chance(50) ? 0 : below(400)) + " max=" + std::to_string(below(6)) +
-              " window=2000 reset=" + std::to_string(below(600)) + " jitter=" + std::to_string(below(101)) +
-              " timeout=" + std::to_string(below(3) * 200) + " keep=" + std::to_string(below(2));
+  // What a generation may have.
+  enum class Illness : std::uint8_t { none, crashes, never_ready };
+  [[nodiscard]] bool is_ill(const FakeChild& child) const {
+    return illness_ != Illness::none && child.plan.generation == ill_;
+  }
+  static bool is_told(const FakeChild& child) {
+    return child.told_ready || child.plan.ready.kind == ReadyGate::Kind::exec;
+  }
+  void get_ready(StartId id, const FakeChild& child) {
+    if (!is_ill(child) || illness_ != Illness::never_ready) world_.let_ready(id);
+  }
+
+  // Everybody does what is to be done next.
+  void all_happens(bool at_once) {
+    for (const auto id : world_.unfinished()) {
+      const auto& child = world_.table.at(id);
+      if (child.doomed || child.awaited)
+        world_.let_vanish(id);
+      else if (!at_once && chance(50))
+        continue;
+      else if (child.parting)
+        world_.let_part(id);
+      else if (child.dying)
+        world_.let_end(id);
+      else if (!is_told(child))
+        get_ready(id, child);
+      else if (is_ill(child) && illness_ == Illness::crashes)
+        world_.crash(id);
     }
-    return text;
   }
 
   Names random_names() {
@@ -204,11 +229,11 @@ class History {
     meddle();
     engine_->set_now(world_.now);
     const std::string ecosystem = chance(80) ? "a" : "b";
-    switch (below(9)) {
+    switch (below(11)) {
       case 0:
       case 1:
       case 2:
-        static_cast<void>(engine_->apply(file(random_file(ecosystem)), who_));
+        static_cast<void>(engine_->apply(file(files_.make(ecosystem)), who_));
         break;
       case 3:
         static_cast<void>(engine_->start(random_names(), who_));
@@ -229,10 +254,31 @@ class History {
       case 8:
         static_cast<void>(engine_->signal(random_names(), SIGHUP, KillTarget::main, who_));
         break;
+      case 9:
+        static_cast<void>(engine_->reload(random_names(), who_));
+        break;
+      case 10:
+        meddle_with_update();
+        break;
       default:
         break;
     }
     if (chance(70)) reconcile();
+  }
+
+  void meddle_with_update() {
+    const auto name = random_names().front();
+    switch (below(3)) {
+      case 0:
+        static_cast<void>(engine_->pause(name, who_));
+        break;
+      case 1:
+        static_cast<void>(engine_->resume(name, who_));
+        break;
+      default:
+        static_cast<void>(engine_->abort(name, who_));
+        break;
+    }
   }
 
   void disaster() {
@@ -255,6 +301,7 @@ class History {
         forget_counts();
         trace("reboot");
         world_.reboot();
+        if (chance(30)) world_.taken.insert(static_cast<std::uint16_t>(80 + 10 * below(3)));
         revive();
         break;
       default:
@@ -271,12 +318,7 @@ class History {
     reconcile();
     for (int i = 0; i < 2000 && !engine_->finished(); ++i) {
       if (chance(1)) engine_->shutdown(who_, true);
-      for (const auto& [id, child] : std::map{world_.table}) {
-        if (child.doomed || child.awaited)
-          world_.let_vanish(id);
-        else if (child.dying && chance(50))
-          world_.let_end(id);
-      }
+      all_happens(false);
       while (deliver()) {
       }
       reconcile();
@@ -294,12 +336,16 @@ class History {
   void calm() {
     refusing_ = stubborn_ = 0;
     fuse_ = 0;
-    world_.save_fails = world_.save_revision_fails = world_.lazy = false;
+    illness_ = Illness::none;
+    world_.save_fails = world_.save_revision_fails = false;
+    world_.taken.clear();
+    for (const auto& [id, app] : engine_->state().apps)
+      if (app.paused) static_cast<void>(engine_->resume(id.str(), who_));
     converge("after the faults ceased");
     check_settled(false);
     check_counts();
     for (const auto* name : {"a", "b"}) {
-      const auto text = random_file(name);
+      const auto text = files_.make(name);
       engine_->set_now(world_.now);
       if (!engine_->apply(file(text), who_)) violated("a good file was refused");
       converge("after an apply");
@@ -313,6 +359,7 @@ class History {
       if (world_.spawns != spawns) violated("applying the same file again starts something");
     }
     check_settled(true);
+    for (const auto illness : {Illness::crashes, Illness::never_ready}) break_release(illness);
     revive();  // and a new engine finds nothing to do
     const auto spawns = world_.spawns, signals = world_.signals;
     converge("after a new engine took over");
@@ -320,18 +367,47 @@ class History {
       violated("a new engine touched what was as it should be");
   }
 
+  // A release that does not work: those that serve are not touched, and the app stays what it was.
+  void break_release(Illness illness) {
+    const auto text = [&](int generation) {
+      return "c\nweb instances=" + std::to_string(1 + wide_) +
+             " surge=1 ready=500 min_ready=300 deadline=1500" +
+             " delay=200 listen=280 rollback=1 gen=" + std::to_string(generation);
+    };
+    const auto apply = [&](int generation) {
+      invariants_.meddle();
+      engine_->set_now(world_.now);
+      const auto begun = engine_->apply(file(text(generation)), who_);
+      converge("after a release");
+      return begun && engine_->change(begun->change) ? engine_->change(begun->change)->state : "";
+    };
+    wide_ = below(4);
+    apply(7);
+    const auto before = starts_of("c:web");
+    illness_ = illness;
+    ill_ = 108;
+    const auto refused = apply(8);
+    if (!world_.violations.empty()) return;
+    if (refused != "failed") violated("a broken release did not fail");
+    if (starts_of("c:web") != before) violated("a broken release touched what served");
+    illness_ = Illness::none;
+    if (apply(8) != "succeeded") violated("a mended release did not succeed");
+  }
+  std::vector<std::uint64_t> starts_of(const std::string& app) {
+    std::vector<std::uint64_t> out;
+    const auto views = engine_->instances({app});
+    if (views)
+      for (const auto& view : *views) out.push_back(view.phase == Phase::ready ? view.start : 0);
+    return out;
+  }
+
   void converge(const std::string& when) {
     for (int i = 0; i < 3000; ++i) {
-      for (const auto& [id, child] : std::map{world_.table}) {
-        if (child.doomed || child.awaited)
-          world_.let_vanish(id);
-        else if (child.dying)
-          world_.let_end(id);
-      }
       while (deliver()) {
       }
       reconcile();
       if (!world_.violations.empty()) return;
+      all_happens(true);
       if (!world_.events.empty()) continue;
       if (!wake_) return;
       if (*wake_ > world_.now.mono) world_.advance(*wake_ - world_.now.mono);
@@ -347,7 +423,9 @@ class History {
       const bool held =
           !healthy &&
           !engine_->app(view.id.app)->degraded.empty();  // its revision was lost: nothing is started
-      if (!runs && !held && (healthy || !rests))
+      const bool waits = view.reason.starts_with("waiting for ");  // for what failed, or was stopped
+      if (!view.role.empty()) violated(view.id.str() + " has two at rest");
+      if (!runs && !held && (healthy || (!rests && !waits)))
         violated(view.id.str() + " settled in " + std::string{to_text(view.phase)} + ": " + view.reason);
       if ((view.phase == Phase::ready) != (world_.living_in(view.id) != nullptr))
         violated(view.id.str() + " is told wrongly");
@@ -364,44 +442,6 @@ class History {
         violated("a change never ends: " + engine_->change(id)->kind);
   }
 
-  // Nothing runs that the engine does not know of; what is too much is on its way out.
-  void check_world() {
-    for (const auto& [id, child] : world_.table) {
-      if (child.exited) continue;
-      const auto view = view_of(child.plan);
-      const auto name =
-          child.plan.slot.str() + " (start " + std::to_string(static_cast<std::uint64_t>(id)) + ")";
-      if (!view || view->start != static_cast<std::uint64_t>(id) || !is_live(view->phase)) {
-        violated("it runs without being supervised: " + name);
-        continue;
-      }
-      if (view->phase == Phase::stopping || !view->role.empty() || chance(90))
-        continue;  // a view of an app costs more than all else here
-      const auto app = engine_->app(child.plan.slot.app);
-      if (child.plan.slot.slot >= app->instances) violated("one too many runs: " + name);
-    }
-  }
-
-  // What the engine says of this start, whichever role it has.
-  std::optional<InstanceView> view_of(const LaunchPlan& plan) {
-    auto main = engine_->instance(plan.slot);
-    if (!main || main->start == static_cast<std::uint64_t>(plan.id)) return main;
-    const auto all = engine_->instances({plan.slot.str()});
-    if (!all) return std::nullopt;
-    const auto found = std::ranges::find(*all, static_cast<std::uint64_t>(plan.id), &InstanceView::start);
-    return found == all->end() ? std::nullopt : std::optional{*found};
-  }
-
-  void check_spawn(const LaunchPlan& plan) {
-    const auto view = view_of(plan);
-    const auto app = engine_->app(plan.slot.app);
-    if (!app || !view || plan.slot.slot >= app->instances || !app->wanted)
-      violated("a start that nobody wants: " + plan.slot.str());
-    else if ((view->phase != Phase::starting && view->phase != Phase::stopping) ||
-             view->start != static_cast<std::uint64_t>(plan.id))
-      violated("a start that the engine does not know: " + plan.slot.str());
-  }
-
   // Restarts: each end that nobody asked for, followed by a start while nobody meddled, counts once, across
   // engines.
   struct Count {
@@ -416,7 +456,8 @@ class History {
     const bool up = view && (view->phase == Phase::ready || view->phase == Phase::starting);
     // While a change goes on, the start that follows may be its doing.
     const bool quiet = app && app->state != "updating" && app->generation == view->generation && !changing();
-    found->second.ended = !child.asked && up && quiet;
+    const bool main = view && view->start == static_cast<std::uint64_t>(child.plan.id);
+    found->second.ended = !child.asked && up && quiet && main;
   }
   [[nodiscard]] bool changing() const {
     const auto ids = engine_->changes();
@@ -429,7 +470,16 @@ class History {
     if (started) count.ended = false;
     count.first = false;
   }
+  // What is recorded of an app that goes back is judged when it is.
+  void note(const EventRecord& record) {
+    if (verbose) trace("  " + record.kind + " " + record.subject + ": " + record.text);
+    if (!record.text.starts_with("the update failed: going back")) return;
+    for (const auto& [id, app] : engine_->state().apps)
+      if (id.str() == record.subject) return invariants_.check_revert(engine_->state(), id);
+  }
+
   void meddle() {
+    invariants_.meddle();
     for (auto& [slot, count] : counts_) count.ended = false;
   }
   void forget_counts() { counts_.clear(); }
@@ -444,11 +494,15 @@ class History {
   }
 
   std::mt19937_64 random_;
+  RandomFile files_{random_};
   FakeWorld world_;
+  Invariants invariants_{world_};
   std::unique_ptr<Engine> engine_;
   std::optional<TimePoint> wake_;
   Actor who_{0, "root"};
-  std::uint32_t refusing_ = 0, stubborn_ = 0, fuse_ = 0;
+  std::uint32_t refusing_ = 0, stubborn_ = 0, fuse_ = 0, wide_ = 0;
+  Illness illness_ = Illness::none;
+  std::uint64_t ill_ = 0;
   std::map<SlotId, Count> counts_;
   std::set<SlotId> known_;
 };

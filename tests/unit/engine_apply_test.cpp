@@ -196,13 +196,61 @@ TEST_CASE("rollback applies an old revision as a new one", "[engine]") {
              ContainsSubstring("did you mean 'shop'"));
 }
 
-TEST_CASE("the last twenty revisions are kept, besides the present one", "[engine]") {
+TEST_CASE("the last twenty revisions are kept, besides the present one and what is in use", "[engine]") {
   Bench bench;
   for (int i = 0; i < 30; ++i) REQUIRE(bench.apply("shop\nweb gen=" + std::to_string(i)));
   const auto history = bench.engine->history("").value();
   CHECK(history.size() == 21);
   CHECK(history.front().number == 10);
   CHECK(bench.world.revisions.size() == 21);
+}
+
+TEST_CASE("without a number a rollback goes to the last revision that worked, not to one that failed",
+          "[engine]") {
+  Bench bench;
+  const std::string settings = " surge=1 rollback=1 policy=2";
+  REQUIRE(bench.apply("shop\nweb gen=1" + settings));
+  REQUIRE(bench.apply("shop\nweb gen=2" + settings));
+  bench.world.refuse = [](const LaunchPlan& plan) -> std::optional<StartFailure> {
+    if (plan.generation != 103) return std::nullopt;
+    return StartFailure{StartStage::exec, ENOENT, "/bin/web"};
+  };
+  REQUIRE(bench.apply("shop\nweb gen=3" + settings));
+  bench.pass(Millis{1000});
+  REQUIRE(bench.apply("shop\nweb gen=4" + settings));
+  bench.pass(Millis{1000});
+  REQUIRE(bench.instance("web", 0).generation == 104);
+  const auto begun = bench.engine->rollback("shop", 0, bench.root);
+  REQUIRE(begun);
+  CHECK(bench.engine->history("shop").value().back().summary.starts_with("rollback to 2; "));
+  bench.pass(Millis{1000});
+  CHECK(bench.instance("web", 0).generation == 102);
+}
+
+TEST_CASE("a revision that something runs, or went back to, is kept however many follow", "[engine]") {
+  Bench bench;
+  const auto text = [](int gen) {
+    return "shop\nweb gen=" + std::to_string(gen) + " surge=1 rollback=1 policy=2";
+  };
+  REQUIRE(bench.apply(text(0)));
+  bench.world.refuse = [](const LaunchPlan& plan) -> std::optional<StartFailure> {
+    if (plan.generation == 100) return std::nullopt;
+    return StartFailure{StartStage::exec, ENOENT, "/bin/web"};
+  };
+  for (int i = 1; i < 30; ++i) {
+    REQUIRE(bench.apply(text(i)));
+    bench.pass(Millis{1000});
+  }
+  CHECK(bench.app("web").revision == 1);
+  CHECK(bench.world.revisions.size() == 21);
+  CHECK(bench.world.revisions.contains({*Name::parse("shop"), 1}));
+  bench.restart_engine();
+  CHECK(bench.app("web").revision == 1);
+  CHECK(bench.instance("web", 0).generation == 100);
+  CHECK(bench.problems.empty());
+  const auto again = bench.engine->rollback("shop", 0, bench.root);
+  REQUIRE(again);  // to where it is
+  CHECK(again->change == ChangeId{});
 }
 
 TEST_CASE("a file with an error changes nothing", "[engine]") {

@@ -251,3 +251,21 @@ TEST_CASE("shutdown by force gives no grace", "[engine]") {
   CHECK(bench.engine->finished());
   CHECK(bench.world.signals == 0);
 }
+
+TEST_CASE("a message that one program refuses reaches the others, and who refused it is told", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb instances=3 channel=json"));
+  std::vector<std::uint32_t> got;
+  bench.world.accepts = [&](const LaunchPlan& plan) -> Result<> {
+    if (plan.slot.slot == 0) return fail(std::errc::no_buffer_space, "cannot send: it does not read");
+    got.push_back(plan.slot.slot);
+    return {};
+  };
+  const auto sent = bench.engine->send({"web"}, "{}", bench.root);
+  CHECK(got == std::vector<std::uint32_t>{1, 2});
+  REQUIRE_FALSE(sent);
+  CHECK(sent.error().text == "web/0: cannot send: it does not read; 2 instances got it");
+  CHECK(sent.error().code == std::errc::no_buffer_space);
+  CHECK(bench.engine->send({"web/0"}, "{}", bench.root).error().text == "cannot send: it does not read");
+  CHECK(bench.engine->send({"web/2"}, "{}", bench.root).value() == 1);
+}

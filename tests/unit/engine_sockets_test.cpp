@@ -111,3 +111,40 @@ TEST_CASE("a new engine finds the sockets of those that run an older version, to
   CHECK(bench.app("web").listeners.size() == 2);
   CHECK(bench.world.violations.empty());
 }
+
+TEST_CASE("a slot that goes gets no new connection, and accepts what is on its way before it is stopped",
+          "[engine]") {
+  Bench bench;
+  const std::string settings = GENERATE("even=80", "even=80 channel=node");
+  REQUIRE(bench.apply("shop\nweb instances=2 " + settings));
+  const auto start = StartId{bench.instance("web", 1).start};
+  bench.world.on_operation = [&](const Operation& operation) {
+    if (operation.kind == Operation::Kind::signal)
+      CHECK(bench.world.served.at(shop("web")) == Served{{0, StartId{1}}});
+  };
+  REQUIRE(bench.engine->scale("web", 1, bench.root));
+  bench.settle();
+  CHECK(bench.world.served.at(shop("web")) == Served{{0, StartId{1}}});
+  bench.world.let_drain(start);  // no client yet: that is not the end of it
+  bench.pass(Millis{499});
+  CHECK(bench.instance("web", 1).phase == Phase::stopping);
+  CHECK(bench.world.table.at(start).messages.empty());
+  CHECK(bench.world.signals == 0);
+  bench.pass(Millis{1});
+  CHECK(bench.engine->instances({"web"}).value().size() == 1);
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("when its revision is lost, what runs keeps its sockets until it has ended", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb listen=80"));
+  bench.pass(Millis{1000});
+  bench.world.lazy = true;
+  SECTION("with no other revision") { bench.world.revisions.clear(); }
+  SECTION("and another one cannot be read") {
+    bench.world.revisions.begin()->second.source.text = "shop\nweb what=1";
+  }
+  bench.restart_engine();
+  CHECK(bench.world.bound.contains(80));
+  CHECK(bench.world.violations.empty());
+}

@@ -253,3 +253,18 @@ TEST_CASE("a difference that the field table cannot name is still a step", "[pla
   REQUIRE(steps.size() == 1);
   CHECK(steps.front().action == PlanStep::Action::update);
 }
+
+TEST_CASE("a plan says what a replacement will be like, in the words of `update`", "[plan]") {
+  UpdatePolicy update;
+  CHECK(replace_summary(4, update, 4) == "replace 4 instances, start-first, at most 1 more");
+  CHECK(restart_summary(4, update, 4) == "replace 4 instances, one at a time");
+  update.max_surge = {50, true};
+  update.max_unavailable = {25, true};
+  CHECK(replace_summary(3, update, 4) == "replace 3 instances, start-first, at most 2 more and 1 fewer");
+  update.order = UpdatePolicy::Order::stop_first;
+  CHECK(replace_summary(4, update, 4) == "replace 4 instances, one at a time");
+  update.max_unavailable = {2, false};
+  CHECK(replace_summary(4, update, 4) == "replace 4 instances, 2 at a time");
+  CHECK(replace_summary(2, update, 4) == "replace 2 instances, all at once");
+  CHECK(replace_summary(1, update, 4) == "replace 1 instance");
+}
