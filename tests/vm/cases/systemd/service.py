@@ -29,8 +29,22 @@ def the_engine_may_die():
         svd.apply(ECOSYSTEM)
         pids, main = svd.pids(), svd.main_pid()
         os.kill(svd.daemon()["engine_pid"], signal.SIGKILL)
-        svd.wait_until(lambda: svd.svctl("daemon", "status", ok=False).returncode == 0 and svd.daemon()["engine_starts"] == 2, "a second engine")
+        svd.wait_until(lambda: svd.answers() and svd.daemon()["engine_starts"] == 2, "a second engine")
         equal((svd.pids(), svd.main_pid()), (pids, main), "instances and main process")
+
+
+def the_keeper_may_die():
+    """kill -9 of the keeper, the service's main process: systemd starts another, which takes over the instances"""
+    with Service() as svd:
+        svd.apply(ECOSYSTEM)
+        pids, main = svd.pids(), svd.main_pid()
+        equal(svd.daemon()["pid"], main, "main process")
+        os.kill(main, signal.SIGKILL)
+        svd.wait_until(lambda: svd.answers() and svd.daemon()["pid"] != main, "a second keeper")
+        equal(svd.pids(), pids, "instances")
+        equal([svd.main_pid(), svd.property("ActiveState"), svd.property("NRestarts")], [svd.daemon()["pid"], "active", "1"], "what systemd says")
+        svd.systemctl("stop")
+        wait_gone(pids.values(), 0, "instances after systemctl stop")
 
 
 def stop_and_start():
@@ -46,4 +60,4 @@ def stop_and_start():
         check(not set(svd.pids().values()) & set(pids.values()), "other processes than before")
 
 
-run(below_the_service, the_engine_may_die, stop_and_start)
+run(below_the_service, the_engine_may_die, the_keeper_may_die, stop_and_start)
