@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/daemon.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -172,8 +173,8 @@ Result<> Daemon::confirm_lock() {
                   "already running (pid " + std::to_string(owner_.keeper_pid) + ")");
     lock_ = std::move(*held);
   } else {
-    SVD_CHECK(processes_->hold(lock_name, lock_.get()));
-    if (state_lock_) SVD_CHECK(processes_->hold(state_lock_name, state_lock_.get()));
+    SVD_CHECK(processes_->hold_in_keeper(lock_name, lock_.get()));
+    if (state_lock_) SVD_CHECK(processes_->hold_in_keeper(state_lock_name, state_lock_.get()));
   }
   owner_.keeper_pid = processes_->keeper_pid();
   ++owner_.engines;
@@ -240,11 +241,11 @@ Result<> Daemon::arm() {
 
 Result<> Daemon::listen() {
   if (!lock_) return {};
-  auto held = processes_->held(bus_name);
-  struct stat status {};
-  // A socket whose name was removed is of no use to anybody.
-  if (held && ::stat(settings_.directories.socket().c_str(), &status) == 0) listening_ = std::move(*held);
-  if (!listening_) {
+  // Of an engine before us, or of svd.socket: a service manager passes it as one that blocks.
+  if (auto held = processes_->held(bus_name); held && is_bus_socket(held->get(), settings_.directories)) {
+    ::fcntl(held->get(), F_SETFL, O_NONBLOCK);
+    listening_ = std::move(*held);
+  } else {
     std::optional<std::uint32_t> group;
     if (const auto found = bus::group_id({}); found && ::geteuid() == 0) group = *found;
     SVD_TRY(listening_, listen_on_bus(settings_.directories, group));

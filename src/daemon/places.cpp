@@ -143,6 +143,15 @@ Result<Place> find_place(std::span<const Directories> candidates, const PlaceSee
   return place;
 }
 
+bool is_bus_socket(int fd, const Directories& directories) {
+  sockaddr_un address{};
+  socklen_t size = sizeof address - 1;  // so that the path is terminated
+  struct stat status {};
+  return ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
+         address.sun_family == AF_UNIX && directories.socket() == address.sun_path &&
+         ::stat(address.sun_path, &status) == 0;  // without its name it is of no use to anybody
+}
+
 Result<UniqueFd> listen_on_bus(const Directories& directories, std::optional<std::uint32_t> group) {
   const auto path = directories.socket();
   UniqueFd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};

@@ -56,6 +56,8 @@ struct Place {
 Result<> write_lock_owner(int lock, const LockOwner& owner);
 [[nodiscard]] LockOwner read_lock_owner(int lock);
 
+// Whether `fd` is a socket at the bus path: who started us may have passed another one by that name.
+[[nodiscard]] bool is_bus_socket(int fd, const Directories& directories);
 // A listening socket at the bus path: 0660 and of group svd when we are root and there is one, else 0600.
 // Replaces what is there, so only for who holds the lock.
 [[nodiscard]] Result<UniqueFd> listen_on_bus(const Directories& directories,

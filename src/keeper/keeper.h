@@ -4,6 +4,7 @@
 //
 //   main.cpp    options, set-up, the loop
 //               (`svd -- COMMAND…` is a program of its own: command.h)
+//   passed.cpp  what a service manager passes
 //   engine.cpp  starts the engine, and again when it dies
 //   serve.cpp   carries out what the engine asks for
 //   outbox.cpp  tells the engine what happened; the tables are its queue
@@ -97,6 +98,9 @@ void unwatch(Keeper& keeper, int& fd);
 // What an event belongs to; children's pidfds are `tag_child` plus the entry's number.
 inline constexpr std::uint64_t tag_signals = 1, tag_engine = 2, tag_engine_pidfd = 3, tag_base = 4,
                                tag_child = 16;
+
+// passed.cpp
+void take_passed(Keeper& keeper, int lowest);  // and closes whatever else is open from `lowest` on
 
 // engine.cpp
 void plan_start(Keeper& keeper);  // now or later, by how the last one fared

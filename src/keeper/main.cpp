@@ -64,8 +64,10 @@ bool set_up_descriptors() {
   const int given = keeper.options.adopt ? engine_fd : keeper.options.ready_fd;
   if (given >= 0 && given != wanted_fd && ::dup2(given, wanted_fd) < 0) return false;
   if (given >= 0) ::fcntl(wanted_fd, F_SETFD, FD_CLOEXEC);
-  const unsigned rest = given >= 0 ? wanted_fd + 1 : wanted_fd;
-  ::syscall(SYS_close_range, rest, ~0U, 0U);
+  if (given >= 0)  // by svctl or an engine: no service manager has started us
+    ::syscall(SYS_close_range, wanted_fd + 1, ~0U, 0U);
+  else
+    take_passed(keeper, wanted_fd);
   if (!keeper.options.adopt && given >= 0) keeper.ready_fd = wanted_fd;
   for (int fd = stdio_slot; fd < first_other; ++fd)  // taken, so that nothing else gets there
     if (::dup3(STDIN_FILENO, fd, O_CLOEXEC) < 0) return false;

@@ -130,7 +130,8 @@ Controllers prepare_controllers(const Home& home, const std::string& base) {
   Controllers out;
   const auto path = home.path();
   const UniqueFd directory{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  const auto exist = parse_controllers(read_file(home.top + "/cgroup.controllers"));
+  const UniqueFd top{::open(home.top.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  const auto exist = parse_controllers(read_file_at(top.get(), "cgroup.controllers"));
   const auto offered = parse_controllers(read_file_at(directory.get(), "cgroup.controllers"));
   const bool ours =
       !offered.empty() && ((offered - given(directory.get())).empty() || is_ours(home, directory.get()));
@@ -145,7 +146,8 @@ Controllers prepare_controllers(const Home& home, const std::string& base) {
     const auto one = static_cast<Controller>(i);
     if (out.usable.contains(one)) continue;
     if (!exist.contains(one))
-      out.missing[i] = "not in cgroup v2 here (off, or in use by cgroup v1)";
+      out.missing[i] = is_root(top.get()) ? "not in cgroup v2 here (off, or in use by cgroup v1)"
+                                          : "not delegated to svd's cgroup namespace";
     else if (!offered.contains(one) || !ours)
       out.missing[i] = "not delegated to svd's cgroup " + home.name;
     else

@@ -203,6 +203,12 @@ std::string LinuxProcesses::directory(StartId id) const {
 }
 
 Result<> LinuxProcesses::hold(const std::string& name, int fd) {
+  SVD_CHECK(hold_in_keeper(name, fd));
+  if (state_->options.manager != nullptr) state_->options.manager->store(name, fd);
+  return {};
+}
+
+Result<> LinuxProcesses::hold_in_keeper(const std::string& name, int fd) {
   if (name.empty() || name.size() > keeper::max_name)
     return fail(std::errc::invalid_argument,
                 "cannot hold a descriptor as '" + name + "': want 1 to 255 bytes");
@@ -210,7 +216,6 @@ Result<> LinuxProcesses::hold(const std::string& name, int fd) {
     return fail(std::errc::no_buffer_space, "cannot hold '" + name + "': the keeper holds as many as it can");
   UniqueFd copy{::fcntl(fd, F_DUPFD_CLOEXEC, 3)};
   if (!copy) return fail_errno(errno, "cannot hold '" + name + "'");
-  if (state_->options.manager != nullptr) state_->options.manager->store(name, fd);
   state_->held.insert_or_assign(name, std::move(copy));
   state_->send_held({&name, 1});
   return {};

@@ -89,6 +89,8 @@ class LinuxProcesses final : public ProcessPort, public Holder {
   [[nodiscard]] LimitPort& limits();
 
   Result<> hold(const std::string& name, int fd) override;
+  // The same, but gone when the keeper and this process are: a lock says that somebody is there.
+  Result<> hold_in_keeper(const std::string& name, int fd);
   [[nodiscard]] int borrow(const std::string& name) const override;
   [[nodiscard]] std::vector<std::string> held_names() const override;
   void release(const std::string& name) override;

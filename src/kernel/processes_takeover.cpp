@@ -79,7 +79,10 @@ Result<> LinuxProcesses::State::connect() {
   const auto noted = journal.load();
   if (!cgroups.available() || !noted.empty()) read_mark();
   for (const auto& child : listing.children) take_over(child);
-  for (auto& [name, fd] : listing.held) held.insert_or_assign(name, std::move(fd));
+  for (auto& [name, fd] : listing.held) {
+    if (options.manager != nullptr) options.manager->note_stored(name);
+    held.insert_or_assign(name, std::move(fd));
+  }
   limits.resume();
   if (cgroups.available()) take_stock_of_cgroups();
   take_stock_of_journal(noted);

@@ -6,15 +6,18 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
 
 namespace svd {
 namespace {
+
+constexpr std::size_t longest_stored = 255;  // FDNAME_MAX
 
 Result<UniqueFd> connect_to(std::string_view path) {
   sockaddr_un address{};
@@ -60,20 +63,41 @@ Result<> ServiceManager::feed_watchdog() {
   return watchdog_.set(Loop::now().mono + interval_);
 }
 
-std::string ServiceManager::stored_name(std::string name) {
-  std::ranges::replace(name, ':', '/');
-  return name;
+std::string StoredNames::encode(std::string_view name) {
+  std::string text;
+  for (const unsigned char c : name) {
+    std::array<char, 4> escaped{static_cast<char>(c)};
+    if (c <= ' ' || c >= 127 || c == ':' || c == '%')
+      std::snprintf(escaped.data(), escaped.size(), "%%%02X", unsigned{c});
+    text += escaped.data();
+  }
+  return text;
+}
+
+bool StoredNames::note(const std::string& name) {
+  if (names_.contains(name)) return true;
+  const auto size = encode(name).size();
+  if (names_.size() >= most || size > longest_stored || bytes_ + size + 1 > most_bytes) return false;
+  bytes_ += size + 1;
+  names_.insert(name);
+  return true;
+}
+
+bool StoredNames::forget(const std::string& name) {
+  if (names_.erase(name) == 0) return false;
+  bytes_ -= encode(name).size() + 1;
+  return true;
 }
 
 void ServiceManager::store(const std::string& name, int fd) {
-  UniqueFd copy{::fcntl(fd, F_DUPFD_CLOEXEC, 3)};
-  if (!copy) return;
   forget(name);
-  queue("FDSTORE=1\nFDPOLL=0\nFDNAME=" + stored_name(name), std::move(copy));
+  UniqueFd copy{::fcntl(fd, F_DUPFD_CLOEXEC, 3)};
+  if (copy && stored_.note(name))
+    queue("FDSTORE=1\nFDPOLL=0\nFDNAME=" + StoredNames::encode(name), std::move(copy));
 }
 
 void ServiceManager::forget(const std::string& name) {
-  queue("FDSTOREREMOVE=1\nFDNAME=" + stored_name(name), {});
+  if (stored_.forget(name)) queue("FDSTOREREMOVE=1\nFDNAME=" + StoredNames::encode(name), {});
 }
 
 void ServiceManager::queue(std::string text, UniqueFd fd) {

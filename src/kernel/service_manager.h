@@ -8,6 +8,8 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -15,6 +17,27 @@
 #include "loop/loop.h"
 
 namespace svd {
+
+// What a service manager keeps for us, bounded: all names together come back in one environment variable, of
+// which execve(2) takes no more than 128 KiB.
+class StoredNames {
+ public:
+  static constexpr std::size_t most = 2'000;  // units: FileDescriptorStoreMax=
+  static constexpr std::size_t most_bytes = 120U << 10;
+
+  // May hold no ':' and nothing unprintable (sd_pid_notify_with_fds(3)): "%3A" and the like stand for that.
+  [[nodiscard]] static std::string encode(std::string_view name);
+
+  // False: there is no room for it. True also where it is in there already.
+  bool note(const std::string& name);
+  // False: it is not in there.
+  bool forget(const std::string& name);
+  [[nodiscard]] bool contains(const std::string& name) const { return names_.contains(name); }
+
+ private:
+  std::unordered_set<std::string> names_;
+  std::size_t bytes_ = 0;  // encoded, with a ':' each
+};
 
 class ServiceManager {
  public:
@@ -26,20 +49,20 @@ class ServiceManager {
   // From now on the watchdog is fed twice in its interval, as long as the loop turns. Nothing where none is
   // set.
   Result<> feed_watchdog();
-  // A duplicate of `fd` (borrowed) comes back under `name` when the service is started anew; an older one of
-  // that name is given up.
+  // A duplicate of `fd` (borrowed) comes back under `name` when the service is started anew
+  // (keeper/passed.cpp); an older one of that name is given up. What is beyond the bounds of a store is not
+  // stored.
   void store(const std::string& name, int fd);
   void forget(const std::string& name);
-
-  // Names of stored descriptors may hold no ':' (sd_pid_notify_with_fds(3)), ours no '/'.
-  [[nodiscard]] static std::string stored_name(std::string name);
+  // An engine before us has stored it.
+  void note_stored(const std::string& name) { stored_.note(name); }
 
  private:
   struct Note {
     std::string text;
     UniqueFd fd;
   };
-  static constexpr std::size_t max_queued = 32'768;  // more than there are descriptors to store
+  static constexpr std::size_t max_queued = 32'768;
 
   explicit ServiceManager(const Loop& loop) : loop_{loop} {}
   void queue(std::string text, UniqueFd fd);
@@ -52,6 +75,7 @@ class ServiceManager {
   Timer watchdog_;
   Millis interval_{0};
   std::deque<Note> queue_;
+  StoredNames stored_;
 };
 
 }  // namespace svd

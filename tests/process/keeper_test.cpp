@@ -225,6 +225,37 @@ TEST_CASE("an instance that ends together with the keeper is told as ended", "[k
   replaced >> verb >> prefix.keeper;
 }
 
+TEST_CASE("what a service manager passes is held by its name, and nothing else is open", "[keeper]") {
+  Prefix prefix;
+  prefix.make_script("launcher",
+                     "export LISTEN_PID=$$ LISTEN_FDS=3 LISTEN_FDNAMES=listener%3Aone:bus:%:more\n"
+                     "exec \"$@\" 3</etc/passwd 4</etc/group 5</etc/hosts 6</etc/passwd 9</etc/passwd");
+  prefix.start_with(prefix.home / "launcher");
+  prefix.meet_engine();
+  CHECK(prefix.has_found("held listener:one"));
+  CHECK(prefix.has_found("held bus"));
+  CHECK(prefix.has_found("held %"));
+  CHECK_FALSE(prefix.has_found("held more"));
+  std::vector<std::string> open;
+  for (const auto& entry :
+       std::filesystem::directory_iterator{"/proc/" + std::to_string(prefix.keeper) + "/fd"})
+    if (const auto target = std::filesystem::read_symlink(entry).string(); target.starts_with("/etc/"))
+      open.push_back(target);
+  std::ranges::sort(open);
+  CHECK(open == std::vector<std::string>{"/etc/group", "/etc/hosts", "/etc/passwd"});
+  CHECK(slurp("/proc/" + std::to_string(prefix.engine_pid) + "/environ").find("LISTEN_") ==
+        std::string::npos);
+}
+
+TEST_CASE("what a service manager has passed to another process is not taken", "[keeper]") {
+  Prefix prefix;
+  prefix.make_script("launcher",
+                     "export LISTEN_PID=1 LISTEN_FDS=1 LISTEN_FDNAMES=bus\nexec \"$@\" 3</etc/passwd");
+  prefix.start_with(prefix.home / "launcher");
+  prefix.meet_engine();
+  CHECK_FALSE(prefix.has_found("held "));
+}
+
 TEST_CASE("after both keeper and engine were killed, the cgroups tell who is who", "[keeper]") {
   Prefix prefix;
   prefix.start();

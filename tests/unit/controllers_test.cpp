@@ -87,6 +87,13 @@ TEST_CASE("a controller that is not there is named with the reason", "[kernel]")
           "in use by cgroup v1)"});
 }
 
+TEST_CASE("in a container, a controller that is not seen may well be there outside", "[kernel]") {
+  const Place place{"memory pids"};
+  place.tree.put("/cgroup.controllers", "memory pids\n");
+  place.tree.put("/cgroup.type", "domain\n");
+  CHECK(place.prepare().why_not(io) == "the io controller is not delegated to svd's cgroup namespace");
+}
+
 TEST_CASE("a cgroup that systemd has not marked as ours is left as it is", "[kernel]") {
   const Place place;
   const auto controllers = place.prepare(true);

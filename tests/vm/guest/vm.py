@@ -111,5 +111,9 @@ class Service(SystemDaemon):
     def property(self, name):
         return output("systemctl", "show", "--value", "--property", name, "svd.service").strip()
 
+    def answers(self):
+        """Whether anybody serves at the moment."""
+        return self.svctl("daemon", "status", ok=False).returncode == 0
+
     def main_pid(self):
         return int(self.property("MainPID"))

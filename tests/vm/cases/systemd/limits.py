@@ -5,7 +5,7 @@ import os
 import pathlib
 import signal
 
-from harness import APP, check, equal, run, wait_gone
+from harness import APP, check, equal, run
 from vm import Service
 
 OWN = pathlib.Path("/sys/fs/cgroup/system.slice/svd.service")
@@ -40,21 +40,38 @@ def below_the_service():
 
 
 def limits_outlive_svd():
-    """kill -9 of svd and all: its successor finds the instance, with the limits"""
+    """kill -9 of svd and all: systemd's next one finds the instance and sets its limits"""
     with Service() as svd:
         svd.apply(ECOSYSTEM)
-        daemon, pids = svd.daemon(), svd.pids("web")
-        os.kill(daemon["engine_pid"], signal.SIGSTOP)
-        os.kill(daemon["pid"], signal.SIGKILL)
-        os.kill(daemon["engine_pid"], signal.SIGKILL)
-        wait_gone([daemon["pid"], daemon["engine_pid"]], what="svd")
-        svd.wait_until(lambda: svd.svctl("daemon", "status", ok=False).returncode == 0, "the service answers again")
+        pids, leaf = svd.pids("web"), pathlib.Path(svd.instances()["t:web/0"]["cgroup"])
+        svd.kill_both()
+        svd.wait_until(svd.answers, "the service answers again")
         equal(svd.pids("web"), pids, "the instance")
-        leaf = pathlib.Path(svd.instances()["t:web/0"]["cgroup"])
-        equal([(leaf / name).read_text().strip() for name in ("memory.max", "cpu.max", "memory.oom.group")], [str(64 << 20), "50000 100000", "1"],
-              "files of the instance")
-        equal((leaf.parent / "pids.max").read_text().strip(), "50", "pids.max of the app")
-        check(svd.instances()["t:web/0"]["usage"]["memory"] > 0, "memory is counted again")
+        check_limits(leaf)
 
 
-run(below_the_service, limits_outlive_svd)
+def limits_come_back():
+    """controllers are taken away, as after the end of svd (units/free-cgroup): the next engine hands them down and sets the limits again"""
+    with Service() as svd:
+        svd.apply(ECOSYSTEM)
+        pids, leaf = svd.pids("web"), pathlib.Path(svd.instances()["t:web/0"]["cgroup"])
+        for path, _, _ in os.walk(OWN, topdown=False):
+            file = pathlib.Path(path) / "cgroup.subtree_control"
+            for controller in file.read_text().split():
+                file.write_text(f"-{controller}")
+        check(not (leaf / "memory.max").exists(), "the instance has no memory controller")
+        os.kill(svd.daemon()["engine_pid"], signal.SIGKILL)
+        svd.wait_until(lambda: svd.answers() and svd.daemon()["engine_starts"] == 2, "a second engine")
+        equal(svd.pids("web"), pids, "the instance")
+        check_limits(leaf)
+        # Of what it had before nothing is counted: that stays with the cgroup above.
+        check(svd.instances()["t:web/0"]["usage"]["memory"] is not None, "memory is counted again")
+
+
+def check_limits(leaf):
+    equal([(leaf / name).read_text().strip() for name in ("memory.max", "cpu.max", "memory.oom.group")], [str(64 << 20), "50000 100000", "1"],
+          "files of the instance")
+    equal((leaf.parent / "pids.max").read_text().strip(), "50", "pids.max of the app")
+
+
+run(below_the_service, limits_outlive_svd, limits_come_back)

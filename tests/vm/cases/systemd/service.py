@@ -4,9 +4,10 @@
 import os
 import pathlib
 import signal
+import socket
 
 from harness import APP, check, equal, run, wait_gone
-from vm import CONTROLLERS, Service
+from vm import CONTROLLERS, Service, output
 
 ECOSYSTEM = f"version: 1\nname: t\napps:\n  web: {{ exec: [{APP}, wait], instances: 2 }}\n"
 
@@ -29,8 +30,56 @@ def the_engine_may_die():
         svd.apply(ECOSYSTEM)
         pids, main = svd.pids(), svd.main_pid()
         os.kill(svd.daemon()["engine_pid"], signal.SIGKILL)
-        svd.wait_until(lambda: svd.svctl("daemon", "status", ok=False).returncode == 0 and svd.daemon()["engine_starts"] == 2, "a second engine")
+        svd.wait_until(lambda: svd.answers() and svd.daemon()["engine_starts"] == 2, "a second engine")
         equal((svd.pids(), svd.main_pid()), (pids, main), "instances and main process")
+
+
+def the_keeper_may_die():
+    """kill -9 of the keeper, the service's main process: systemd starts another, which takes over the instances"""
+    with Service() as svd:
+        svd.apply(ECOSYSTEM)
+        pids, main = svd.pids(), svd.main_pid()
+        equal(svd.daemon()["pid"], main, "main process")
+        os.kill(main, signal.SIGKILL)
+        svd.wait_until(lambda: svd.answers() and svd.daemon()["pid"] != main, "a second keeper")
+        equal(svd.pids(), pids, "instances")
+        equal([svd.main_pid(), svd.property("ActiveState"), svd.property("NRestarts")], [svd.daemon()["pid"], "active", "1"], "what systemd says")
+        svd.systemctl("stop")
+        wait_gone(pids.values(), 0, "instances after systemctl stop")
+
+
+def descriptors_outlive_svd():
+    """kill -9 of keeper and engine: systemd kept listeners and channels, and the next svd goes on with them"""
+    with Service() as svd:
+        program, heard = svd.directory / "hear.py", svd.directory / "heard"
+        heard.touch()
+        program.write_text("import os\nwith open(int(os.environ['SVD_CHANNEL_FD'])) as channel, open('heard', 'a') as heard:\n"
+                           "    for line in channel: print(line, end='', file=heard, flush=True)\n")
+        svd.apply(f"version: 1\nname: t\napps:\n  web: {{ exec: [python3, {program}], cwd: {svd.directory}, channel: json, "
+                  "listen: { http: { tcp: '127.0.0.1:8100', balance: even } } }\n")
+        pids, sockets = svd.pids(), sockets_at(8100)
+        equal(len(sockets), 1, "sockets")
+        with socket.create_connection(("127.0.0.1", 8100)):  # nobody accepts: it waits in the socket
+            for number, kill in enumerate((svd.kill_both, svd.kill_both, lambda: os.kill(svd.main_pid(), signal.SIGKILL))):
+                main = svd.main_pid()
+                kill()
+                # The socket of svd.socket is open all the time: what is asked meanwhile waits, too.
+                svd.svctl("send", "web/0", number)
+                svd.wait_until(lambda: len(heard.read_text().splitlines()) == number + 1, "the message arrives")
+                check(svd.main_pid() != main, "another main process")
+                equal((svd.pids(), sockets_at(8100)), (pids, sockets), "instance and socket")
+        svd.svctl("delete", "web")
+        equal(sockets_at(8100), [], "sockets of an app that was deleted")
+        equal(output("systemctl", "is-active", "svd.socket").strip(), "active", "svd.socket")
+        svd.systemctl("stop")
+        svd.svctl("ls")
+        equal(svd.property("ActiveState"), "active", "the service after svctl used the socket")
+
+
+def sockets_at(port):
+    """Inodes of the listening sockets there."""
+    lines = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sorted(words[9] for words in lines if words[1].endswith(f":{port:04X}") and words[3] == "0A")
 
 
 def stop_and_start():
@@ -46,4 +95,4 @@ def stop_and_start():
         check(not set(svd.pids().values()) & set(pids.values()), "other processes than before")
 
 
-run(below_the_service, the_engine_may_die, stop_and_start)
+run(below_the_service, the_engine_may_die, the_keeper_may_die, descriptors_outlive_svd, stop_and_start)
