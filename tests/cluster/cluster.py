@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "system"))
@@ -20,6 +21,9 @@ BALANCES = ("shared", "even", "sticky", "round-robin")
 def times(name, by_default):
     """How often: a test that is to be run by hand for the record takes SVD_<name> from the environment."""
     return int(os.environ.get(f"SVD_{name}", by_default))
+
+
+PAUSE = times("PAUSE", 2000)  # of slow clients, in milliseconds: an instance that leaves waits for the slowest
 
 
 def free_port():
@@ -49,12 +53,15 @@ class Load:
 
     def __init__(self, port, name, *options):
         self.name = name
+        self.failures = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would stop it when it is full
         self.process = subprocess.Popen([LOAD, "127.0.0.1", str(port), *options], text=True,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                        stdout=subprocess.PIPE, stderr=self.failures)
 
     def end(self, timeout=90):
         self.process.send_signal(signal.SIGTERM)
-        out, err = self.process.communicate(timeout=timeout)
+        out, _ = self.process.communicate(timeout=timeout)
+        self.failures.seek(0)
+        err = self.failures.read()
         equal(self.process.returncode, 0, f"{self.name}: exit status ({err[-500:]})")
         told = json.loads(out)
         told["failures"] = []
@@ -73,7 +80,7 @@ class Load:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        for stream in (self.process.stdout, self.process.stderr):
+        for stream in (self.process.stdout, self.failures):
             stream.close()
 
 
@@ -82,4 +89,4 @@ def loads(port):
     From several addresses: `balance: sticky` goes by them."""
     return [Load(port, "kept connections", "clients=16", "sources=16"),
             Load(port, "a connection each", "clients=16", "sources=16", "mode=close"),
-            Load(port, "slow clients", "clients=300", "sources=50", "pause=2000")]
+            Load(port, "slow clients", "clients=300", "sources=50", f"pause={PAUSE}")]

@@ -1,32 +1,35 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """What a killed instance takes with it: the connections that it had accepted, and no other."""
+import contextlib
+import ctypes
 import os
-import pathlib
 import signal
+import socket
 import time
 
 from cluster import BALANCES, Daemon, check, equal, free_port, loads, run, say, times, web
 
 KILLS = times("KILLS", 10)
+LIBC = ctypes.CDLL(None, use_errno=True)
+PIDFD_GETFD = 438
 
 
 def accepted(pid, port):
-    """Remote ports of the connections to `port` that a (stopped) process has: exactly what it has accepted."""
-    sockets = set()
-    for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            link = os.readlink(fd)
-        except FileNotFoundError:
-            continue
-        if link.startswith("socket:["):
-            sockets.add(link[8:-1])
-    found = set()
-    for line in pathlib.Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
-        words = line.split()
-        local, remote = words[1].split(":"), words[2].split(":")
-        if int(local[1], 16) == port and words[9] in sockets:
-            found.add(int(remote[1], 16))
+    """Remote ports of the connections to `port` that a (stopped) process has: exactly what it has accepted. Its sockets are asked,
+    not /proc/net/tcp, which takes seconds to read when many connections have just ended."""
+    found, process = set(), os.pidfd_open(pid)
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            if not os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:"):
+                continue
+            fd = LIBC.syscall(PIDFD_GETFD, process, int(name), 0)
+            check(fd >= 0, f"cannot look at descriptor {name} of {pid}: {os.strerror(ctypes.get_errno())}")
+            with socket.socket(fileno=fd) as one, contextlib.suppress(OSError):  # not, or no longer, connected
+                if one.family == socket.AF_INET and one.getsockname()[1] == port:
+                    found.add(one.getpeername()[1])
+    finally:
+        os.close(process)
     return found
 
 

@@ -21,6 +21,7 @@ from harness import Daemon, Failed, check, equal, run, say   # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 ASKS = 20           # connections to each address
+MISSED = 2          # turns of round robin, at most
 SKIP = 77
 
 
@@ -153,11 +154,12 @@ class Stage:
         return {report["pid"] for report in self.reports}
 
     def everyone_serves(self, ask, what, asks=ASKS):
-        """Each answer is one of our instances'; round robin gives each the same share."""
+        """Each answer is one of our instances'; round robin gives each the same share, but that one misses its turn which
+        has answered the client and not yet svd, as on a busy machine it may."""
         counts = collections.Counter(ask() for _ in range(asks))
         check(set(counts) <= self.pids, f"{what}: answers of {set(counts)}, want {self.pids}")
         if self.mode == "round-robin" and self.case.listen:
-            equal(sorted(counts.values()), [asks // 2] * 2, f"{what}: shares")
+            check(min(counts[pid] for pid in self.pids) >= asks // 2 - MISSED, f"{what}: shares {dict(counts)}")
 
 
 def two_ports(stage):
