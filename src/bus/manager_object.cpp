@@ -160,6 +160,7 @@ void engine_starts(Writer& out, const DaemonInfo& info) { out.u64(info.engine_st
 void degraded(Writer& out, const DaemonInfo& info) { out.strings(info.degraded); }
 void address(Writer& out, const DaemonInfo& info) { out.string(info.address); }
 void state_directory(Writer& out, const DaemonInfo& info) { out.string(info.state_directory); }
+void unsaved(Writer& out, const DaemonInfo& info) { out.string(info.unsaved); }
 void log_directory(Writer& out, const DaemonInfo& info) { out.string(info.log_directory); }
 
 #define SVD_NAMES SD_BUS_ARGS("as", names)
@@ -219,6 +220,7 @@ const sd_bus_vtable vtable[] = {
     SVD_CONSTANT("Address", "s", info_property<address>),
     SVD_CONSTANT("StateDirectory", "s", info_property<state_directory>),
     SVD_CONSTANT("LogDirectory", "s", info_property<log_directory>),
+    SVD_SILENT("Unsaved", "s", info_property<unsaved>),
     SD_BUS_VTABLE_END,
 };
 

@@ -47,6 +47,7 @@ struct DaemonView {
   std::uint64_t engine_starts = 0;
   std::vector<std::string> degraded;
   std::string address, state_directory, log_directory;
+  std::string unsaved{};  // why the newest state is not on the disk; empty: it is
 };
 
 enum class Action { start, stop, restart, reload, remove };

@@ -6,6 +6,7 @@
 #include "cli/command_line.h"
 #include "cli/follow.h"
 #include "cli/json_views.h"
+#include "base/text.h"
 #include "cli/load.h"
 #include "cli/verbs.h"
 
@@ -61,11 +62,33 @@ Result<Exit> plan(const Context& context, const std::string& file, const std::st
   return show_plan(context, **client, loaded.source, json);
 }
 
+// What runs is declared by the file, and yet not all that the file declares runs.
+Result<bool> complain_of_unwell(const Context& context, Client& client, const Ecosystem& wanted) {
+  Names names;
+  for (const auto& [name, app] : wanted.apps) names.push_back(AppId{wanted.name, name}.str());
+  if (names.empty()) return false;
+  SVD_TRY(const auto apps, client.apps(names));
+  std::string text;
+  for (const auto& app : apps)
+    if (!is_healthy(app)) text += "  " + app.id.str() + " is " + app.state + ": " + printable(app.reason) + "\n";
+  if (text.empty()) return false;
+  context.err("svctl: nothing to change, but not all that the file declares runs\n" + text);
+  return true;
+}
+
 Result<Exit> apply(const Context& context, const ApplyOptions& options) {
   if (options.dry_run) return plan(context, options.file, options.profile, options.follow.json);
-  SVD_TRY(const auto source, load_or_complain(context, options.file, options.profile));
+  SVD_TRY(const auto loaded, load(context, options.file, options.profile));
+  if (!loaded.decoded) {
+    context.err(diagnostics_text(loaded));
+    return Exit::error;
+  }
   SVD_TRY(const auto client, context.connect_or_start());
-  SVD_TRY(const auto begun, client->apply(source));
+  SVD_TRY(const auto begun, client->apply(loaded.source));
+  if (begun.change == ChangeId{} && !options.follow.json) {
+    SVD_TRY(const auto unwell, complain_of_unwell(context, *client, *loaded.decoded));
+    if (unwell) return Exit::error;
+  }
   return follow_change(
       context, *client, begun,
       {.flags = options.follow, .kind = "apply", .nothing = "what runs is what the file says", .plan = true});

@@ -101,6 +101,14 @@ Result<Woken> wait_for_news(const Context& context, Client& client, int interrup
   }
 }
 
+// What was asked for is done, and a start of the daemon would not know of it.
+void warn_unsaved(const Context& context, Client& client) {
+  const auto daemon = client.daemon();
+  if (daemon && !daemon->unsaved.empty())
+    context.err("svctl: warning: " + printable(daemon->unsaved) +
+                "; the next start of svd will know an older state\n");
+}
+
 Result<Exit> finished(const Context& context, Client& client, const ChangeReport& report, bool json) {
   const bool good = report.view.state == "succeeded";
   if (json) {
@@ -112,6 +120,7 @@ Result<Exit> finished(const Context& context, Client& client, const ChangeReport
     context.out(text);
   else
     context.err("svctl: " + text);
+  warn_unsaved(context, client);
   const auto shown = std::min(report.failures.size(), most_tails);
   for (std::size_t i = 0; i < shown; ++i) {
     const auto instances = client.instances({report.failures[i].instance});

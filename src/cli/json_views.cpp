@@ -124,6 +124,7 @@ std::string to_json(const DaemonView& view) {
   json.member("engine_started", view.engine_started).member("engine_starts", view.engine_starts);
   json.member("address", view.address).member("state_directory", view.state_directory);
   json.member("log_directory", view.log_directory).member("degraded", view.degraded);
+  json.member("unsaved", view.unsaved);
   return json.end_object().take();
 }
 

@@ -160,6 +160,7 @@ std::string daemon_text(const DaemonView& daemon, WallTime now, const Style& sty
   add_line(text, style, "state",
            daemon.state_directory.empty() ? "in memory, until svd ends" : daemon.state_directory);
   add_line(text, style, "logs", daemon.log_directory);
+  if (!daemon.unsaved.empty()) add_line(text, style, "not saved", daemon.unsaved);
   add_list(text, style, "Not enforceable here", daemon.degraded);
   return text;
 }
@@ -185,6 +186,8 @@ std::string summary_text(const DaemonView& daemon, std::span<const AppView> apps
   if (stopped != 0) text += ", " + std::to_string(stopped) + " stopped";
   if (unwell != 0) text += ", " + paint(style, Paint::red, count(unwell, "app") + " not as it should be");
   text += '\n';
+  if (!daemon.unsaved.empty())
+    text += paint(style, Paint::red, "not saved: ") + printable(daemon.unsaved) + '\n';
   for (const auto& sentence : daemon.degraded) text += "not enforceable here: " + printable(sentence) + '\n';
   return text;
 }

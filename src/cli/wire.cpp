@@ -202,6 +202,7 @@ DaemonView to_daemon(const Properties& properties) {
   view.address = property<std::string>(properties, "Address");
   view.state_directory = property<std::string>(properties, "StateDirectory");
   view.log_directory = property<std::string>(properties, "LogDirectory");
+  view.unsaved = property<std::string>(properties, "Unsaved");
   return view;
 }
 

@@ -336,7 +336,7 @@ bus::DaemonInfo Daemon::info() const {
   for (const auto& lacking : listeners_.degraded()) info.degraded.push_back(lacking);
   info.degraded.insert(info.degraded.end(), makeshifts_.begin(), makeshifts_.end());
   for (auto& lacking : logs_->degraded()) info.degraded.push_back(std::move(lacking));
-  if (auto lacking = store_->degraded()) info.degraded.push_back(std::move(*lacking));
+  info.unsaved = store_->degraded().value_or(std::string{});
   return info;
 }
 

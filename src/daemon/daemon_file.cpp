@@ -8,6 +8,7 @@
 #include "daemon/keeper_socket.h"
 #include "files/io.h"
 #include "files/own_directory.h"
+#include "kernel/state_both.h"
 #include "kernel/state_memory.h"
 
 namespace svd {
@@ -48,7 +49,7 @@ Result<> Daemon::open_store() {
     return {};
   }
   SVD_TRY(auto store, StateStore::open(settings_.directories.state));
-  store_ = std::make_unique<StateStore>(std::move(store));
+  store_ = std::make_unique<StateBoth>(std::move(store), *processes_);
   return {};
 }
 

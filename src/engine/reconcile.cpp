@@ -49,7 +49,6 @@ void Engine::State::mark_dirty(Change& change) {
 // A person's wish is saved with the next reconcile, before anything is done about it; the rest may wait to be
 // saved together.
 void Engine::State::unsaved(bool at_once) {
-  if (save_failing && save_at) return;  // it is tried again at its time
   // A large state is saved less often: a millisecond more for each KiB, so that a burst of starts costs a few
   // saves however many slots there are, not a share of its time.
   const Millis pause = save_delay + Millis{saved_bytes / 1024};

@@ -55,6 +55,10 @@ Result<std::string> StateMemory::take(const std::string& name) const {
 
 bool StateMemory::save(const std::string& runtime) { return put(runtime_name, format_runtime(runtime)); }
 
+void StateMemory::forget() {
+  if (holder_.borrow(runtime_name) >= 0) holder_.release(runtime_name);
+}
+
 bool StateMemory::save_revision(const Revision& revision) {
   return put(name_of(revision.view.ecosystem, revision.view.number), format_revision(revision));
 }
@@ -68,7 +72,7 @@ Result<Revision> StateMemory::load_revision(const Name& ecosystem, std::uint64_t
 }
 
 void StateMemory::remove_revision(const Name& ecosystem, std::uint64_t number) {
-  holder_.release(name_of(ecosystem, number));
+  if (const auto name = name_of(ecosystem, number); holder_.borrow(name) >= 0) holder_.release(name);
 }
 
 LoadedState StateMemory::load_all() {

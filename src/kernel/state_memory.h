@@ -19,6 +19,7 @@ class StateMemory final : public StateKeeping {
   [[nodiscard]] LoadedState load_all() override;
   [[nodiscard]] std::optional<std::string> degraded() const override { return problem_; }
   bool save(const std::string& runtime) override;
+  void forget();  // the runtime state
   bool save_revision(const Revision& revision) override;
   Result<Revision> load_revision(const Name& ecosystem, std::uint64_t number) override;
   void remove_revision(const Name& ecosystem, std::uint64_t number) override;

@@ -1,38 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// State that the keeper holds. The holder here is a map, as the keeper's table is one.
+// State that the keeper holds.
 #include "kernel/state_memory.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <map>
-
+#include "state_support.h"
 #include "support/catch.h"
 
 using namespace svd;
+using namespace svd::test;
 
 namespace {
-
-struct FakeHolder final : Holder {
-  std::map<std::string, UniqueFd> all;
-  bool full = false;
-
-  Result<> hold(const std::string& name, int fd) override {
-    if (full) return fail(std::errc::no_buffer_space, "cannot hold '" + name + "': it is full");
-    all.insert_or_assign(name, UniqueFd{::fcntl(fd, F_DUPFD_CLOEXEC, 3)});
-    return {};
-  }
-  [[nodiscard]] int borrow(const std::string& name) const override {
-    const auto found = all.find(name);
-    return found == all.end() ? -1 : found->second.get();
-  }
-  [[nodiscard]] std::vector<std::string> held_names() const override {
-    std::vector<std::string> names;
-    for (const auto& [name, fd] : all) names.push_back(name);
-    return names;
-  }
-  void release(const std::string& name) override { all.erase(name); }
-};
 
 Revision revision(std::uint64_t number, const std::string& ecosystem = "shop") {
   Revision made;

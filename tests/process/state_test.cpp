@@ -21,31 +21,13 @@
 #include "files/io.h"
 #include "kernel/state_format.h"
 #include "kernel/state_store.h"
+#include "state_support.h"
 #include "support/catch.h"
 
 using namespace svd;
+using namespace svd::test;
 
 namespace {
-
-class StateDirectory {
- public:
-  StateDirectory() {
-    std::string name = "/tmp/svd-state-XXXXXX";
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    root_ = name;
-  }
-  StateDirectory(const StateDirectory&) = delete;
-  StateDirectory& operator=(const StateDirectory&) = delete;
-  ~StateDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(root_, ignored);
-  }
-  [[nodiscard]] std::string path() const { return root_ + "/state"; }
-  [[nodiscard]] std::string file(const std::string& name) const { return path() + "/" + name; }
-
- private:
-  std::string root_;
-};
 
 Revision revision(std::uint64_t number, const std::string& ecosystem = "shop") {
   Revision made;

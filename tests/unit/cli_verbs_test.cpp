@@ -133,6 +133,17 @@ TEST_CASE("standard input is a file without a name, relative to the current dire
   CHECK(world.daemon.applied.directory == "/srv/shop");
 }
 
+TEST_CASE("an apply that changes nothing while not all runs says what does not, and fails", "[cli][apply]") {
+  auto world = world_with_file();
+  world.daemon.begun = Begun{};
+  world.daemon.apps = {app("shop:web", 1, 4, "degraded", "web/1: cannot start: ./nope: No such file")};
+  CHECK(world.run({"apply", "eco.yaml"}) == Exit::error);
+  CHECK(world.out.empty());
+  CHECK(world.err ==
+        "svctl: nothing to change, but not all that the file declares runs\n"
+        "  shop:web is degraded: web/1: cannot start: ./nope: No such file\n");
+}
+
 TEST_CASE("an apply that changes nothing says so and exits 0", "[cli][apply]") {
   auto world = world_with_file();
   world.daemon.begun = Begun{};
