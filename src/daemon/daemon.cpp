@@ -199,7 +199,9 @@ Result<> Daemon::start_engine() {
   SVD_CHECK(open_store());
   SVD_CHECK(trim_.arm(*loop_, Priority::client, [] { ::malloc_trim(0); }));
   bus_ = std::make_unique<bus::BusServer>(*loop_, *this, bus::AccessRules{.own_uid = ::geteuid()});
-  events_ = std::make_unique<EventLog>(*bus_, log_, [this] { settle(); });
+  events_ = std::make_unique<EventLog>(
+      *bus_, log_, [this](StartId id, const SlotId& slot) { return processes_->cgroup_name(id, slot); },
+      [this] { settle(); });
   const auto children = processes_->children();
   listeners_.take_over(*processes_, children.empty() ? StartId{} : children.back().id);
   SVD_CHECK(open_channels());

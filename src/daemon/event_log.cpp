@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "daemon/journal_fields.h"
+
 namespace svd {
 namespace {
 
@@ -32,8 +34,8 @@ bool is_trouble(const EventRecord& record) {
 
 }  // namespace
 
-EventLog::EventLog(bus::BusServer& bus, Log& log, std::function<void()> settled)
-    : bus_{bus}, log_{log}, settled_{std::move(settled)} {}
+EventLog::EventLog(bus::BusServer& bus, Log& log, CgroupOf cgroup, std::function<void()> settled)
+    : bus_{bus}, log_{log}, cgroup_{std::move(cgroup)}, settled_{std::move(settled)} {}
 
 void EventLog::change_finished(ChangeId id) {
   bus_.change_finished(id);
@@ -46,7 +48,8 @@ void EventLog::event(const EventRecord& record) {
   bus_.event(record);
   if (is_step(record)) return;
   log_.write_some(is_trouble(record) ? Severity::warning : Severity::info,
-                  record.subject + ": " + record.text);
+                  record.subject + ": " + record.text,
+                  log_.to_journal() ? journal_fields(record, cgroup_) : std::string{});
 }
 
 }  // namespace svd

@@ -13,8 +13,9 @@ namespace svd {
 
 class EventLog final : public Observer {
  public:
-  // `settled` is called when a change has ended.
-  EventLog(bus::BusServer& bus, Log& log, std::function<void()> settled);
+  // `settled` is called when a change has ended; `cgroup` is asked for that of a start.
+  using CgroupOf = std::function<std::string(StartId, const SlotId&)>;
+  EventLog(bus::BusServer& bus, Log& log, CgroupOf cgroup, std::function<void()> settled);
 
   void instance_changed(const SlotId& id) override { bus_.instance_changed(id); }
   void instance_removed(const SlotId& id) override { bus_.instance_removed(id); }
@@ -28,6 +29,7 @@ class EventLog final : public Observer {
  private:
   bus::BusServer& bus_;
   Log& log_;
+  CgroupOf cgroup_;
   std::function<void()> settled_;
 };
 

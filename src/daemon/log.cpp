@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -94,12 +96,12 @@ void Log::write(Severity severity, std::string_view text) {
   }
 }
 
-void Log::write_some(Severity severity, std::string_view text) {
+void Log::write_some(Severity severity, std::string_view text, const std::string& fields) {
   const auto now = Loop::now().mono;
   const bool was_suppressing = budget_.suppressing();
   if (budget_.take(now)) {
     report_suppressed();
-    emit(severity, text);
+    if (!emit_with(fields, severity, text)) emit(severity, text);
   } else if (!was_suppressing) {
     (void)later_.set(now + suppressed_report_delay);  // without it the count comes with the next line
   }
@@ -125,6 +127,18 @@ void Log::emit(Severity severity, std::string_view text) {
   if (would_wait(STDERR_FILENO)) return;
   // A lost line is no reason to fail: there is nowhere to say so.
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+// journald's own protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), and not sd_journal_sendv(3), which waits for
+// it. False: there are no fields, or they cannot be had now.
+bool Log::emit_with(const std::string& fields, Severity severity, std::string_view text) {
+  if (!to_journal_ || fields.empty()) return false;
+  if (!journal_) journal_ = UniqueFd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  const auto entry = "PRIORITY=" + std::to_string(static_cast<int>(severity)) +
+                     "\nSYSLOG_IDENTIFIER=svd\nMESSAGE=svd: " + printable(text) + "\n" + fields;
+  sockaddr_un address{AF_UNIX, "/run/systemd/journal/socket"};
+  return ::sendto(journal_.get(), entry.data(), entry.size(), MSG_NOSIGNAL,
+                  reinterpret_cast<const sockaddr*>(&address), sizeof address) >= 0;
 }
 
 void Log::rotate_when_large() {

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "base/unique_fd.h"
 #include "loop/loop.h"
 
 namespace svd {
@@ -49,15 +50,20 @@ class Log {
   // Always written. Each line of it becomes one.
   void write(Severity severity, std::string_view text);
   // Written as the budget allows: for what may happen thousands of times a second.
-  void write_some(Severity severity, std::string_view text);
+  // `fields`: each "NAME=VALUE\n", for journald.
+  void write_some(Severity severity, std::string_view text, const std::string& fields = {});
+  // Whether fields are of any use.
+  [[nodiscard]] bool to_journal() const noexcept { return to_journal_; }
 
  private:
   void emit(Severity severity, std::string_view text);
+  [[nodiscard]] bool emit_with(const std::string& fields, Severity severity, std::string_view text);
   void report_suppressed();
   void rotate_when_large();
 
   LineBudget budget_{100, 10};
   bool to_journal_ = false;
+  UniqueFd journal_;  // a socket for entries with fields
   std::string path_;
   std::function<void(int fd)> opened_;
   Timer later_;

@@ -64,7 +64,8 @@ void Engine::State::advance(Occupant& one, const lifecycle::Event& event) {
         to == Phase::ready ? "pid " + std::to_string(lifecycle::pid_of(one.life.state)) : reason(one);
     record("instance", SlotId{slot.app->id, slot.index}.str(),
            std::string{role_prefix(one.role)} + std::string{to_text(from)} + " → " +
-               std::string{to_text(to)} + (why.empty() ? "" : ": " + why));
+               std::string{to_text(to)} + (why.empty() ? "" : ": " + why),
+           &one);
     if (one.role != Role::main || slot.part != plan::Part::none) slot.app->progress = now.mono;
     if (!dependents.empty()) touch_dependents(*slot.app);
     if (one.goes() && !is_live(to) && !std::exchange(one.rested, true)) rested.push_back(&one);

@@ -4,9 +4,11 @@
 
 namespace svd {
 
-void Engine::State::record(std::string kind, std::string subject, std::string text) {
+void Engine::State::record(std::string kind, std::string subject, std::string text, const Occupant* one) {
   if (events.size() == max_events) events.pop_front();
-  events.push_back({next_event++, now.wall, std::move(kind), std::move(subject), std::move(text)});
+  events.push_back({next_event++, now.wall, std::move(kind), std::move(subject), std::move(text),
+                    one == nullptr ? 0 : static_cast<std::uint64_t>(one->start),
+                    one == nullptr ? 0 : one->revision});
   ports.observer.event(events.back());
 }
 

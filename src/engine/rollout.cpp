@@ -123,7 +123,7 @@ void Engine::State::take_over(Slot& slot) {
   slot.renewal = Renewal::none;
   slot.app->progress = now.mono;
   record("instance", SlotId{slot.app->id, slot.index}.str(),
-         "pid " + std::to_string(lifecycle::pid_of(one.life.state)) + " has taken over");
+         "pid " + std::to_string(lifecycle::pid_of(one.life.state)) + " has taken over", &one);
   former->cause = one.cause;
   former->by = one.by;
   part_with(slot, std::move(former), Role::leaving);

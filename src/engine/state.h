@@ -225,7 +225,7 @@ struct Engine::State {
   [[nodiscard]] Result<std::uint64_t> former_revision(const Eco& eco) const;
 
   // events.cpp
-  void record(std::string kind, std::string subject, std::string text);
+  void record(std::string kind, std::string subject, std::string text, const Occupant* one = nullptr);
   const std::string* intern(const std::string& name);
 
   // words.cpp

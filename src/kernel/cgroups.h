@@ -35,6 +35,8 @@ class Cgroups {
   [[nodiscard]] bool available() const noexcept { return static_cast<bool>(base_fd_); }
   // Absolute path of BASE; "" when not available.
   [[nodiscard]] const std::string& base() const noexcept { return base_; }
+  // Absolute path of the top of the hierarchy, as far as it can be seen.
+  [[nodiscard]] const std::string& top() const noexcept { return home_.top; }
   // Why it is not available.
   [[nodiscard]] const std::string& why_not() const noexcept { return why_not_; }
   // BASE, open as O_PATH; -1 when not available.

@@ -195,6 +195,11 @@ std::string LinuxProcesses::cgroup(StartId id, const SlotId& slot) const {
   return state_->cgroups.base() + "/" + Cgroups::leaf(slot, id);
 }
 
+std::string LinuxProcesses::cgroup_name(StartId id, const SlotId& slot) const {
+  const auto path = cgroup(id, slot);
+  return path.empty() ? path : path.substr(state_->cgroups.top().size());
+}
+
 LimitPort& LinuxProcesses::limits() { return state_->limits; }
 
 std::string LinuxProcesses::directory(StartId id) const {

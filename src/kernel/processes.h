@@ -85,6 +85,8 @@ class LinuxProcesses final : public ProcessPort, public Holder {
 
   // Whose process that is, its main one or one that it begot; StartId 0: nobody's that we know.
   [[nodiscard]] StartId owner_of(std::int64_t pid) const;
+  // As cgroup(), from the top of the hierarchy: what /proc/PID/cgroup has, and journald.
+  [[nodiscard]] std::string cgroup_name(StartId id, const SlotId& slot) const;
   // What is written to and read from the cgroups of these processes.
   [[nodiscard]] LimitPort& limits();
 

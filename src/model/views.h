@@ -91,6 +91,8 @@ struct EventRecord {
   std::string kind;     // "instance", "change", "daemon"
   std::string subject;  // "shop:web/0", "apply 12", "engine"
   std::string text;     // "ready → backoff: signal SIGKILL, restart in 200ms"
+  // Of the instance's present or last start; 0: it is about none. Not on the bus.
+  std::uint64_t start = 0, revision = 0;
 };
 
 }  // namespace svd

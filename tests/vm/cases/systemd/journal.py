@@ -22,8 +22,41 @@ def lines_by_instance():
         equal(svd.daemon()["degraded"], [], "what is missing")
 
 
+# As in contrib/manual/logs.md: from what svd says of the starts to what these wrote.
+LINES_OF = "journalctl -b -o cat $(journalctl -b -o cat --output-fields=SVD_CGROUP {} | sort -u | sed 's/^/_SYSTEMD_CGROUP=/')"
+
+
+def fields():
+    """ecosystem, app, instance and revision select what svd says of the instances, and lead to what these say"""
+    with Service() as svd:
+        svd.apply(ecosystem("first", 1))
+        svd.apply(ecosystem("first", 2))
+        svd.apply(ecosystem("other", 1))
+        first = {"first web 0 1", "first web 1 1", "first db 0 1", "first web 0 2", "first web 1 2"}
+        other = {"other web 0 1", "other web 1 1", "other db 0 1"}
+        for match, want in (("SVD_ECOSYSTEM=first", first), ("SVD_ECOSYSTEM=other", other),
+                            ("SVD_APP=db", {"first db 0 1", "other db 0 1"}),
+                            ("SVD_ECOSYSTEM=first SVD_APP=web SVD_INSTANCE=1", {"first web 1 1", "first web 1 2"}),
+                            ("SVD_ECOSYSTEM=first SVD_REVISION=2", {"first web 0 2", "first web 1 2"})):
+            have = svd.wait_until(lambda: (lines := lines_of(match)) >= want and lines, f"the lines of {match}")
+            equal(have, want, f"what {match} leads to")
+            told = messages("SYSLOG_IDENTIFIER=svd", *match.split())
+            equal({line.split()[1].partition("/")[0] for line in told}, {":".join(line.split()[:2]) for line in want}, f"whom svd tells of: {told}")
+
+
+def ecosystem(name, number):
+    """Apps that say who they are; another number is another generation of `web`."""
+    program = "[sh, -c, 'echo $SVD_ECOSYSTEM $SVD_APP $SVD_INSTANCE $SVD_REVISION; exec sleep 1000']"
+    return (f"version: 1\nname: {name}\ndefaults: {{ logs: {{ to: journal }} }}\napps:\n"
+            f"  web: {{ exec: {program}, instances: 2, env: {{ N: '{number}' }} }}\n  db: {{ exec: {program} }}\n")
+
+
+def lines_of(match):
+    return set(output("sh", "-c", LINES_OF.format(match)).splitlines())
+
+
 def messages(*match):
     return [json.loads(line)["MESSAGE"] for line in output("journalctl", "-b", "-o", "json", *match).splitlines()]
 
 
-run(lines_by_instance)
+run(lines_by_instance, fields)

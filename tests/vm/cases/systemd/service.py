@@ -53,7 +53,7 @@ def descriptors_outlive_svd():
     with Service() as svd:
         program, heard = svd.directory / "hear.py", svd.directory / "heard"
         heard.touch()
-        program.write_text("import os\nwith open(int(os.environ['SVD_CHANNEL_FD'])) as channel, open('heard', 'a') as heard:\n"
+        program.write_text("import os\nend = int(os.environ['SVD_CHANNEL_FD'])\nos.set_blocking(end, True)\nwith open(end) as channel, open('heard', 'a') as heard:\n"
                            "    for line in channel: print(line, end='', file=heard, flush=True)\n")
         svd.apply(f"version: 1\nname: t\napps:\n  web: {{ exec: [python3, {program}], cwd: {svd.directory}, channel: json, "
                   "listen: { http: { tcp: '127.0.0.1:8100', balance: even } } }\n")
