@@ -100,8 +100,9 @@ An instance is *starting* until its gate is met: `ready` says which. A new versi
 instances as `update` says. With `start-first`, the replacement of a slot is started beside the old instance; when it is ready and
 has stayed so for `min_ready`, it takes over the slot, and the old one drains: it answers what it is asked, keeps no connection
 (`drain`), is told to end over its channel (`stop.message`, then Node's `disconnect`), and, when it has, by `stop.signal`. Never are
-more than `instances` + `max_surge` there, nor fewer than `instances` − `max_unavailable` ready. When a replacement does not become
-ready, crashes, or `deadline` passes without progress, it is removed. What served, serves on, and `on_failure` says what follows.
+more than `instances` + `max_surge` there, nor fewer than `instances` − `max_unavailable` ready. So with a `max_surge` of 1 the slots
+drain one after the other, each as long as its slowest client, or `drain`; with `100%` all drain at once. When a replacement does not
+become ready, crashes, or `deadline` passes without progress, it is removed. What served, serves on, and `on_failure` says what follows.
 
 `depends_on` holds a start back until every wanted instance of the other app is started, ready or has completed. `svctl status` says
 for whom an instance waits; when that one has failed, it says why, and `apply` fails. Stopping goes the other way round: of what is

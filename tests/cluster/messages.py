@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Letters between instances: all of them, in order, at the speed of who reads them, and nobody waits for who does not."""
+import contextlib
 import json
 import os
+import queue
 import signal
 import subprocess
+import threading
 import time
 
 from cluster import Daemon, HERE, check, equal, run, say, times
@@ -26,17 +29,21 @@ class Listening:
     """svctl messages in the background; next() waits for what some instance says."""
 
     def __init__(self, svd):
+        self.lines, self.heard = queue.SimpleQueue(), []
         self.process = svd.start("messages", "--json", stdout=subprocess.PIPE, text=True)
-        self.heard = []
+        threading.Thread(target=self.listen, daemon=True).start()
         # It has subscribed when it hears what we make an instance say.
         while not self.heard:
             svd.svctl("send", "chat/0", json.dumps({"report": "hello"}))
             self.read(1)
 
+    def listen(self):
+        for line in self.process.stdout:
+            self.lines.put(line)
+
     def read(self, timeout):
-        import select
-        if select.select([self.process.stdout], [], [], timeout)[0]:
-            self.heard.append(json.loads(self.process.stdout.readline()))
+        with contextlib.suppress(queue.Empty):
+            self.heard.append(json.loads(self.lines.get(timeout=timeout)))
 
     def next(self, who, what, timeout=TIMEOUT):
         deadline = time.monotonic() + timeout
@@ -51,7 +58,8 @@ class Listening:
 
 def report(svd, listening, who):
     mark = str(time.monotonic_ns())
-    svd.svctl("send", who, json.dumps({"report": mark}))
+    asks = lambda: svd.svctl("send", who, json.dumps({"report": mark}), ok=False).returncode == 0
+    svd.wait_until(asks, f"{who} has room for a question")  # it may have letters to read yet
     return listening.next(who, lambda said: said.get("report") == mark)["told"]
 
 
