@@ -3,10 +3,10 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "base/text.h"
 #include "cli/command_line.h"
 #include "cli/follow.h"
 #include "cli/json_views.h"
-#include "base/text.h"
 #include "cli/load.h"
 #include "cli/verbs.h"
 
@@ -70,7 +70,8 @@ Result<bool> complain_of_unwell(const Context& context, Client& client, const Ec
   SVD_TRY(const auto apps, client.apps(names));
   std::string text;
   for (const auto& app : apps)
-    if (!is_healthy(app)) text += "  " + app.id.str() + " is " + app.state + ": " + printable(app.reason) + "\n";
+    if (!is_healthy(app))
+      text += "  " + app.id.str() + " is " + app.state + ": " + printable(app.reason) + "\n";
   if (text.empty()) return false;
   context.err("svctl: nothing to change, but not all that the file declares runs\n" + text);
   return true;

@@ -356,7 +356,8 @@ class FakeWorld final : public ProcessPort,
     pending_.clear();
     for (const auto& event : events)
       if (const auto* unheard = std::get_if<ToldReady>(&event))
-        if (const auto child = table.find(unheard->id); child != table.end()) child->second.told_ready = false;
+        if (const auto child = table.find(unheard->id); child != table.end())
+          child->second.told_ready = false;
     events.clear();
     open.clear();
     known_.clear();

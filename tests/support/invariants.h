@@ -140,8 +140,7 @@ class Invariants {
     const auto former = before_.find(one.start);
     const bool replaced = one.cause == Cause::updated || one.cause == Cause::reloaded;
     const bool asked = one.phase() == Phase::stopping && lifecycle::pid_of(one.life.state) != 0;
-    return replaced && asked && former != before_.end() &&
-           former->second == Phase::ready;
+    return replaced && asked && former != before_.end() && former->second == Phase::ready;
   }
 
   void check_slot(const App& app, const Slot& slot) {
