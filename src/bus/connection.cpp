@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bus/connection.h"
 
+#include <sys/ioctl.h>
 #include <systemd/sd-id128.h>
 
 #include <algorithm>
@@ -37,8 +38,10 @@ Connection::Connection(Hub& hub, Client client)
       peer_{std::move(client.peer)},
       access_{client.access},
       local_{client.local},
+      number_{client.number},
       name_{":1." + std::to_string(client.number)},
-      accepted_{Loop::now().mono} {}
+      accepted_{Loop::now().mono},
+      last_heard_{accepted_} {}
 
 Connection::~Connection() = default;
 
@@ -78,6 +81,14 @@ Result<> Connection::start(const Loop& loop, UniqueFd socket) {
 
 Actor Connection::actor() const { return {peer_.uid, user_name(peer_.uid, hub_.rules())}; }
 
+bool Connection::in_use() const {
+  if (!rules_.empty()) return true;
+  std::uint64_t unsent = 0;
+  if (sd_bus_get_n_queued_write(bus(), &unsent) >= 0 && unsent > 0) return true;
+  int unread = 0;
+  return ::ioctl(sd_bus_get_fd(bus()), FIONREAD, &unread) == 0 && unread > 0;
+}
+
 bool Connection::overdrawn() {
   std::uint64_t waiting = 0;
   if (sd_bus_get_n_queued_write(bus(), &waiting) < 0) return false;
@@ -96,6 +107,7 @@ int Connection::on_message(sd_bus_message* message, void* self, sd_bus_error* er
 // 0: on to the objects; 1: done with it.
 int Connection::route(sd_bus_message* message) {
   if (doomed_) return 1;
+  last_heard_ = Loop::now().mono;
   hub_.received();
   if (sd_bus_message_is_method_call(message, nullptr, nullptr) <= 0) return 0;
   if (access_ == Access::none) return refuse(message);

@@ -43,7 +43,11 @@ class Connection {
   [[nodiscard]] const std::string& unique_name() const noexcept { return name_; }
   [[nodiscard]] Actor actor() const;
   [[nodiscard]] MatchSet& rules() noexcept { return rules_; }
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
   [[nodiscard]] TimePoint accepted() const noexcept { return accepted_; }
+  [[nodiscard]] TimePoint last_heard() const noexcept { return last_heard_; }
+  // It listens to signals, has said what is not read yet, or has not read what it was told.
+  [[nodiscard]] bool in_use() const;
   [[nodiscard]] bool authenticated() const { return sd_bus_is_ready(bus_.get()) > 0; }
   bool said_hello = false;
 
@@ -78,9 +82,11 @@ class Connection {
   Peer peer_;
   Access access_;
   bool local_;
+  std::uint64_t number_;
   std::string name_;
   MatchSet rules_;
   TimePoint accepted_;
+  TimePoint last_heard_;  // of a whole message; at first: accepted
   std::size_t queued_bytes_ = 0;
   bool has_unread_ = false;
   bool doomed_ = false;

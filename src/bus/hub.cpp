@@ -9,6 +9,8 @@
 #include <array>
 #include <cerrno>
 
+#include "bus/crowd.h"
+
 namespace svd::bus {
 namespace {
 
@@ -21,6 +23,10 @@ std::string random_id() {
   std::array<char, SD_ID128_STRING_MAX> text{};
   if (sd_id128_randomize(&id) < 0) return std::string(32, '0');
   return sd_id128_to_string(id, text.data());
+}
+
+std::string client_text(const Peer& peer) {
+  return "a client (pid " + std::to_string(peer.pid) + ", uid " + std::to_string(peer.uid) + ")";
 }
 
 TimePoint clock_now() { return Loop::now().mono; }
@@ -66,9 +72,7 @@ void Hub::request_turn_end() {
 void Hub::drop(Connection& connection, const std::string& why) {
   if (connection.doomed()) return;
   connection.doom();
-  if (!why.empty())
-    host_.log("disconnected a client (pid " + std::to_string(connection.peer().pid) + ", uid " +
-              std::to_string(connection.peer().uid) + "): it " + why);
+  if (!why.empty()) host_.log("disconnected " + client_text(connection.peer()) + ": it " + why);
   request_turn_end();
 }
 
@@ -91,11 +95,11 @@ void Hub::accept_one(UniqueFd socket) {
   auto peer = peer_of(socket.get());
   if (!peer) return report_refusal(peer.error().text);
   const Access access = access_of(*peer, rules_);
-  const auto who = "a client (pid " + std::to_string(peer->pid) + ", uid " + std::to_string(peer->uid) + ")";
+  const auto who = client_text(*peer);
   if (access == Access::none) report_refusal("refused " + who + ": it may not use this daemon");
-  if (!has_room(access)) {
-    if (access != Access::none) report_refusal("closed the connection of " + who + ": there are too many");
-    return;
+  if (const auto others = crowd(access); !others.empty()) {
+    if (access == Access::none) return;
+    if (!make_room(others)) return report_refusal("closed the connection of " + who + ": there are too many");
   }
   auto made = Connection::make(loop_, *this, {std::move(socket), std::move(*peer), access, ++last_number_});
   if (!made) return report_refusal(made.error().text);
@@ -120,22 +124,29 @@ Result<> Hub::join(const std::string& address) {
   return joined;
 }
 
-bool Hub::has_room(Access access) const {
-  const auto count = [&](auto&& counts) {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        connections_, [&](const auto& c) { return c->local() && counts(c->access()); }));
-  };
-  switch (access) {
-    case Access::none:
-      return count([](Access a) { return a == Access::none; }) < limits_.refused_connections;
-    case Access::member:
-      if (count([](Access a) { return a == Access::member; }) >= limits_.member_connections) return false;
-      break;
-    case Access::reader:
-    case Access::full:
-      break;
+std::vector<Connection*> Hub::crowd(Access access) const {
+  std::vector<Connection*> refused, members, all;
+  for (const auto& connection : connections_) {
+    if (!connection->local()) continue;
+    if (connection->access() == Access::member) members.push_back(connection.get());
+    (connection->access() == Access::none ? refused : all).push_back(connection.get());
   }
-  return count([](Access a) { return a != Access::none; }) < limits_.connections;
+  if (access == Access::none) return refused.size() < limits_.refused_connections ? decltype(all){} : refused;
+  if (access == Access::member && members.size() >= limits_.member_connections) return members;
+  return all.size() < limits_.connections ? decltype(all){} : all;
+}
+
+// At once, not at the end of the turn: a flood of newcomers could keep that from ever coming. None of them is
+// being served here.
+bool Hub::make_room(const std::vector<Connection*>& crowd) {
+  const auto [leaving, of] = dispensable(crowd);
+  if (leaving == nullptr) return false;
+  report_refusal("closed a connection of " + client_text(leaving->peer()) + ": it has " + std::to_string(of) +
+                 " of " + std::to_string(crowd.size()) + " and others want one");
+  const bool listened = !leaving->rules().empty();
+  std::erase_if(connections_, [&](const auto& connection) { return connection.get() == leaving; });
+  if (listened) interest_changed();
+  return true;
 }
 
 // The socket stays readable while nothing can be accepted, so watching it would spin.

@@ -54,7 +54,10 @@ class Hub {
  private:
   void accept_all();
   void accept_one(UniqueFd socket);
-  [[nodiscard]] bool has_room(Access access) const;
+  // Those who count against the limit that a newcomer of this access meets; empty: it meets none.
+  [[nodiscard]] std::vector<Connection*> crowd(Access access) const;
+  // Closes one connection of whoever has the most, for the newcomer's sake. False: there is none to spare.
+  bool make_room(const std::vector<Connection*>& crowd);
   void pause_accepting(int err);
   void end_turn();
   void sweep();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// run: a daemon of its own, in the foreground, for development: apply, show all logs, stop everything at the
-// end.
+// run: a daemon of its own, in the foreground, for development: apply to an empty state, show all logs, stop
+// everything at the end and leave nothing.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
@@ -105,12 +105,6 @@ void stop_everything(const Context& context, Client& client, OwnDaemon& daemon) 
   daemon.wait();
 }
 
-// Of an earlier run in the same SVD_HOME.
-bool has_instances(Client& client) {
-  const auto instances = client.instances({});
-  return instances && !instances->empty();
-}
-
 Result<Exit> run(const Context& context, const RunOptions& options) {
   SVD_TRY(const auto source, load_or_complain(context, options.file, options.profile));
   const int interrupts = context.system.interrupts();
@@ -118,7 +112,7 @@ Result<Exit> run(const Context& context, const RunOptions& options) {
   SVD_TRY(const auto client, context.system.connect(daemon->directories().address()));
   SVD_CHECK(client->subscribe(Topic::instances));
   SVD_TRY(const auto begun, client->apply(source));
-  if (begun.change == ChangeId{} && !has_instances(*client)) {
+  if (begun.change == ChangeId{}) {
     context.out("nothing to run: the file asks for no instances\n");
     return Exit::ok;
   }
@@ -141,7 +135,8 @@ void add_run(CLI::App& root, Context& context) {
   auto options = std::make_shared<RunOptions>();
   auto* command =
       root.add_subcommand(
-              "run", "Run FILE in the foreground, with all logs, until Ctrl-C or until all apps have ended")
+              "run",
+              "Run FILE alone, in the foreground, with all logs, until Ctrl-C or until all apps have ended")
           ->group("Files");
   command->add_option("file", options->file, "Ecosystem file, '-' for standard input")
       ->required()

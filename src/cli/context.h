@@ -55,6 +55,7 @@ struct System {
   // At most `limit` bytes; "-" is standard input. Error file_too_large beyond.
   std::function<Result<std::string>(const std::string& path, std::size_t limit)> read_file;
   std::function<bool(const std::string& path)> exists;
+  std::function<bool(const std::string& path)> is_regular;  // a file, and no pipe or device
   // Where a `svd FILE` of ours lives if it may not write to the standard place (fallback_directories()); only
   // directories that are ours alone.
   std::vector<Directories> fallbacks;

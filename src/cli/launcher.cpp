@@ -76,8 +76,7 @@ struct Launch {
   int ready = -1;         // what --ready-fd names in the child
   int errors = -1;        // its standard error; -1: ours
   bool dies_with_us = false;
-  std::string home{};                        // its SVD_HOME; empty: as ours
-  const TemporaryHome* temporary = nullptr;  // is told whose it is
+  const TemporaryHome* temporary = nullptr;  // its SVD_HOME, which is told whose it is; null: as ours
 };
 
 // Between fork and exec of a process without threads: anything goes, but little is needed.
@@ -91,7 +90,7 @@ struct Launch {
   for (const char* name :
        {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"})
     ::unsetenv(name);
-  if (!launch.home.empty()) ::setenv("SVD_HOME", launch.home.c_str(), 1);
+  if (launch.temporary != nullptr) ::setenv("SVD_HOME", launch.temporary->path().c_str(), 1);
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   ::dup2(null, STDIN_FILENO);
   ::dup2(null, STDOUT_FILENO);
@@ -137,7 +136,7 @@ Result<pid_t> launch_daemon(Launch launch, const std::string& log_file) {
 
 class ChildDaemon final : public OwnDaemon {
  public:
-  ChildDaemon(Directories directories, std::optional<TemporaryHome> temporary)
+  ChildDaemon(Directories directories, TemporaryHome temporary)
       : directories_{std::move(directories)}, temporary_{std::move(temporary)} {}
   ~ChildDaemon() override {
     if (pid_ > 0) ::kill(pid_, SIGTERM);  // ends everything in order
@@ -146,7 +145,7 @@ class ChildDaemon final : public OwnDaemon {
   ChildDaemon(const ChildDaemon&) = delete;
   ChildDaemon& operator=(const ChildDaemon&) = delete;
 
-  Result<> start(const std::string& program, const std::string& home) {
+  Result<> start(const std::string& program) {
     SVD_CHECK(make_directories(directories_.log));
     const auto log_file = directories_.log + "/svd.log";
     const UniqueFd log{::open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640)};
@@ -154,8 +153,7 @@ class ChildDaemon final : public OwnDaemon {
                                  .mode = "--foreground",
                                  .errors = log.get(),
                                  .dies_with_us = true,
-                                 .home = home,
-                                 .temporary = temporary_ ? &*temporary_ : nullptr},
+                                 .temporary = &temporary_},
                                 log_file));
     ended_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
     if (!ended_) return fail_errno(errno, "cannot watch the daemon");
@@ -172,7 +170,7 @@ class ChildDaemon final : public OwnDaemon {
 
  private:
   Directories directories_;
-  std::optional<TemporaryHome> temporary_;  // nullopt: the user's own SVD_HOME
+  TemporaryHome temporary_;
   pid_t pid_ = 0;
   UniqueFd ended_;
 };
@@ -201,25 +199,15 @@ Result<> start_daemon(const Directories& directories) {
 
 Result<std::unique_ptr<OwnDaemon>> run_daemon() {
   SVD_TRY(const auto program, daemon_program());
-  std::string home;
-  std::optional<TemporaryHome> temporary;
-  if (const auto given = environment("SVD_HOME"); given && !given->empty()) {
-    home = *given;
-  } else {
-    SVD_TRY(auto made, TemporaryHome::make(environment("TMPDIR").value_or("/tmp")));
-    home = made.path();
-    temporary.emplace(std::move(made));
-  }
+  SVD_TRY(auto temporary, TemporaryHome::make(environment("TMPDIR").value_or("/tmp")));
+  const auto home = temporary.path();
   const auto with_home = [&](const std::string& name) {
     return name == "SVD_HOME" ? std::optional{home} : environment(name);
   };
   SVD_TRY(const auto directories,
           find_directories(with_home, ::getuid(), [](const std::string&) { return false; }));
-  if (!temporary && somebody_listens(directories))
-    return fail(std::errc::address_in_use, "cannot run a daemon of its own in SVD_HOME=" + home +
-                                               ": one runs there already; use 'svctl apply'");
   auto daemon = std::make_unique<ChildDaemon>(directories, std::move(temporary));
-  SVD_CHECK(daemon->start(program, home));
+  SVD_CHECK(daemon->start(program));
   return std::unique_ptr<OwnDaemon>{std::move(daemon)};
 }
 

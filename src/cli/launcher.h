@@ -16,9 +16,9 @@ namespace svd::cli {
 // about why it did not start.
 [[nodiscard]] Result<> start_daemon(const Directories& directories);
 
-// A daemon that lives in $SVD_HOME, or else in a new directory under $TMPDIR that is removed at the end,
-// however that comes. It has its own session, so that Ctrl-C reaches svctl alone, and ends in order when
-// svctl dies (PR_SET_PDEATHSIG).
+// A daemon that lives in a new directory under $TMPDIR, whatever SVD_HOME says: what it is given is all that
+// it runs, and the directory is removed at the end, however that comes. It has its own session, so that
+// Ctrl-C reaches svctl alone, and ends in order when svctl dies (PR_SET_PDEATHSIG).
 [[nodiscard]] Result<std::unique_ptr<OwnDaemon>> run_daemon();
 
 }  // namespace svd::cli

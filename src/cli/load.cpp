@@ -4,6 +4,17 @@
 #include <filesystem>
 
 namespace svd::cli {
+namespace {
+
+// It may be a regular file all the same ("3<file"), but that is not where it lies.
+bool is_descriptor(const std::string& file) {
+  const auto path = std::filesystem::path{file}.lexically_normal();
+  const auto parent = path.parent_path();
+  return parent == "/dev/fd" || path == "/dev/stdin" ||
+         (parent.filename() == "fd" && parent.string().starts_with("/proc/"));
+}
+
+}  // namespace
 
 Result<Loaded> load(const Context& context, const std::string& file, const std::string& profile) {
   Loaded loaded;
@@ -15,6 +26,11 @@ Result<Loaded> load(const Context& context, const std::string& file, const std::
   source.cpus = context.system.cpus;
   if (file == "-") {
     loaded.shown_as = source.file = "-";
+    source.directory = context.system.directory;
+  } else if (is_descriptor(file) || !context.system.is_regular(file)) {
+    // As standard input: a name such as /dev/fd/63, which the shell makes of "<(…)", is no place.
+    loaded.shown_as = file;
+    source.file = "-";
     source.directory = context.system.directory;
   } else {
     // Not resolved through symbolic links: "current/ecosystem.yaml" stays what it is after the next

@@ -140,7 +140,7 @@ std::string app_table(std::span<const AppView> apps, const Style& style) {
 }
 
 std::string history_table(std::span<const RevisionView> revisions, WallTime now, const Style& style) {
-  Table table{{"ECOSYSTEM", ">REVISION", "", ">AGE", "WHO", "OUTCOME", "SUMMARY"}};
+  Table table{{"ECOSYSTEM", ">REVISION", "", ">AGE", "WHO", "<OUTCOME", "SUMMARY"}};
   for (const auto& view : revisions)
     table.add({{view.ecosystem.str()},
                {std::to_string(view.number)},

@@ -9,6 +9,8 @@
 namespace svd::cli {
 namespace {
 
+constexpr std::size_t narrowest = 8;  // of a column that is cut, however narrow the terminal is
+
 // SGR parameters (ECMA-48, 8.3.117).
 std::string_view sgr(Paint colour) {
   switch (colour) {
@@ -71,8 +73,9 @@ std::string cut(std::string_view text, std::size_t columns) {
 Table::Table(std::vector<std::string> titles) {
   for (auto& title : titles) {
     const bool right = title.starts_with('>');
-    if (right) title.erase(0, 1);
-    columns_.push_back({width_of(title), right});
+    const bool elastic = title.starts_with('<');
+    if (right || elastic) title.erase(0, 1);
+    columns_.push_back({width_of(title), right, elastic});
     titles_.push_back({std::move(title), Paint::bold});
   }
 }
@@ -86,20 +89,38 @@ void Table::add(std::vector<Cell> row) {
   rows_.push_back(std::move(row));
 }
 
-void Table::append_row(std::string& out, const std::vector<Cell>& row, const Style& style) const {
-  constexpr std::size_t narrowest = 8;  // of the last column, however narrow the terminal is
+// What others leave is for the elastic column; half of it where the last one wants as much.
+Table::Columns Table::fitted(std::size_t terminal) const {
+  auto columns = columns_;
+  if (terminal == 0) return columns;
+  const auto last = columns.back().width;
+  for (auto& column : columns) {
+    if (!column.elastic) continue;
+    std::size_t others = 0;
+    for (const auto& other : columns)
+      if (&other != &column && &other != &columns.back()) others += other.width + 2;
+    const auto left = terminal > others + 2 ? terminal - others - 2 : 0;
+    const auto most = std::max(narrowest, left - std::min(last, left / 2));
+    column.width = std::min(column.width, most);
+  }
+  return columns;
+}
+
+void Table::append_row(std::string& out, const std::vector<Cell>& row, const Columns& columns,
+                       const Style& style) {
   std::string line;
   std::size_t used = 0;
   for (std::size_t i = 0; i < row.size(); ++i) {
-    const auto& column = columns_[i];
+    const auto& column = columns[i];
     if (i + 1 == row.size() && !column.right) {
       const auto left = style.columns > used + narrowest ? style.columns - used : narrowest;
       line += paint(style, row[i].colour, cut(row[i].text, style.columns == 0 ? 0 : left));
       break;
     }
-    const std::string padding(column.width - width_of(row[i].text), ' ');
+    const auto text = cut(row[i].text, column.elastic ? column.width : 0);
+    const std::string padding(column.width - width_of(text), ' ');
     if (column.right) line += padding;
-    line += paint(style, row[i].colour, row[i].text);
+    line += paint(style, row[i].colour, text);
     if (!column.right) line += padding;
     line += "  ";
     used += column.width + 2;
@@ -110,8 +131,9 @@ void Table::append_row(std::string& out, const std::vector<Cell>& row, const Sty
 
 std::string Table::text(const Style& style) const {
   std::string out;
-  append_row(out, titles_, style);
-  for (const auto& row : rows_) append_row(out, row, style);
+  const auto columns = fitted(style.columns);
+  append_row(out, titles_, columns, style);
+  for (const auto& row : rows_) append_row(out, row, columns, style);
   return out;
 }
 

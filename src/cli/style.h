@@ -34,11 +34,12 @@ struct Cell {
   Paint colour = Paint::plain;
 };
 
-// Columns as wide as their widest cell, two blanks between them. Only the last column is ever cut, to the
-// terminal's width.
+// Columns as wide as their widest cell, two blanks between them. On a terminal that is too narrow the last
+// column is cut, and those that are marked for it.
 class Table {
  public:
-  // Columns whose title starts with '>' are set flush right; the mark is not shown.
+  // Columns whose title starts with '>' are set flush right, those with '<' may be cut; the marks are not
+  // shown.
   explicit Table(std::vector<std::string> titles);
   void add(std::vector<Cell> row);
   [[nodiscard]] std::string text(const Style& style) const;
@@ -47,10 +48,14 @@ class Table {
   struct Column {
     std::size_t width = 0;
     bool right = false;
+    bool elastic = false;
   };
-  void append_row(std::string& out, const std::vector<Cell>& row, const Style& style) const;
+  using Columns = std::vector<Column>;
+  [[nodiscard]] Columns fitted(std::size_t terminal) const;
+  static void append_row(std::string& out, const std::vector<Cell>& row, const Columns& columns,
+                         const Style& style);
 
-  std::vector<Column> columns_;
+  Columns columns_;
   std::vector<Cell> titles_;
   std::vector<std::vector<Cell>> rows_;
 };

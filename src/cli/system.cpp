@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -189,6 +190,10 @@ System real_system() {
   system.steady = [] { return std::chrono::steady_clock::now(); };
   system.read_file = &read_file;
   system.exists = [](const std::string& path) { return ::access(path.c_str(), F_OK) == 0; };
+  system.is_regular = [](const std::string& path) {
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+  };
   for (auto& fallback : fallback_directories(system.uid, mount_namespace()))
     if (check_own_directory(fallback.runtime, system.uid)) system.fallbacks.push_back(std::move(fallback));
   system.connect = &connect_dbus;

@@ -100,10 +100,15 @@ std::vector<std::string> arguments_again(const svd::Options& options,
   return {"--profile=" + options.profile, options.file};
 }
 
-int complain(const svd::Error& error, int code) {
-  std::fprintf(stderr, "svd: %s\n", error.text.c_str());
+// To whoever waits for the daemon to be ready.
+int give_up(const svd::Error& error, int code) {
   svd::send_quit(svd::keeper::engine_fd, code, error.text);
   return code;
+}
+
+int complain(const svd::Error& error, int code) {
+  std::fprintf(stderr, "svd: %s\n", error.text.c_str());
+  return give_up(error, code);
 }
 
 }  // namespace
@@ -124,7 +129,8 @@ int main(int argc, char** argv) {
   raise_descriptor_limit();
   if (!options->daemonize) end_with_the_keeper_of_a_service();
   const auto places = find_places(*options);
-  if (!places) return complain(places.error(), svd::exit_failed);
+  if (!places)  // somebody waits for a daemon in the background, and says it
+    return (options->daemonize ? give_up : complain)(places.error(), svd::exit_failed);
   svd::Daemon daemon{{.options = *options,
                       .arguments = arguments_again(*options, arguments),
                       .directories = places->front(),

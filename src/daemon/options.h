@@ -28,7 +28,7 @@ inline constexpr const char* usage_text =
 The engine of svd. The keeper `svd` starts it; it cannot run alone.
 
   --foreground   log to standard error (the default)
-  --daemonize    run in the background and log to svd.log in the log directory
+  --daemonize    run in the background and log to svd.log in the log directory; returns when it serves
   --ready-fd N   write "ready", or why not, to descriptor N once apps are supervised
   --profile P    merge this profile of FILE over its apps
   --help         show this text

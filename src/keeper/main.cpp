@@ -14,6 +14,7 @@
 #include <ctime>
 #include <initializer_list>
 
+#include "keeper/background.h"
 #include "keeper/keeper.h"
 #include "keeper/log.h"
 
@@ -104,18 +105,17 @@ void find_out_what_works() {
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) keeper.nursery.missing |= missing_subreaper;
 }
 
-// The parent ends at once; the child leads a session of its own and has no terminal. A keeper that an engine
-// started also does this, so that it is nobody's child.
-void go_to_background() {
-  if (const pid_t pid = ::fork(); pid != 0) ::_exit(pid < 0 ? 1 : 0);
-  ::setsid();
-  [[maybe_unused]] const int moved = ::chdir("/");
+// Whoever has given us a descriptor to be told on waits there. A keeper that an engine started goes, too, so
+// that it is nobody's child.
+void leave_the_foreground() {
+  if (keeper.options.adopt || (keeper.options.daemonize && keeper.ready_fd >= 0)) return go_to_background();
+  if (keeper.options.daemonize) keeper.ready_fd = go_to_background_awaited();
 }
 
 bool set_up() {
   raise_limit();
   if (!set_up_descriptors()) return false;
-  if (keeper.options.daemonize || keeper.options.adopt) go_to_background();
+  leave_the_foreground();
   ::umask(022);
   ::unsetenv("SVD_START");  // where an instance has started us, its mark is not for ours (kernel/strays.h)
   set_up_signals();

@@ -18,7 +18,8 @@ constexpr char usage[] =
 
 Daemon:
   --foreground        stay in the foreground and log to stderr (the default)
-  --daemonize         go to the background and log to svd.log in the log directory
+  --daemonize         go to the background and log to svd.log in the log directory; returns when it
+                      serves, or fails as --foreground does
   --ready-fd N        write "ready", or one line saying what went wrong, to descriptor N
   --profile PROFILE   merge this profile of FILE over its apps
 

@@ -130,11 +130,16 @@ keeper::StopRule stop_rule(const StopPolicy& policy) {
           policy.kill == KillTarget::group ? keeper::Whom::group : keeper::Whom::main, 0};
 }
 
-std::vector<std::string> exec_candidates(const std::string& program, const std::vector<std::string>& envp) {
-  if (program.find('/') != std::string::npos) return {program};
+std::string_view search_path(const std::vector<std::string>& envp) {
   std::string_view path = default_path;
   for (const std::string_view variable : envp)
     if (variable.starts_with("PATH=")) path = variable.substr(5);
+  return path;
+}
+
+std::vector<std::string> exec_candidates(const std::string& program, const std::vector<std::string>& envp) {
+  if (program.find('/') != std::string::npos) return {program};
+  auto path = search_path(envp);
   std::vector<std::string> candidates;
   for (;;) {
     const auto end = path.find(':');

@@ -34,6 +34,8 @@ struct LaunchDetails {
 // The record's attached descriptors follow `by` others in their message.
 void shift_attached(std::string& record, std::uint32_t by);
 
+// What a program without '/' is looked for in: the PATH of `envp`, or what execvp(3) takes for it.
+[[nodiscard]] std::string_view search_path(const std::vector<std::string>& envp);
 // The paths that execvp(3) would try: `program` itself if it has a '/', else one for each directory of PATH
 // in `envp` (an empty one is the working directory).
 [[nodiscard]] std::vector<std::string> exec_candidates(const std::string& program,

@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 
+#include "kernel/missing_program.h"
 #include "kernel/proc.h"
 #include "kernel/processes_state.h"
 
@@ -107,6 +108,12 @@ std::string LinuxProcesses::State::Pending::object_of(StartStage stage, int deta
   return {};
 }
 
+StartFailure LinuxProcesses::State::Pending::failure_of(StartStage stage, int err, int detail) const {
+  if (stage == StartStage::exec && err == ENOENT)
+    if (auto why = why_missing({program, path, directory}); !why.empty()) return {stage, 0, std::move(why)};
+  return {stage, err, object_of(stage, detail)};
+}
+
 void LinuxProcesses::State::emit(Event event) {
   events.push_back(std::move(event));
   if (!telling_soon) deferred.request();
@@ -174,9 +181,8 @@ void LinuxProcesses::State::on_failed(Child& child, const keeper::Report& report
   if (child.life != Child::Life::spawning) return;
   --unanswered;
   const auto stage = static_cast<StartStage>(report.stage);
-  fail_start(
-      child.known.id,
-      {stage, report.number, child.pending ? child.pending->object_of(stage, report.detail) : std::string{}});
+  fail_start(child.known.id, child.pending ? child.pending->failure_of(stage, report.number, report.detail)
+                                           : StartFailure{stage, report.number, {}});
 }
 
 void LinuxProcesses::State::on_exited(Child& child, ExitStatus status) {

@@ -169,6 +169,7 @@ tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::prepare(LaunchP
 LinuxProcesses::State::Pending LinuxProcesses::State::objects_of(LaunchPlan& plan) {
   Pending objects;
   if (!plan.argv.empty()) objects.program = std::move(plan.argv.front());
+  if (objects.program.find('/') == std::string::npos) objects.path = search_path(plan.envp);
   objects.directory = std::move(plan.cwd);
   objects.log = std::move(plan.logs.path);
   objects.user = std::move(plan.user);

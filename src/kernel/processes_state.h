@@ -33,9 +33,11 @@ struct LinuxProcesses::State {
   // that would be what the engine's memory is measured by.
   struct Pending {
     std::string program, directory, log, user, group;
+    std::string path;  // that the program is looked for in, if it is
     std::vector<Name> sockets;
     std::vector<std::string> steps;  // of its hardening
     [[nodiscard]] std::string object_of(StartStage stage, int detail) const;
+    [[nodiscard]] StartFailure failure_of(StartStage stage, int err, int detail) const;
   };
   // One start, from spawn() to Gone.
   struct Child {

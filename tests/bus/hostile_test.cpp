@@ -176,18 +176,79 @@ TEST_CASE("a client that does not read its signals is disconnected", "[bus][host
 
 TEST_CASE("a thousand connections harm nobody", "[bus][hostile]") {
   Harness harness;
-  const auto bystander = harness.connect();
+  const bool says_who_it_is = GENERATE(false, true);
   std::vector<UniqueFd> crowd;
-  for (int i = 0; i < 1000; ++i) crowd.push_back(harness.raw());
+  for (int i = 0; i < 1000; ++i) crowd.push_back(says_who_it_is ? authenticated(harness) : harness.raw());
   harness.settle();
+  const auto newcomer = harness.in_child([&] {
+    const auto fd = authenticated(harness);
+    const auto call = call_bytes("org.freedesktop.DBus.Peer", "Ping");
+    if (::send(fd.get(), call.data(), call.size(), MSG_NOSIGNAL) < 0) return 1;
+    std::string got;
+    char byte = 0;
+    while (got.find("l\x02") == std::string::npos && ::read(fd.get(), &byte, 1) == 1) got += byte;
+    return got.find("l\x02") == std::string::npos ? 2 : 0;
+  });
+  CHECK(newcomer.status == 0);
   std::size_t open = 0;
   for (const auto& fd : crowd) open += is_closed(fd.get()) ? 0U : 1U;
   CHECK(open == bus::Limits{}.connections - 1);
-  CHECK(harness.host.lines.size() == 1);  // not a line for each
+  CHECK_FALSE(is_closed(crowd.back().get()));  // the newest are what is left
+  CHECK(harness.host.lines.size() == 1);       // not a line for each
+}
+
+TEST_CASE("who has few connections keeps them, however long they are quiet", "[bus][hostile]") {
+  Harness harness;
+  const auto bystander = harness.connect();
+  const auto crowd = harness.in_child([&] {
+    std::vector<UniqueFd> mine;
+    for (int i = 0; i < 300; ++i) mine.push_back(authenticated(harness));
+    for (std::size_t i = 0; i < 300 - bus::Limits{}.connections; ++i) {
+      char byte = 0;
+      while (::read(mine[i].get(), &byte, 1) > 0) {
+      }
+    }
+    return 0;
+  });
+  CHECK(crowd.status == 0);
   CHECK(error_name(harness.call(bystander.get(), "/org/svd1", "org.freedesktop.DBus.Peer", "Ping")).empty());
-  crowd.clear();
+}
+
+TEST_CASE("a crowd loses what it does not use before what it listens on", "[bus][hostile]") {
+  Harness harness;
+  const auto listener = harness.connect();
+  bool heard = false;
+  const auto note = [](sd_bus_message*, void* into, sd_bus_error*) -> int {
+    *static_cast<bool*>(into) = true;
+    return 0;
+  };
+  REQUIRE(sd_bus_match_signal_async(listener.get(), nullptr, "org.svd1", "/org/svd1", "org.svd1.Manager",
+                                    "InstanceChanged", note, nullptr, &heard) >= 0);
   harness.settle();
+  std::vector<UniqueFd> crowd;
+  for (int i = 0; i < 300; ++i) crowd.push_back(authenticated(harness));
+  harness.settle();
+  CHECK(is_closed(crowd.front().get()));
+  const auto web = app_id("shop", "web");
+  harness.control.add_app(web, 1);
+  harness.server->instance_changed({web, 0});
+  harness.until([&] { return heard; });
   CHECK(serves(harness));
+}
+
+TEST_CASE("a crowd that listens on all of its connections locks nobody out either", "[bus][hostile]") {
+  Harness harness{bus::Limits{.connections = 16}};
+  std::vector<Bus> crowd;
+  for (int i = 0; i < 16; ++i) {
+    crowd.push_back(harness.connect());
+    REQUIRE(error_name(harness.call(
+                           crowd.back().get(), "/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch",
+                           [](auto* m) { sd_bus_message_append(m, "s", "type='signal'"); },
+                           "org.freedesktop.DBus"))
+                .empty());
+  }
+  CHECK(harness.busctl({"call", "org.svd1", "/org/svd1", "org.freedesktop.DBus.Peer", "Ping"}).status == 0);
+  harness.until([&] { return sd_bus_is_ready(crowd.front().get()) <= 0; });
 }
 
 TEST_CASE("who does not authenticate in time is disconnected, who has is not", "[bus][hostile]") {

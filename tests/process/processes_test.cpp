@@ -45,7 +45,35 @@ TEST_CASE("each step of a start that fails is named, with its errno and object",
   }
   SECTION("a program that is nowhere in PATH") {
     plan.argv = {"no-such-program"};
-    CHECK(lab.fail_to_start(plan) == StartFailure{StartStage::exec, ENOENT, "no-such-program"});
+    plan.envp = {"PATH=/nowhere:/bin"};
+    CHECK(to_text(lab.fail_to_start(plan)) ==
+          "executing the program: 'no-such-program' is in no directory of its PATH (/nowhere:/bin)");
+  }
+  SECTION("the interpreter of a script that is there") {
+    std::ofstream{lab.home / "tool"} << "#! /no/such -x\n";
+    std::filesystem::permissions(lab.home / "tool", std::filesystem::perms::owner_all);
+    plan.argv = {"./tool"};
+    CHECK(to_text(lab.fail_to_start(plan)) ==
+          "executing the program: './tool' needs the interpreter '/no/such', which is missing");
+  }
+  SECTION("the interpreter of a script that is in PATH") {
+    std::ofstream{lab.home / "tool"} << "#!/no/such\n";
+    std::filesystem::permissions(lab.home / "tool", std::filesystem::perms::owner_all);
+    plan.envp = {"PATH=/nowhere:" + lab.home.path()};
+    plan.argv = {"tool"};
+    CHECK(to_text(lab.fail_to_start(plan)) == "executing the program: '" + (lab.home / "tool") +
+                                                  "' needs the interpreter '/no/such', which is missing");
+  }
+  SECTION("the loader of a program that is there") {
+    auto program = slurp(SVD_REPORT_SELF);
+    const auto at = program.find("/ld-");
+    REQUIRE(at != std::string::npos);
+    program[at + 1] = 'X';
+    std::ofstream{lab.home / "tool"} << program;
+    std::filesystem::permissions(lab.home / "tool", std::filesystem::perms::owner_all);
+    plan.argv = {lab.home / "tool"};
+    CHECK_THAT(to_text(lab.fail_to_start(plan)),
+               ContainsSubstring("/Xd-") && ContainsSubstring("is missing"));
   }
   SECTION("a file that is not executable") {
     plan.argv = {"/etc/passwd"};

@@ -4,7 +4,7 @@
 import os
 import subprocess
 
-from harness import APP, Daemon, SVCTL, check, equal, run
+from harness import APP, BUILD, Daemon, SVCTL, check, equal, run
 
 
 def ecosystem(**apps):
@@ -99,6 +99,36 @@ def rollback_goes_back():
         equal(len(svd.json("history")), 3, "revisions in history")
 
 
+def a_pipe_of_the_shell_is_no_place():
+    """svctl apply <(printf …): relative paths begin in the current directory"""
+    with Daemon() as svd:
+        reports = svd.reports()
+        text = f"version: 1\napps:\n  web: {{ exec: [{APP}, report, {reports.path}, wait], logs: {{ to: none }} }}\n"
+        end, writer = os.pipe()
+        os.write(writer, text.encode())
+        os.close(writer)
+        svd.svctl("apply", f"/dev/fd/{end}", pass_fds=[end])
+        os.close(end)
+        (pid, _, _), = reports.next(1)
+        equal(os.readlink(f"/proc/{pid}/cwd"), str(svd.directory), "the directory of the instance")
+
+
+def a_daemon_in_the_background_serves_when_svd_returns():
+    """svd --daemonize returns when it serves; where one runs already it says so and ends with 3, as --foreground does"""
+    with Daemon() as svd:
+        program = [BUILD / "bin/svd", "--daemonize"]
+        done = subprocess.run(program, env=svd.environment, capture_output=True, text=True, timeout=60)
+        equal((done.returncode, done.stdout, done.stderr), (0, "", ""), "svd --daemonize")
+        equal(svd.svctl("ls", ok=False).returncode, 0, "svctl ls at once")
+        keeper = svd.daemon()["pid"]
+        for mode in "--daemonize", "--foreground":
+            done = subprocess.run([program[0], mode], env=svd.environment, capture_output=True, text=True, timeout=60)
+            equal((done.returncode, done.stdout, done.stderr), (3, "", f"svd: already running (pid {keeper})\n"), f"a second svd {mode}")
+        elsewhere = {**svd.environment, "SVD_HOME": "relative"}
+        done = subprocess.run(program, env=elsewhere, capture_output=True, text=True, timeout=60)
+        equal((done.returncode, done.stderr), (1, "svd: cannot use SVD_HOME='relative': want an absolute path\n"), "in no place")
+
+
 def two_first_applies_start_one_daemon():
     """two applies at the same moment start one daemon, and both succeed"""
     with Daemon() as svd:
@@ -142,6 +172,6 @@ def instances_get_a_clean_start():
                 check(wanted in names, f"{name} sees {wanted}")
 
 
-run(same_file_changes_nothing, changed_env_touches_that_app_only, scale_touches_no_survivor, ecosystems_live_side_by_side,
+run(same_file_changes_nothing, a_pipe_of_the_shell_is_no_place, a_daemon_in_the_background_serves_when_svd_returns, changed_env_touches_that_app_only, scale_touches_no_survivor, ecosystems_live_side_by_side,
     rollback_goes_back, two_first_applies_start_one_daemon, stopped_apps_stay_stopped_over_a_restart_of_svd,
     instances_get_a_clean_start)

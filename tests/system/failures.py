@@ -32,9 +32,11 @@ def every_reason_is_said():
         before = svd.pids("t:good")
         fails(svd, f"exec: [{APP}], cwd: /no/such/place", "working directory", "/no/such/place", "No such file or directory")
         fails(svd, "exec: [/no/such/program]", "program", "/no/such/program", "No such file or directory")
-        fails(svd, "exec: [no-such-program-in-path]", "no-such-program-in-path", "No such file or directory")
+        fails(svd, "exec: [no-such-program-in-path]", "executing the program: 'no-such-program-in-path' is in no directory of its PATH (/")
         fails(svd, f"exec: [{svd.directory}/plain]", "plain", "Permission denied")
-        fails(svd, f"exec: [{svd.directory}/badinterpreter]", "badinterpreter", "No such file or directory")
+        fails(svd, f"exec: [{svd.directory}/badinterpreter]", f"'{svd.directory}/badinterpreter' needs the interpreter '/no/such/interpreter', which is missing")
+        fails(svd, f"exec: [./badinterpreter], cwd: {svd.directory}", "'./badinterpreter' needs the interpreter '/no/such/interpreter', which is missing")
+        fails(svd, f"exec: [badinterpreter], env: {{ PATH: \"/no/such:{svd.directory}\" }}", "badinterpreter' needs the interpreter '/no/such/interpreter'")
         if ROOT:
             fails(svd, f"exec: [{APP}], user: no-such-user", "setting the user 'no-such-user': no such user")
             fails(svd, f"exec: [{APP}], group: no-such-group", "setting the group 'no-such-group': no such group")

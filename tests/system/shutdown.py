@@ -77,6 +77,22 @@ def foreground_ends_with_its_terminal():
               "left of svctl run")
 
 
+def run_is_of_its_file_alone():
+    """svctl run with SVD_HOME set: nothing that lives there runs along, and nothing is left there"""
+    with Daemon() as svd:
+        svd.apply(f"version: 1\nname: other\napps:\n  web: {{ exec: [{APP}, wait], logs: {{ to: none }} }}\n", name="other.yaml")
+        text = "version: 1\nname: mine\napps:\n  job: {{ exec: [/bin/sh, -c, {}], restart: {{ policy: never }} }}\n"
+        once = svd.write(text.format("echo done"))
+        done = svd.svctl("run", once)  # beside the daemon of that place
+        equal(done.stdout, "job/0 | done\n", "svctl run beside a daemon")
+        equal([*svd.apps()], ["other:web"], "apps of the daemon")
+        svd.svctl("daemon", "stop")
+        equal(svd.svctl("run", once).stdout, "job/0 | done\n", "svctl run where a daemon was")
+        equal(svd.svctl("run", svd.write(text.format("exit 7")), ok=False).returncode, 1, "exit status of a run that fails")
+        svd.svctl("apply", svd.write(f"version: 1\nname: third\napps:\n  x: {{ exec: [{APP}, wait], logs: {{ to: none }} }}\n"))
+        equal(sorted(svd.apps()), ["other:web", "third:x"], "apps of the daemon afterwards")
+
+
 def killed_foreground_leaves_nothing():
     """svctl run killed with SIGKILL: its daemon and the apps end in order, and its temporary directory goes"""
     with Daemon() as svd:
@@ -85,9 +101,7 @@ def killed_foreground_leaves_nothing():
         temporary = svd.directory / "temporary"
         temporary.mkdir()
         svd.environment["TMPDIR"] = str(temporary)
-        home = svd.environment.pop("SVD_HOME")
         process = svd.start("run", file)
-        svd.environment["SVD_HOME"] = home
         reports.next(1)
         everyone = [pid for pid in descendants() if alive(pid)]
         equal(len(list(temporary.iterdir())), 1, "temporary directories while it runs")
@@ -103,7 +117,6 @@ def interrupted_at_any_moment():
         temporary = svd.directory / "temporary"
         temporary.mkdir()
         environment = {**svd.environment, "TMPDIR": str(temporary)}
-        del environment["SVD_HOME"]
         for delay in range(0, 80, 2):
             process = subprocess.Popen([SVCTL, "run", file], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             time.sleep(delay / 1000)  # pace: the moment is what is tried
@@ -113,5 +126,5 @@ def interrupted_at_any_moment():
             equal(list(temporary.iterdir()), [], f"left in TMPDIR after {delay} ms")
 
 
-run(sigterm_stops_all, daemon_stop_stops_all, second_sigterm_forces, foreground_ends_with_its_terminal,
+run(sigterm_stops_all, run_is_of_its_file_alone, daemon_stop_stops_all, second_sigterm_forces, foreground_ends_with_its_terminal,
     killed_foreground_leaves_nothing, interrupted_at_any_moment)

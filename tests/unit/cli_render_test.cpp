@@ -128,6 +128,8 @@ TEST_CASE("every view renders as its golden file says", "[cli]") {
                                       {app_id("shop:x").ecosystem, 3, ago(5min), "root (uid 0)", "running",
                                        "/srv/shop/eco.yaml", "rollback to 1", true}};
   check_golden("history", history_table(revisions, noon, {}));
+  revisions[1].outcome += std::string(400, '!');
+  check_golden("history_narrow", history_table(revisions, noon, {.colour = false, .columns = 80}));
   check_golden("event",
                event_line({7, ago(1ms), "instance", "shop:web/0", "ready → backoff: signal SIGKILL"}, {}));
 }

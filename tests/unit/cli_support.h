@@ -255,6 +255,7 @@ struct World {
   std::map<std::string, std::string> files;
   std::map<std::string, std::string> environment{{"SVD_HOME", "/h"}};
   std::set<std::string> existing;
+  std::set<std::string> pipes;        // those of the files that are no regular ones
   std::vector<std::string> programs;  // that were run: "systemctl start svd.service"
   std::string failing_program;        // ends with 1
   std::uint32_t uid = 1000;
@@ -282,6 +283,7 @@ struct World {
       if (found == files.end()) return fail_errno(ENOENT, "cannot read '" + path + "'");
       return found->second;
     };
+    system.is_regular = [this](const std::string& path) { return !pipes.contains(path); };
     system.exists = [this](const std::string& path) { return existing.contains(path); };
     system.run = [this](const std::vector<std::string>& argv) -> Result<int> {
       std::string line;
