@@ -119,14 +119,20 @@ void Engine::State::adopt(Occupant& one, const std::vector<KnownChild>& children
       strays.insert(number(child.id));  // it was Gone before, and only its exit is still kept
       outbox.emplace_back(lifecycle::Kill{child.id});
     }
-    if (last) continue;
-    if (starts.contains(number(child.id))) {  // a successor was started: nothing is left of this one
-      std::erase(outbox, lifecycle::Command{lifecycle::Kill{child.id}});
-      dispatch(Gone{child.id});
-    } else {
-      gone.push_back(child.id);
-    }
+    if (!last) leave_behind(child.id);
   }
+}
+
+// There is a later start. As a rule nothing is left of this one; but it may have been a replacement that was
+// given up, and of that nothing is on record. So it is made sure, which can be done twice.
+void Engine::State::leave_behind(StartId id) {
+  if (starts.contains(number(id))) {
+    std::erase(outbox, lifecycle::Command{lifecycle::Kill{id}});
+    dispatch(Gone{id});
+    std::erase(gone, id);
+  }
+  strays.insert(number(id));
+  outbox.emplace_back(lifecycle::Kill{id});
 }
 
 // It runs, and goes on. One that has yet to become ready keeps its deadline, but has a moment at least: what

@@ -94,7 +94,7 @@ void Engine::State::plan_occupants() {
     for (auto* one : round) one->dirty = false;
     for (auto* one : round) {
       const auto wanted = want(*one);
-      const bool wait = wanted == plan::Want::run || wanted == plan::Want::hold;
+      const bool wait = wanted == plan::Want::run || (wanted == plan::Want::hold && !is_ending(*one->slot));
       if (one->role == Role::replacement && !shutting && !wait) withdraw(*one->slot);
       plan(*one);
     }

@@ -130,7 +130,7 @@ class Restorer {
       AppSpec spec;
       spec.name = id.app;
       spec.generation = generation;
-      version = std::make_shared<const Version>(Version{std::move(spec), revision});
+      version = std::make_shared<const Version>(Version{std::move(spec), revision, true});
     }
     auto& app = make_app(id, std::move(version));
     app.unreadable = unreadable_.contains(id.ecosystem);
@@ -156,9 +156,18 @@ class Restorer {
     return version;
   }
 
+  // The one that the app was last accepted with; if that cannot be had, one that it ran.
+  std::uint64_t revision_of(const SavedApp& saved) {
+    const auto current = saved_current_.find(saved.id.ecosystem);
+    const auto last = current == saved_current_.end() ? 0 : current->second;
+    const auto own = saved.version != 0 ? saved.version : last;
+    if (version_of(saved.id, own) || saved.slots.empty()) return own;
+    return saved.slots.front().version;
+  }
+
   void restore_app(const SavedApp& saved) {
     const bool newer = is_newer(saved.id.ecosystem);
-    const auto revision = saved.slots.empty() ? 0 : saved.slots.front().version;
+    const auto revision = revision_of(saved);
     const bool declared = s_.apps.contains(saved.id);
     if (!declared && saved.slots.empty() && !unreadable_.contains(saved.id.ecosystem)) return;
     auto& app = find_app(saved.id, saved.generation, revision);
@@ -357,6 +366,9 @@ class Restorer {
         slot->occupant->life.state = lifecycle::Waiting{};  // the daemon had stopped it
         slot->occupant->cause = Cause::returned;
       }
+      const bool has_purpose = slot->replacement && is_stale(*slot) &&
+                               slot->replacement->version->spec.generation == app.version->spec.generation;
+      if (slot->replacement && !has_purpose) s_.withdraw(*slot);  // a newer revision does not want it
       const bool was_to_stop = slot->part == plan::Part::replaced && !slot->replacement && is_stale(*slot);
       if (was_to_stop && slot->occupant->is_up()) slot->part = plan::Part::none;  // it is to be asked again
       if (app.halted || app.leaving) slot->part = plan::Part::none;

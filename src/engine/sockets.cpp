@@ -84,7 +84,7 @@ void Engine::State::let_go(App& app) {
   for (const auto& slot : app.slots) {
     if (!slot) continue;
     slot->each_occupant([&](const Occupant& one) {
-      if (!one.version || has_same_sockets(one.version->spec, spec)) return;
+      if (!one.version || (!one.version->lost && has_same_sockets(one.version->spec, spec))) return;
       needed = needed || unsettled || is_live(one.phase()) || one.phase() == Phase::backoff;
     });
   }

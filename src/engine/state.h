@@ -242,6 +242,7 @@ struct Engine::State {
   std::vector<std::string> restore(Restored from);
   Adopted assign(Slot& slot, const std::vector<KnownChild>& children, std::vector<std::string>& problems);
   void adopt(Occupant& one, const std::vector<KnownChild>& children);
+  void leave_behind(StartId id);
   void keep(Occupant& one, const KnownChild& child);
   void lose(Occupant& one, bool all_lost);
 };

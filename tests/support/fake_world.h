@@ -146,7 +146,7 @@ class FakeWorld final : public ProcessPort,
           !gone && std::ranges::any_of(keep, [&](const auto& listener) { return listener.port == port; });
       if (held.first != app || kept) return false;
       for (const auto& [id, child] : table)
-        if (!child.exited && child.plan.slot.app == app && uses(child.plan, port))
+        if (!child.exited && child.plan.slot.app == app && uses(child.plan, port) && is_on_disk(child.plan))
           violations.push_back("a listener in use was closed: port " + std::to_string(port));
       if (on_closed) on_closed(app, port);
       return true;
@@ -177,7 +177,8 @@ class FakeWorld final : public ProcessPort,
     const auto found = table.find(id);
     if (found == table.end() || found->second.exited) return;
     auto& child = found->second;
-    if (child.plan.channel == ChannelKind::none) violations.emplace_back("disconnect without a channel");
+    if (child.plan.channel == ChannelKind::none && is_on_disk(child.plan))
+      violations.emplace_back("disconnect without a channel");
     child.asked = true;
     child.messages.push_back(message);
     if (ignores_channel(child.plan)) return;
@@ -356,7 +357,8 @@ class FakeWorld final : public ProcessPort,
     pending_.clear();
     for (const auto& event : events)
       if (const auto* unheard = std::get_if<ToldReady>(&event))
-        if (const auto child = table.find(unheard->id); child != table.end()) child->second.told_ready = false;
+        if (const auto child = table.find(unheard->id); child != table.end())
+          child->second.told_ready = false;
     events.clear();
     open.clear();
     known_.clear();
@@ -490,6 +492,11 @@ class FakeWorld final : public ProcessPort,
         violations.push_back("an exit was forgotten before it was on record: " + name);
     }
     table.erase(found);
+  }
+
+  // What was never saved a new engine cannot know.
+  [[nodiscard]] bool is_on_disk(const LaunchPlan& plan) const {
+    return revisions.contains({plan.slot.app.ecosystem, plan.revision});
   }
 
   std::vector<Operation> pending_;

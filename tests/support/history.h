@@ -100,6 +100,7 @@ class History {
   void reconcile() {
     wake_ = engine_->reconcile(world_.now);
     invariants_.check(engine_->state());
+    if (verbose && !world_.violations.empty()) trace("violated: " + world_.violations.front());
   }
 
   bool deliver() {
@@ -337,6 +338,7 @@ class History {
     refusing_ = stubborn_ = 0;
     fuse_ = 0;
     illness_ = Illness::none;
+    files_.patient = true;
     world_.save_fails = world_.save_revision_fails = false;
     world_.taken.clear();
     for (const auto& [id, app] : engine_->state().apps)

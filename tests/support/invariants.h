@@ -123,11 +123,25 @@ class Invariants {
       check_slot(app, *slot);
       const bool counts = slot->wanted && !app.is_surplus(*slot) && slot->renewal != Renewal::restart;
       if (!counts) continue;
-      missing += is_missing(slot->phase()) ? 1 : 0;
+      note_rest(*slot);
+      missing += is_missing(slot->phase()) && !rested_.contains(id_of(*slot)) ? 1 : 0;
       taken += was_taken(*slot) ? 1 : 0;
     }
     if (taken > 0 && !state.shutting && missing > rules_of(app).unavailable)
       violated(std::to_string(missing) + " of " + app.id.str() + " are missing in an update");
+  }
+
+  static SlotId id_of(const Slot& slot) { return {slot.app->id, slot.index}; }
+
+  // What had come to an end had nobody to miss it.
+  void note_rest(const Slot& slot) {
+    const auto& state = slot.occupant->life.state;
+    const auto* stopping = std::get_if<lifecycle::Stopping>(&state);
+    const auto phase = stopping != nullptr ? lifecycle::phase(stopping->next) : lifecycle::phase(state);
+    if (phase == Phase::completed || phase == Phase::failed || phase == Phase::stopped)
+      rested_.insert(id_of(slot));
+    else if (phase == Phase::ready)
+      rested_.erase(id_of(slot));
   }
 
   static bool is_missing(Phase phase) {
@@ -140,8 +154,7 @@ class Invariants {
     const auto former = before_.find(one.start);
     const bool replaced = one.cause == Cause::updated || one.cause == Cause::reloaded;
     const bool asked = one.phase() == Phase::stopping && lifecycle::pid_of(one.life.state) != 0;
-    return replaced && asked && former != before_.end() &&
-           former->second == Phase::ready;
+    return replaced && asked && former != before_.end() && former->second == Phase::ready;
   }
 
   void check_slot(const App& app, const Slot& slot) {
@@ -177,6 +190,7 @@ class Invariants {
   std::map<StartId, Phase> before_;                   // of the main one of each slot, by its start
   std::set<std::pair<AppId, std::uint64_t>> proved_;  // generations that were stable at some time
   std::set<AppId> went_back_;
+  std::set<SlotId> rested_;  // since they were last ready
 };
 
 }  // namespace svd::test

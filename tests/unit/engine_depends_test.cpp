@@ -176,8 +176,7 @@ TEST_CASE("an update waits for what it depends on, within its deadline, and take
   bench.world.gets_ready = [](const LaunchPlan&) { return false; };
   REQUIRE(bench.apply("shop\napi instances=2 gen=1" + settings));
   const auto before = bench.instance("api", 1).start;
-  const auto begun =
-      bench.apply("shop\nredis ready=60000\napi instances=2 gen=2 after=redis" + settings);
+  const auto begun = bench.apply("shop\nredis ready=60000\napi instances=2 gen=2 after=redis" + settings);
   bench.pass(Millis{4000});
   CHECK(bench.app("api").ready == 2);
   CHECK(bench.instance("api", 1).start == before);

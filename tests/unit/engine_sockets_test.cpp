@@ -146,5 +146,7 @@ TEST_CASE("when its revision is lost, what runs keeps its sockets until it has e
   }
   bench.restart_engine();
   CHECK(bench.world.bound.contains(80));
+  REQUIRE(bench.apply("shop\nweb gen=2"));
+  CHECK(bench.world.bound.contains(80));
   CHECK(bench.world.violations.empty());
 }
