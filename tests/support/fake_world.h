@@ -447,10 +447,18 @@ class FakeWorld final : public ProcessPort,
         table, [&](const auto& entry) { return entry.second.plan.slot == plan.slot && !entry.second.gone; });
     if (others > beside) violations.push_back("a start before the former one was gone: " + name);
     ++spawns;
-    for (const auto& listener : plan.listen)
-      if (!bound.contains(listener.port) || !known_.contains(listener.port))
+    auto failure = refuse(plan);
+    // A version that the app has left, and whose addresses cannot be had any more.
+    const bool lost = std::ranges::any_of(
+        plan.listen, [&](const Listener& listener) { return taken.contains(listener.port); });
+    for (const auto& listener : plan.listen) {
+      if (bound.contains(listener.port) && known_.contains(listener.port)) continue;
+      if (lost)
+        failure = StartFailure{StartStage::exec, ENOTCONN, listener.name.str()};
+      else
         violations.push_back("a start without its listener: " + name);
-    if (auto failure = refuse(plan)) {
+    }
+    if (failure) {
       if (on_refused) on_refused(plan.slot);
       events.push_back(SpawnFailed{plan.id, *failure});
       return;

@@ -50,12 +50,11 @@ class Invariants {
       violated("a start of what is " + std::string{to_text(one.phase())} + ": " + name);
     if (app.leaving || !slot.wanted || app.is_surplus(slot) || one.goes() || state.shutting)
       violated("a start that nobody wants: " + name);
-    world_.beside = -1;
-    slot.each_occupant([&](const Occupant& other) { world_.beside += is_live(other.phase()) ? 1 : 0; });
+    world_.beside = count_known(state, slot) - 1;
     if (one.role == Role::replacement) {
       if (plan.generation != app.version->spec.generation)
         violated("a replacement of another generation: " + name);
-      if (count_running(app) >= most(app)) violated("one too many is started: " + name);
+      if (count_running(state, app) >= most(app)) violated("one too many is started: " + name);
     }
   }
 
@@ -88,11 +87,22 @@ class Invariants {
   }
   static std::size_t most(const App& app) { return app.instances() + rules_of(app).surge; }
 
-  // In the slots that are to stay; what has not been forgotten may still be there.
-  [[nodiscard]] std::size_t count_running(const App& app) const {
-    std::size_t count = 0;
+  // Those of which the engine knows that something is left, those that it gave up among them.
+  [[nodiscard]] std::ptrdiff_t count_known(const Engine::State& state, const Slot& slot) const {
+    std::ptrdiff_t count = 0;
+    slot.each_occupant([&](const Occupant& one) { count += is_live(one.phase()) ? 1 : 0; });
     for (const auto& [id, child] : world_.table)
-      if (child.plan.slot.app == app.id && !child.gone && child.plan.slot.slot < app.instances()) ++count;
+      if (child.plan.slot == id_of(slot) && state.strays.contains(static_cast<std::uint64_t>(id))) ++count;
+    return count;
+  }
+
+  // In the slots that are to stay; what a new engine gave up is killed already.
+  [[nodiscard]] std::size_t count_running(const Engine::State& state, const App& app) const {
+    std::size_t count = 0;
+    for (const auto& [id, child] : world_.table) {
+      const bool of_it = child.plan.slot.app == app.id && child.plan.slot.slot < app.instances();
+      if (of_it && !child.gone && !state.strays.contains(static_cast<std::uint64_t>(id))) ++count;
+    }
     return count;
   }
 
