@@ -83,7 +83,7 @@ void Engine::State::resume(Slot& slot, Cause cause, const std::string* by) {
 }
 
 // Its new policies apply at once to what is of its generation; a replacement that is not has lost its
-// purpose.
+// purpose, and one that has failed is not tried again.
 void Engine::State::set_version(App& app, VersionPtr version) {
   const auto& was = app.version->spec;
   const bool logs = was.logs != version->spec.logs;
@@ -100,7 +100,8 @@ void Engine::State::set_version(App& app, VersionPtr version) {
   if (app.stable && app.stable->spec.generation == app.version->spec.generation) app.stable = app.version;
   for (const auto& slot : app.slots) {
     if (!slot) continue;
-    if (slot->replacement && !is_present(*slot->replacement)) withdraw(*slot);
+    if (slot->replacement && (!is_present(*slot->replacement) || slot->part == plan::Part::broken))
+      withdraw(*slot);
     slot->each_occupant([&](Occupant& one) {
       if (is_present(one)) one.version = app.version;
     });

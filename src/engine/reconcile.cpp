@@ -218,7 +218,12 @@ void Engine::State::spawn(StartId id) {
   const auto found = starts.find(static_cast<std::uint64_t>(id));
   if (found == starts.end()) return;
   const auto& one = *found->second;
-  const auto& app = *one.slot->app;
+  auto& app = *one.slot->app;
+  if (one.version != app.version)
+    if (const auto bound = bind(app, *one.version); !bound) {
+      refused.emplace_back(id, StartFailure{StartStage::sockets, 0, bound.error().text});
+      return;
+    }
   const Launch launch{
       id, {app.id, one.slot->index}, app.instances(), one.revision, app.version->spec.app_limits};
   auto made = compose(launch, one.version->spec, ports.logs);

@@ -94,6 +94,17 @@ void Engine::State::let_go(App& app) {
   ports.listeners.retain(app.id, spec.listen, false);
 }
 
+// The sockets of its version, or what a former version has besides. Those are bound when the version is
+// accepted; but when the machine comes up again somebody else may have an address, and of a former version
+// nobody waits for it: it is asked for when it is needed.
+Result<> Engine::State::bind(App& app, const Version& version) {
+  if (version.spec.listen.empty()) return {};
+  AppSpec spec = version.spec;
+  app.picks = app.picks || picks(spec);
+  if (&version != app.version.get()) drop_addresses_of(app.version->spec, spec);
+  return spec.listen.empty() ? Result<>{} : ports.listeners.bind(spec, app.id, app.width());
+}
+
 // After a former engine. An app whose sockets cannot be had waits, and nobody waits for it.
 void Engine::State::rebind(App& app) {
   std::vector<const Version*> versions{app.version.get()};
@@ -105,11 +116,7 @@ void Engine::State::rebind(App& app) {
     });
   }
   for (const auto* version : versions) {
-    AppSpec spec = version->spec;
-    app.picks = app.picks || picks(spec);
-    if (version != app.version.get()) drop_addresses_of(app.version->spec, spec);
-    if (spec.listen.empty()) continue;
-    const auto bound = ports.listeners.bind(spec, app.id, app.width());
+    const auto bound = bind(app, *version);
     if (!bound && version == app.version.get() && !app.leaving) await_sockets(app, bound.error().text);
   }
   app.releasing = true;

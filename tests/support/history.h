@@ -31,6 +31,9 @@ class History {
     };
     world_.ignores_channel = world_.ignores_stop;
     world_.check_spawn = [this](const LaunchPlan& plan) { invariants_.check_spawn(engine_->state(), plan); };
+    world_.is_given_up = [this](StartId id) {
+      return engine_->state().strays.contains(static_cast<std::uint64_t>(id));
+    };
     world_.on_closed = [this](const AppId& app, std::uint16_t port) {
       invariants_.check_closed(engine_->state(), app, port);
     };
