@@ -145,6 +145,7 @@ struct Engine::State {
   // converge.cpp
   [[nodiscard]] plan::Want want(const Occupant& one) const;
   Slot& make_slot(App& app, std::uint32_t index, Cause cause, const std::string* by);
+  void take_back_in(Slot& slot);
   void fit_slots(App& app, Cause cause,
                  const std::string* by);  // makes what is missing, touches what is too much
   void resume(Slot& slot, Cause cause, const std::string* by);  // wanted, and again
