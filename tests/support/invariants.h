@@ -96,11 +96,16 @@ class Invariants {
     return count;
   }
 
-  // In the slots that are to stay; what a new engine gave up is killed already.
+  // In the slots that are to stay: one that a person stops is no matter of the rollout, however long its
+  // processes take to end. What a new engine gave up is killed already.
   [[nodiscard]] std::size_t count_running(const Engine::State& state, const App& app) const {
+    const auto stays = [&](std::uint32_t index) {
+      return index < app.instances() && index < app.slots.size() && app.slots[index] &&
+             app.slots[index]->wanted;
+    };
     std::size_t count = 0;
     for (const auto& [id, child] : world_.table) {
-      const bool of_it = child.plan.slot.app == app.id && child.plan.slot.slot < app.instances();
+      const bool of_it = child.plan.slot.app == app.id && stays(child.plan.slot.slot);
       if (of_it && !child.gone && !state.strays.contains(static_cast<std::uint64_t>(id))) ++count;
     }
     return count;
