@@ -29,8 +29,9 @@ void catch_up(Occupant& one, const KnownChild& child) {
 // Which child is whose.
 class Assignment {
  public:
-  Assignment(Engine::State& state, Slot& slot, std::vector<std::string>& problems)
-      : state_{state}, slot_{slot}, problems_{problems} {
+  Assignment(Engine::State& state, Slot& slot, const VersionFor& version_for,
+             std::vector<std::string>& problems)
+      : state_{state}, slot_{slot}, version_for_{version_for}, problems_{problems} {
     slot.each_occupant([&](Occupant& one) { known_[number(one.start)] = &one; });
   }
 
@@ -54,12 +55,15 @@ class Assignment {
     auto& main = *slot_.occupant;
     auto& its = out_[&main];
     if (its.empty() || its.back().exited) {
-      const bool first_of_rollout = main.version && main.version->spec.generation != child.generation;
+      const auto former = std::exchange(main.version, version_for_(child));
+      const bool first_of_rollout = former && former->spec.generation != child.generation;
       if (first_of_rollout) slot_.part = plan::Part::replaced;
+      slot_.renewal = Renewal::none;
       its.push_back(child);
     } else if (is_stale(slot_)) {
       if (slot_.replacement) state_.withdraw(slot_);
       state_.add_replacement(slot_);
+      slot_.replacement->version = version_for_(child);
       out_[slot_.replacement.get()].push_back(child);
     } else {
       problems_.push_back(SlotId{slot_.app->id, slot_.index}.str() + " runs twice: start " +
@@ -77,6 +81,7 @@ class Assignment {
 
   Engine::State& state_;
   Slot& slot_;
+  const VersionFor& version_for_;
   std::vector<std::string>& problems_;
   std::map<std::uint64_t, Occupant*> known_;
   Adopted out_;
@@ -85,8 +90,8 @@ class Assignment {
 }  // namespace
 
 Adopted Engine::State::assign(Slot& slot, const std::vector<KnownChild>& children,
-                              std::vector<std::string>& problems) {
-  auto out = Assignment{*this, slot, problems}.take(children);
+                              const VersionFor& version_for, std::vector<std::string>& problems) {
+  auto out = Assignment{*this, slot, version_for, problems}.take(children);
   std::erase_if(out, [](const auto& entry) { return entry.second.empty(); });
   return out;
 }
@@ -119,14 +124,20 @@ void Engine::State::adopt(Occupant& one, const std::vector<KnownChild>& children
       strays.insert(number(child.id));  // it was Gone before, and only its exit is still kept
       outbox.emplace_back(lifecycle::Kill{child.id});
     }
-    if (last) continue;
-    if (starts.contains(number(child.id))) {  // a successor was started: nothing is left of this one
-      std::erase(outbox, lifecycle::Command{lifecycle::Kill{child.id}});
-      dispatch(Gone{child.id});
-    } else {
-      gone.push_back(child.id);
-    }
+    if (!last) leave_behind(child.id);
   }
+}
+
+// There is a later start. As a rule nothing is left of this one; but it may have been a replacement that was
+// given up, and of that nothing is on record. So it is made sure, which can be done twice.
+void Engine::State::leave_behind(StartId id) {
+  if (starts.contains(number(id))) {
+    std::erase(outbox, lifecycle::Command{lifecycle::Kill{id}});
+    dispatch(Gone{id});
+    std::erase(gone, id);
+  }
+  strays.insert(number(id));
+  outbox.emplace_back(lifecycle::Kill{id});
 }
 
 // It runs, and goes on. One that has yet to become ready keeps its deadline, but has a moment at least: what

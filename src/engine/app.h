@@ -25,6 +25,7 @@ namespace svd {
 struct Version {
   AppSpec spec;
   std::uint64_t revision = 0;
+  bool lost = false;  // its revision is: `spec` is a place-holder
 };
 using VersionPtr = std::shared_ptr<const Version>;
 

@@ -44,10 +44,22 @@ Slot& Engine::State::make_slot(App& app, std::uint32_t index, Cause cause, const
   return *place;
 }
 
+// A slot that was to go, and stays: an update may have ended without it.
+void Engine::State::take_back_in(Slot& slot) {
+  auto& app = *slot.app;
+  if (app.rolling || app.halted || app.leaving || !slot.wanted || !is_stale(slot)) return;
+  app.rolling = true;
+  app.progress = now.mono;
+  touch(app);
+}
+
 void Engine::State::fit_slots(App& app, Cause cause, const std::string* by) {
   const auto want = app.leaving ? 0U : app.instances();
   for (std::uint32_t i = 0; i < want; ++i) {
-    if (i < app.slots.size() && app.slots[i]) continue;
+    if (i < app.slots.size() && app.slots[i]) {
+      take_back_in(*app.slots[i]);
+      continue;
+    }
     auto& slot = make_slot(app, i, cause, by);
     if (slot.wanted) track(slot);
   }
@@ -77,13 +89,14 @@ void Engine::State::resume(Slot& slot, Cause cause, const std::string* by) {
     occupant.by = by;
   }
   advance(occupant, lifecycle::Renew{});
+  take_back_in(slot);
   track(slot);
   touch(slot);
   mark_changed(slot);
 }
 
 // Its new policies apply at once to what is of its generation; a replacement that is not has lost its
-// purpose.
+// purpose, and one that has failed is not tried again.
 void Engine::State::set_version(App& app, VersionPtr version) {
   const auto& was = app.version->spec;
   const bool logs = was.logs != version->spec.logs;
@@ -100,7 +113,8 @@ void Engine::State::set_version(App& app, VersionPtr version) {
   if (app.stable && app.stable->spec.generation == app.version->spec.generation) app.stable = app.version;
   for (const auto& slot : app.slots) {
     if (!slot) continue;
-    if (slot->replacement && !is_present(*slot->replacement)) withdraw(*slot);
+    if (slot->replacement && (!is_present(*slot->replacement) || slot->part == plan::Part::broken))
+      withdraw(*slot);
     slot->each_occupant([&](Occupant& one) {
       if (is_present(one)) one.version = app.version;
     });

@@ -91,7 +91,8 @@ void Engine::State::choose_version(Occupant& one) {
   auto& slot = *one.slot;
   auto& app = *slot.app;
   const bool stale = one.version && one.version->spec.generation != app.version->spec.generation;
-  const bool as_it_was = stale && slot.part != plan::Part::replaced && (app.rolling || app.halted);
+  const bool as_it_was =
+      stale && !one.version->lost && slot.part != plan::Part::replaced && (app.rolling || app.halted);
   if (as_it_was || slot.replacement) return;
   if (is_stale(slot) && app.rolling) {
     slot.part = plan::Part::replaced;  // it had no process to lose, so it need not wait for its turn

@@ -93,7 +93,7 @@ void Engine::State::plan_occupants() {
     for (auto* one : round) one->dirty = false;
     for (auto* one : round) {
       const auto wanted = want(*one);
-      const bool wait = wanted == plan::Want::run || wanted == plan::Want::hold;
+      const bool wait = wanted == plan::Want::run || (wanted == plan::Want::hold && !is_ending(*one->slot));
       if (one->role == Role::replacement && !shutting && !wait) withdraw(*one->slot);
       plan(*one);
     }
@@ -217,7 +217,12 @@ void Engine::State::spawn(StartId id) {
   const auto found = starts.find(static_cast<std::uint64_t>(id));
   if (found == starts.end()) return;
   const auto& one = *found->second;
-  const auto& app = *one.slot->app;
+  auto& app = *one.slot->app;
+  if (one.version != app.version)
+    if (const auto bound = bind(app, *one.version); !bound) {
+      refused.emplace_back(id, StartFailure{StartStage::sockets, 0, bound.error().text});
+      return;
+    }
   const Launch launch{
       id, {app.id, one.slot->index}, app.instances(), one.revision, app.version->spec.app_limits};
   auto made = compose(launch, one.version->spec, ports.logs);

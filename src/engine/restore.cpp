@@ -22,6 +22,7 @@ class Restorer {
     read();
     count();
     collect_ecosystems();
+    count_revisions();
     for (auto& [name, eco] : s_.ecosystems) declare(eco);
     for (const auto& app : saved_.apps) restore_app(app);
     adopt();
@@ -47,6 +48,15 @@ class Restorer {
     s_.next_event = saved_.next_event;
     for (const auto& child : from_.children)
       s_.next_start = std::max(s_.next_start, static_cast<std::uint64_t>(child.id) + 1);
+  }
+
+  // A revision that could not be saved is lost, but not its number, while something has it.
+  void count_revisions() {
+    for (const auto& child : from_.children) {
+      auto& eco = s_.ecosystems[child.slot.app.ecosystem];
+      eco.name = child.slot.app.ecosystem;
+      eco.next = std::max(eco.next, child.revision + 1);
+    }
   }
 
   void collect_ecosystems() {
@@ -129,8 +139,7 @@ class Restorer {
     if (!version) {
       AppSpec spec;
       spec.name = id.app;
-      spec.generation = generation;
-      version = std::make_shared<const Version>(Version{std::move(spec), revision});
+      version = stand_in(std::move(spec), revision, generation);
     }
     auto& app = make_app(id, std::move(version));
     app.unreadable = unreadable_.contains(id.ecosystem);
@@ -147,18 +156,36 @@ class Restorer {
   }
 
   // What a process was started with. Its revision is what counts, read by this build: another build may have
-  // hashed the same specification differently, and that is no reason to restart anything.
+  // hashed the same specification differently, and that is no reason to restart anything. Of a revision that
+  // cannot be had, the generation tells that it was another one.
   VersionPtr started_with(const App& app, std::uint64_t revision, std::uint64_t generation) {
     if (generation == 0) return nullptr;
     if (revision == app.version->revision || generation == app.version->spec.generation) return app.version;
     auto version = version_of(app.id, revision);
-    if (!version || version->spec.generation == app.version->spec.generation) return app.version;
-    return version;
+    if (!version) return stand_in(app.version->spec, revision, generation);
+    return version->spec.generation == app.version->spec.generation ? app.version : version;
+  }
+
+  // In place of a version that is lost: how it is to be treated is guessed from `like`.
+  static VersionPtr stand_in(AppSpec like, std::uint64_t revision, std::uint64_t generation) {
+    like.generation = generation;
+    like.listen.clear();
+    return std::make_shared<const Version>(Version{std::move(like), revision, true});
+  }
+
+  // The one that the app was last accepted with; if that cannot be had, one that it ran.
+  std::uint64_t revision_of(const SavedApp& saved) {
+    const auto current = saved_current_.find(saved.id.ecosystem);
+    const auto last = current == saved_current_.end() ? 0 : current->second;
+    const auto own = saved.version != 0 ? saved.version : last;
+    if (version_of(saved.id, own) || saved.slots.empty()) return own;
+    const auto ran = saved.slots.front().version;
+    return version_of(saved.id, ran) ? ran : own;
   }
 
   void restore_app(const SavedApp& saved) {
     const bool newer = is_newer(saved.id.ecosystem);
-    const auto revision = saved.slots.empty() ? 0 : saved.slots.front().version;
+    const auto revision = revision_of(saved);
     const bool declared = s_.apps.contains(saved.id);
     if (!declared && saved.slots.empty() && !unreadable_.contains(saved.id.ecosystem)) return;
     auto& app = find_app(saved.id, saved.generation, revision);
@@ -323,14 +350,10 @@ class Restorer {
   }
 
   void adopt(Slot& slot, const std::vector<KnownChild>& children) {
-    for (auto& [one, its] : s_.assign(slot, children, problems_)) {
-      const auto& newest = its.back();
-      if (static_cast<std::uint64_t>(newest.id) > static_cast<std::uint64_t>(one->start)) {
-        one->version = started_with(*slot.app, newest.revision, newest.generation);  // after the last save
-        if (one->role == Role::main) slot.renewal = Renewal::none;
-      }
-      s_.adopt(*one, its);
-    }
+    const auto version_for = [&](const KnownChild& child) {
+      return started_with(*slot.app, child.revision, child.generation);
+    };
+    for (auto& [one, its] : s_.assign(slot, children, version_for, problems_)) s_.adopt(*one, its);
     slot.last = std::max(slot.last, children.back().id);
   }
 
@@ -357,6 +380,9 @@ class Restorer {
         slot->occupant->life.state = lifecycle::Waiting{};  // the daemon had stopped it
         slot->occupant->cause = Cause::returned;
       }
+      const bool has_purpose = slot->replacement && is_stale(*slot) &&
+                               slot->replacement->version->spec.generation == app.version->spec.generation;
+      if (slot->replacement && !has_purpose) s_.withdraw(*slot);  // a newer revision does not want it
       const bool was_to_stop = slot->part == plan::Part::replaced && !slot->replacement && is_stale(*slot);
       if (was_to_stop && slot->occupant->is_up()) slot->part = plan::Part::none;  // it is to be asked again
       if (app.halted || app.leaving) slot->part = plan::Part::none;

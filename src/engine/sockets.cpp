@@ -84,7 +84,7 @@ void Engine::State::let_go(App& app) {
   for (const auto& slot : app.slots) {
     if (!slot) continue;
     slot->each_occupant([&](const Occupant& one) {
-      if (!one.version || has_same_sockets(one.version->spec, spec)) return;
+      if (!one.version || (!one.version->lost && has_same_sockets(one.version->spec, spec))) return;
       needed = needed || unsettled || is_live(one.phase()) || one.phase() == Phase::backoff;
     });
   }
@@ -92,6 +92,17 @@ void Engine::State::let_go(App& app) {
   app.releasing = false;
   app.picks = picks(spec);
   ports.listeners.retain(app.id, spec.listen, false);
+}
+
+// The sockets of its version, or what a former version has besides. Those are bound when the version is
+// accepted; but when the machine comes up again somebody else may have an address, and of a former version
+// nobody waits for it: it is asked for when it is needed.
+Result<> Engine::State::bind(App& app, const Version& version) {
+  if (version.spec.listen.empty()) return {};
+  AppSpec spec = version.spec;
+  app.picks = app.picks || picks(spec);
+  if (&version != app.version.get()) drop_addresses_of(app.version->spec, spec);
+  return spec.listen.empty() ? Result<>{} : ports.listeners.bind(spec, app.id, app.width());
 }
 
 // After a former engine. An app whose sockets cannot be had waits, and nobody waits for it.
@@ -105,11 +116,7 @@ void Engine::State::rebind(App& app) {
     });
   }
   for (const auto* version : versions) {
-    AppSpec spec = version->spec;
-    app.picks = app.picks || picks(spec);
-    if (version != app.version.get()) drop_addresses_of(app.version->spec, spec);
-    if (spec.listen.empty()) continue;
-    const auto bound = ports.listeners.bind(spec, app.id, app.width());
+    const auto bound = bind(app, *version);
     if (!bound && version == app.version.get() && !app.leaving) await_sockets(app, bound.error().text);
   }
   app.releasing = true;

@@ -21,6 +21,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -40,6 +41,8 @@ namespace svd {
 
 // Whose children the keeper has; each list ascending, none empty.
 using Adopted = std::map<Occupant*, std::vector<KnownChild>>;
+// What one of them was started with.
+using VersionFor = std::function<VersionPtr(const KnownChild&)>;
 
 // What an app waits for before its first start; nothing: "".
 struct Awaited {
@@ -142,6 +145,7 @@ struct Engine::State {
   // converge.cpp
   [[nodiscard]] plan::Want want(const Occupant& one) const;
   Slot& make_slot(App& app, std::uint32_t index, Cause cause, const std::string* by);
+  void take_back_in(Slot& slot);
   void fit_slots(App& app, Cause cause,
                  const std::string* by);  // makes what is missing, touches what is too much
   void resume(Slot& slot, Cause cause, const std::string* by);  // wanted, and again
@@ -189,6 +193,7 @@ struct Engine::State {
   void unbind(const Ecosystem& want, const Name& last);
   void release(App& app);
   void let_go(App& app);
+  Result<> bind(App& app, const Version& version);
   void rebind(App& app);
   void await_sockets(App& app, const std::string& why);
   void admit(App& app);
@@ -240,8 +245,10 @@ struct Engine::State {
   // snapshot.cpp, restore.cpp, adopt.cpp
   [[nodiscard]] std::string snapshot() const;
   std::vector<std::string> restore(Restored from);
-  Adopted assign(Slot& slot, const std::vector<KnownChild>& children, std::vector<std::string>& problems);
+  Adopted assign(Slot& slot, const std::vector<KnownChild>& children, const VersionFor& version_for,
+                 std::vector<std::string>& problems);
   void adopt(Occupant& one, const std::vector<KnownChild>& children);
+  void leave_behind(StartId id);
   void keep(Occupant& one, const KnownChild& child);
   void lose(Occupant& one, bool all_lost);
 };

@@ -63,6 +63,8 @@ class FakeWorld final : public ProcessPort,
   std::function<bool(const LaunchPlan&)> ignores_stop = [](const LaunchPlan&) { return false; };
   std::function<bool(const LaunchPlan&)> ignores_channel = [](const LaunchPlan&) { return false; };
   std::function<bool(const LaunchPlan&)> gets_ready = [](const LaunchPlan&) { return true; };
+  // Its end is as good as done, though the keeper has yet to be told: nobody keeps anything for it.
+  std::function<bool(StartId)> is_given_up = [](StartId) { return false; };
   std::function<void()> on_call = [] {};  // before each effect; may throw EngineKilled
   bool save_fails = false, save_revision_fails = false;
   std::ptrdiff_t beside = 0;  // how many of a slot there may be when another one is started
@@ -146,7 +148,8 @@ class FakeWorld final : public ProcessPort,
           !gone && std::ranges::any_of(keep, [&](const auto& listener) { return listener.port == port; });
       if (held.first != app || kept) return false;
       for (const auto& [id, child] : table)
-        if (!child.exited && child.plan.slot.app == app && uses(child.plan, port))
+        if (!child.exited && child.plan.slot.app == app && uses(child.plan, port) && is_on_disk(child.plan) &&
+            !is_given_up(id))
           violations.push_back("a listener in use was closed: port " + std::to_string(port));
       if (on_closed) on_closed(app, port);
       return true;
@@ -177,7 +180,8 @@ class FakeWorld final : public ProcessPort,
     const auto found = table.find(id);
     if (found == table.end() || found->second.exited) return;
     auto& child = found->second;
-    if (child.plan.channel == ChannelKind::none) violations.emplace_back("disconnect without a channel");
+    if (child.plan.channel == ChannelKind::none && is_on_disk(child.plan))
+      violations.emplace_back("disconnect without a channel");
     child.asked = true;
     child.messages.push_back(message);
     if (ignores_channel(child.plan)) return;
@@ -446,10 +450,11 @@ class FakeWorld final : public ProcessPort,
         table, [&](const auto& entry) { return entry.second.plan.slot == plan.slot && !entry.second.gone; });
     if (others > beside) violations.push_back("a start before the former one was gone: " + name);
     ++spawns;
+    const auto failure = refuse(plan);
     for (const auto& listener : plan.listen)
       if (!bound.contains(listener.port) || !known_.contains(listener.port))
         violations.push_back("a start without its listener: " + name);
-    if (auto failure = refuse(plan)) {
+    if (failure) {
       if (on_refused) on_refused(plan.slot);
       events.push_back(SpawnFailed{plan.id, *failure});
       return;
@@ -491,6 +496,11 @@ class FakeWorld final : public ProcessPort,
         violations.push_back("an exit was forgotten before it was on record: " + name);
     }
     table.erase(found);
+  }
+
+  // What was never saved a new engine cannot know.
+  [[nodiscard]] bool is_on_disk(const LaunchPlan& plan) const {
+    return revisions.contains({plan.slot.app.ecosystem, plan.revision});
   }
 
   std::vector<Operation> pending_;

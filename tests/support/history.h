@@ -31,6 +31,9 @@ class History {
     };
     world_.ignores_channel = world_.ignores_stop;
     world_.check_spawn = [this](const LaunchPlan& plan) { invariants_.check_spawn(engine_->state(), plan); };
+    world_.is_given_up = [this](StartId id) {
+      return engine_->state().strays.contains(static_cast<std::uint64_t>(id));
+    };
     world_.on_closed = [this](const AppId& app, std::uint16_t port) {
       invariants_.check_closed(engine_->state(), app, port);
     };
@@ -100,6 +103,7 @@ class History {
   void reconcile() {
     wake_ = engine_->reconcile(world_.now);
     invariants_.check(engine_->state());
+    if (verbose && !world_.violations.empty()) trace("violated: " + world_.violations.front());
   }
 
   bool deliver() {
@@ -337,6 +341,7 @@ class History {
     refusing_ = stubborn_ = 0;
     fuse_ = 0;
     illness_ = Illness::none;
+    files_.patient = true;
     world_.save_fails = world_.save_revision_fails = false;
     world_.taken.clear();
     for (const auto& [id, app] : engine_->state().apps)

@@ -37,6 +37,8 @@ class RandomFile {
     return text;
   }
 
+  bool patient = false;  // no update fails for want of time
+
  private:
   static std::string key(const char* name, std::uint32_t value) {
     return std::string{" "} + name + "=" + std::to_string(value);
@@ -51,7 +53,8 @@ class RandomFile {
   }
 
   std::string update() {
-    std::string text = key("min_ready", chance(50) ? 0 : below(600)) + key("deadline", 1000 + below(2000));
+    std::string text = key("min_ready", chance(50) ? 0 : below(600)) +
+                       key("deadline", patient ? 600'000 : 1000 + below(2000));
     if (chance(65)) text += key("surge", below(3));
     if (chance(40)) text += key("missing", below(3));
     if (chance(60)) text += key("rollback", 1);

@@ -50,12 +50,11 @@ class Invariants {
       violated("a start of what is " + std::string{to_text(one.phase())} + ": " + name);
     if (app.leaving || !slot.wanted || app.is_surplus(slot) || one.goes() || state.shutting)
       violated("a start that nobody wants: " + name);
-    world_.beside = -1;
-    slot.each_occupant([&](const Occupant& other) { world_.beside += is_live(other.phase()) ? 1 : 0; });
+    world_.beside = count_known(state, slot) - 1;
     if (one.role == Role::replacement) {
       if (plan.generation != app.version->spec.generation)
         violated("a replacement of another generation: " + name);
-      if (count_running(app) >= most(app)) violated("one too many is started: " + name);
+      if (count_running(state, app) >= most(app)) violated("one too many is started: " + name);
     }
   }
 
@@ -88,11 +87,27 @@ class Invariants {
   }
   static std::size_t most(const App& app) { return app.instances() + rules_of(app).surge; }
 
-  // In the slots that are to stay; what has not been forgotten may still be there.
-  [[nodiscard]] std::size_t count_running(const App& app) const {
-    std::size_t count = 0;
+  // Those of which the engine knows that something is left, those that it gave up among them.
+  [[nodiscard]] std::ptrdiff_t count_known(const Engine::State& state, const Slot& slot) const {
+    std::ptrdiff_t count = 0;
+    slot.each_occupant([&](const Occupant& one) { count += is_live(one.phase()) ? 1 : 0; });
     for (const auto& [id, child] : world_.table)
-      if (child.plan.slot.app == app.id && !child.gone && child.plan.slot.slot < app.instances()) ++count;
+      if (child.plan.slot == id_of(slot) && state.strays.contains(static_cast<std::uint64_t>(id))) ++count;
+    return count;
+  }
+
+  // In the slots that are to stay: one that a person stops is no matter of the rollout, however long its
+  // processes take to end. What a new engine gave up is killed already.
+  [[nodiscard]] std::size_t count_running(const Engine::State& state, const App& app) const {
+    const auto stays = [&](std::uint32_t index) {
+      return index < app.instances() && index < app.slots.size() && app.slots[index] &&
+             app.slots[index]->wanted;
+    };
+    std::size_t count = 0;
+    for (const auto& [id, child] : world_.table) {
+      const bool of_it = child.plan.slot.app == app.id && stays(child.plan.slot.slot);
+      if (of_it && !child.gone && !state.strays.contains(static_cast<std::uint64_t>(id))) ++count;
+    }
     return count;
   }
 
@@ -123,11 +138,25 @@ class Invariants {
       check_slot(app, *slot);
       const bool counts = slot->wanted && !app.is_surplus(*slot) && slot->renewal != Renewal::restart;
       if (!counts) continue;
-      missing += is_missing(slot->phase()) ? 1 : 0;
+      note_rest(*slot);
+      missing += is_missing(slot->phase()) && !rested_.contains(id_of(*slot)) ? 1 : 0;
       taken += was_taken(*slot) ? 1 : 0;
     }
     if (taken > 0 && !state.shutting && missing > rules_of(app).unavailable)
       violated(std::to_string(missing) + " of " + app.id.str() + " are missing in an update");
+  }
+
+  static SlotId id_of(const Slot& slot) { return {slot.app->id, slot.index}; }
+
+  // What had come to an end had nobody to miss it.
+  void note_rest(const Slot& slot) {
+    const auto& state = slot.occupant->life.state;
+    const auto* stopping = std::get_if<lifecycle::Stopping>(&state);
+    const auto phase = stopping != nullptr ? lifecycle::phase(stopping->next) : lifecycle::phase(state);
+    if (phase == Phase::completed || phase == Phase::failed || phase == Phase::stopped)
+      rested_.insert(id_of(slot));
+    else if (phase == Phase::ready)
+      rested_.erase(id_of(slot));
   }
 
   static bool is_missing(Phase phase) {
@@ -176,6 +205,7 @@ class Invariants {
   std::map<StartId, Phase> before_;                   // of the main one of each slot, by its start
   std::set<std::pair<AppId, std::uint64_t>> proved_;  // generations that were stable at some time
   std::set<AppId> went_back_;
+  std::set<SlotId> rested_;  // since they were last ready
 };
 
 }  // namespace svd::test

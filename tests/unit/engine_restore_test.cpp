@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/state.h"
 #include "support/catch.h"
 #include "support/fake_ports.h"
 
@@ -277,4 +278,51 @@ TEST_CASE("nothing that happens means nothing to save and no wake-up", "[engine]
   CHECK_FALSE(bench.wake);
   bench.pass(Millis{3'600'000});
   CHECK(bench.world.saves == saves);
+}
+
+TEST_CASE("a revision that was never saved is gone, but its number is not used again", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb gen=1"));
+  bench.pass(Millis{1000});
+  bench.world.save_fails = bench.world.save_revision_fails = true;
+  REQUIRE(bench.apply("shop\nweb gen=2").value().revision == 2);
+  CHECK(bench.instance("web", 0).generation == 102);
+  bench.world.save_fails = bench.world.save_revision_fails = false;
+  bench.restart_engine();
+  bench.pass(Millis{20'000});
+  CHECK(bench.instance("web", 0).generation == 101);  // it was seen that the other one is not what is wanted
+  CHECK(bench.app("web").state == "ready");
+  CHECK(bench.apply("shop\nweb gen=3").value().revision == 3);
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("what was started after the last save is told from its replacement by its own version",
+          "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb gen=1"));
+  bench.pass(Millis{1000});
+  bench.world.save_fails = true;
+  REQUIRE(bench.apply("shop\nweb gen=2"));
+  const auto serving = bench.instance("web", 0).start;
+  bench.world.gets_ready = [](const LaunchPlan&) { return false; };
+  REQUIRE(bench.apply("shop\nweb gen=1 surge=1 ready=60000"));
+  REQUIRE(bench.world.living().size() == 2);
+  bench.restart_engine();
+  CHECK(bench.problems.empty());
+  CHECK(bench.world.living().size() == 2);
+  CHECK(bench.instance("web", 0).start == serving);
+  CHECK(bench.instance("web", 0).generation == 102);
+}
+
+TEST_CASE("when every revision is lost, none is taken for the one that was stable", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb gen=1"));
+  bench.pass(Millis{1000});
+  bench.world.lazy = true;
+  REQUIRE(bench.apply("shop\nweb gen=2"));
+  bench.world.revisions.clear();
+  bench.restart_engine();
+  const auto& web = bench.engine->state().apps.at({*Name::parse("shop"), *Name::parse("web")});
+  CHECK(web.version->spec.generation == 102);
+  CHECK_FALSE(web.stable);
 }

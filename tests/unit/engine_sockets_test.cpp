@@ -146,5 +146,28 @@ TEST_CASE("when its revision is lost, what runs keeps its sockets until it has e
   }
   bench.restart_engine();
   CHECK(bench.world.bound.contains(80));
+  REQUIRE(bench.apply("shop\nweb gen=2"));
+  CHECK(bench.world.bound.contains(80));
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("a former version gets its sockets when it is started once more, or is refused with the reason",
+          "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb listen=80 delay=60000 max=100"));
+  bench.pass(Millis{1000});
+  bench.world.gets_ready = [](const LaunchPlan&) { return false; };
+  bench.world.beside = 1;
+  REQUIRE(bench.apply("shop\nweb gen=2 listen=81 surge=1 ready=500"));
+  bench.pass(Millis{60'000});
+  bench.world.reboot();
+  bench.world.taken.insert(80);
+  bench.restart_engine();
+  bench.pass(Millis{1000});
+  CHECK_THAT(bench.instance("web", 0).reason, ContainsSubstring("cannot listen on port 80"));
+  bench.world.taken.clear();
+  bench.pass(Millis{100'000});
+  CHECK(bench.instance("web", 0).phase == Phase::ready);
+  CHECK(bench.app("web").listeners.size() == 2);
   CHECK(bench.world.violations.empty());
 }
