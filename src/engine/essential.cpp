@@ -49,7 +49,8 @@ int code_of(const Occupant& one) {
   constexpr int not_executable = 126, not_found = 127, by_signal = 128;
   if (one.failure) {
     if (one.failure->stage != StartStage::exec) return EXIT_FAILURE;
-    return one.failure->err == ENOENT || one.failure->err == ENOTDIR ? not_found : not_executable;
+    const int err = one.failure->err;  // 0: the detail says what was not found
+    return err == 0 || err == ENOENT || err == ENOTDIR ? not_found : not_executable;
   }
   const auto& status = one.last_exit;
   if (status.kind == ExitStatus::Kind::signal) return by_signal + status.number;

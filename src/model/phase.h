@@ -76,7 +76,7 @@ enum class StartStage : std::uint8_t {
 
 struct StartFailure {
   StartStage stage = StartStage::none;
-  int err = 0;         // errno
+  int err = 0;         // errno; 0: `detail` says it all
   std::string detail;  // the object: a path, a user name; may be empty
   bool operator==(const StartFailure&) const = default;
 };

@@ -26,6 +26,9 @@ std::uint64_t some_seed() {
 
 int steps_of(std::uint64_t seed) { return 40 + static_cast<int>(seed % 8) * 30; }
 
+// The same histories in every run: a failure is then of the change at hand. SVD_SIM_FIRST looks further.
+constexpr std::uint64_t usual_first = 100'000;
+
 }  // namespace
 
 TEST_CASE("whatever happens, the supervisor keeps its promises", "[simulation]") {
@@ -37,7 +40,7 @@ TEST_CASE("whatever happens, the supervisor keeps its promises", "[simulation]")
     return;
   }
   const auto histories = number_from("SVD_SIM_HISTORIES").value_or(1000);
-  const auto first = number_from("SVD_SIM_FIRST").value_or(some_seed());
+  const auto first = number_from("SVD_SIM_FIRST").value_or(usual_first);
   for (std::uint64_t i = 0; i < histories; ++i) {
     const auto seed = first + i;
     const auto violations = History{seed}.run(steps_of(seed));
