@@ -113,7 +113,7 @@ TEST_CASE("systemd's mark makes a cgroup ours", "[kernel]") {
 
 TEST_CASE("a cgroup with processes of others is not ours", "[kernel]") {
   const Place place;
-  const auto stranger = ::getpid() + ::getppid();  // neither of them; in a container the parent may be 1
+  const auto stranger = 2 * ::getpid() + ::getppid();  // neither; in a container the parent may be 1
   place.tree.put("/svc/cgroup.procs", std::to_string(::getpid()) + "\n" + std::to_string(stranger) + "\n");
   const auto controllers = place.prepare();
   CHECK(controllers.usable.empty());
