@@ -25,6 +25,12 @@ LoadedState StateBoth::load_all() {
   return state;
 }
 
+std::optional<std::string> StateBoth::degraded() const {
+  auto problem = disk_.degraded();
+  if (const auto second = memory_.degraded(); problem && second) *problem += "; " + *second;
+  return problem;
+}
+
 bool StateBoth::save(const std::string& runtime) {
   if (!disk_.save(runtime)) {
     memory_.save(runtime);

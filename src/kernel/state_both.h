@@ -17,8 +17,9 @@ class StateBoth final : public StateKeeping {
 
   // What is in memory is newer than what the disk has.
   [[nodiscard]] LoadedState load_all() override;
-  // That of the disk: what is in memory alone ends with the keeper.
-  [[nodiscard]] std::optional<std::string> degraded() const override { return disk_.degraded(); }
+  // That of the disk: what is in memory alone ends with the keeper. What memory did not take either is told,
+  // too.
+  [[nodiscard]] std::optional<std::string> degraded() const override;
   // True: it is on the disk.
   bool save(const std::string& runtime) override;
   bool save_revision(const Revision& revision) override;

@@ -44,6 +44,12 @@ TEST_CASE("what the disk does not take, the next engine has all the same, and th
     CHECK_FALSE(state.save_revision(revision(2, "two")));
     CHECK(state.degraded());
     CHECK(state.load_revision(shop, 2).value().source.text == "two");
+    const auto by_the_disk = state.degraded();
+    keeper.full = true;
+    CHECK_FALSE(state.save("third, which nobody takes"));
+    CHECK(state.degraded() ==
+          *by_the_disk + "; the state is not kept, should the engine die: cannot hold 'state': it is full");
+    keeper.full = false;
   }
   std::filesystem::rename(directory.path() + ".away", directory.path());
   {

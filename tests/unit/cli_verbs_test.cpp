@@ -163,6 +163,17 @@ TEST_CASE("what the shell makes of <(…), and any pipe or device, is read as st
   CHECK(world.daemon.applied.directory == "/srv/shop");
 }
 
+TEST_CASE("a change that is done and not on the disk is a warning, and status says it", "[cli][apply]") {
+  auto world = world_with_file();
+  world.daemon.daemon.unsaved = "the state in '/s' is not saved: no space";
+  CHECK(world.run({"apply", "eco.yaml"}) == Exit::ok);
+  CHECK(world.err ==
+        "svctl: warning: the state in '/s' is not saved: no space; the next start of svd will know an older "
+        "state\n");
+  CHECK(world.run({"status"}) == Exit::ok);
+  CHECK_THAT(world.out, ContainsSubstring("\nnot saved: the state in '/s' is not saved: no space\n"));
+}
+
 TEST_CASE("an apply that changes nothing says so and exits 0", "[cli][apply]") {
   auto world = world_with_file();
   world.daemon.begun = Begun{};
