@@ -148,6 +148,11 @@ void Engine::State::keep(Occupant& one, const KnownChild& child) {
   const auto ago = [&](WallTime since) {
     return now.mono - std::chrono::microseconds{std::max<std::int64_t>(0, now.wall.micros - since.micros)};
   };
+  if (auto* stopping = std::get_if<lifecycle::Stopping>(&one.life.state); stopping != nullptr && one.late) {
+    stopping->pid = child.pid;  // its time was up, and still is
+    outbox.emplace_back(lifecycle::Kill{child.id});
+    return;
+  }
   if (one.phase() != Phase::ready) one.since = child.started;
   if (one.phase() == Phase::starting && gate) {
     const auto deadline = std::max<TimePoint>(ago(child.started) + *gate, now.mono + moment);

@@ -166,6 +166,14 @@ class Restorer {
     return version->spec.generation == app.version->spec.generation ? app.version : version;
   }
 
+  // Later revisions that changed nothing it was started with gave it their own policies. When they are lost,
+  // the one that it was started with is not.
+  VersionPtr started_with(const App& app, const SavedSlot& slot) {
+    const bool later = slot.version != slot.revision && slot.version != app.version->revision;
+    const bool lost = later && !version_of(app.id, slot.version);
+    return started_with(app, lost ? slot.revision : slot.version, slot.generation);
+  }
+
   // In place of a version that is lost: how it is to be treated is guessed from `like`.
   static VersionPtr stand_in(AppSpec like, std::uint64_t revision, std::uint64_t generation) {
     like.generation = generation;
@@ -173,14 +181,25 @@ class Restorer {
     return std::make_shared<const Version>(Version{std::move(like), revision, true});
   }
 
-  // The one that the app was last accepted with; if that cannot be had, one that it ran.
-  std::uint64_t revision_of(const SavedApp& saved) {
+  // The one that the app was last accepted with.
+  [[nodiscard]] std::uint64_t accepted(const SavedApp& saved) const {
+    if (saved.version != 0) return saved.version;
     const auto current = saved_current_.find(saved.id.ecosystem);
-    const auto last = current == saved_current_.end() ? 0 : current->second;
-    const auto own = saved.version != 0 ? saved.version : last;
-    if (version_of(saved.id, own) || saved.slots.empty()) return own;
-    const auto ran = saved.slots.front().version;
-    return version_of(saved.id, ran) ? ran : own;
+    return current == saved_current_.end() ? 0 : current->second;
+  }
+
+  // If that cannot be had, one that it ran: best of the same generation.
+  std::uint64_t revision_of(const SavedApp& saved) {
+    const auto own = accepted(saved);
+    if (version_of(saved.id, own)) return own;
+    auto found = own;
+    for (const auto& slot : saved.slots)
+      for (const auto ran : {slot.version, slot.revision}) {
+        if (!version_of(saved.id, ran)) continue;
+        if (slot.generation == saved.generation) return ran;
+        if (found == own) found = ran;
+      }
+    return found;
   }
 
   void restore_app(const SavedApp& saved) {
@@ -192,9 +211,10 @@ class Restorer {
     if (!newer) restore_settings(app, saved);
     app.stable = known_version(app, saved.stable);
     if (app.unreadable && !app.scale) app.scale = saved.slots.empty() ? 0 : saved.slots.back().index + 1;
+    const bool has_accepted = !newer && app.version->revision == accepted(saved);
     const auto version_for = [&](const SavedSlot& slot) {
-      const bool as_accepted = !newer && slot.generation != 0 && slot.generation == saved.generation;
-      return as_accepted ? app.version : started_with(app, slot.version, slot.generation);
+      const bool as_accepted = has_accepted && slot.generation != 0 && slot.generation == saved.generation;
+      return as_accepted ? app.version : started_with(app, slot);
     };
     for (const auto& slot : saved.slots)
       if (slot.index < max_instances) restore_slot(app, slot, version_for(slot), newer);
@@ -221,8 +241,9 @@ class Restorer {
   }
 
   VersionPtr known_version(const App& app, std::uint64_t revision) {
-    if (revision == 0 || revision == app.version->revision) return revision == 0 ? nullptr : app.version;
-    return version_of(app.id, revision);
+    if (revision == 0) return nullptr;
+    if (revision != app.version->revision) return version_of(app.id, revision);
+    return app.version->lost ? nullptr : app.version;
   }
 
   void restore_slot(App& app, const SavedSlot& saved, VersionPtr version, bool newer) {
@@ -338,7 +359,7 @@ class Restorer {
     const bool known = s_.apps.contains(id.app);
     auto& app = find_app(id.app, newest.generation, newest.revision);
     if (id.slot >= max_instances) return nullptr;
-    if (app.unreadable) app.scale = std::max(app.instances(), id.slot + 1);
+    if (app.unreadable && !newest.exited) app.scale = std::max(app.instances(), id.slot + 1);
     if (!known && app.leaving && !newest.exited)
       problems_.push_back(id.str() + " runs (start " + std::to_string(static_cast<std::uint64_t>(newest.id)) +
                           "), but no app of that name is declared: it is stopped");
@@ -376,10 +397,7 @@ class Restorer {
     app.progress = s_.now.mono;
     for (const auto& slot : app.slots) {
       if (!slot) continue;
-      if (slot->phase() == Phase::stopped && slot->wanted && !app.is_surplus(*slot)) {
-        slot->occupant->life.state = lifecycle::Waiting{};  // the daemon had stopped it
-        slot->occupant->cause = Cause::returned;
-      }
+      if (slot->wanted && !app.is_surplus(*slot)) start_again(*slot->occupant);
       const bool has_purpose = slot->replacement && is_stale(*slot) &&
                                slot->replacement->version->spec.generation == app.version->spec.generation;
       if (slot->replacement && !has_purpose) s_.withdraw(*slot);  // a newer revision does not want it
@@ -393,6 +411,18 @@ class Restorer {
       for (std::uint32_t i = 0; i < app.instances(); ++i)
         if (i >= app.slots.size() || !app.slots[i]) s_.make_slot(app, i, Cause::returned, nullptr);
     s_.touch(app);
+  }
+
+  // The daemon had stopped it, or what a newer revision takes back.
+  static void start_again(Occupant& one) {
+    auto* stopping = std::get_if<lifecycle::Stopping>(&one.life.state);
+    if (one.phase() == Phase::stopped)
+      one.life.state = lifecycle::Waiting{};
+    else if (stopping != nullptr && lifecycle::phase(stopping->next) == Phase::stopped)
+      stopping->next = lifecycle::Waiting{};
+    else
+      return;
+    one.cause = Cause::returned;
   }
 
   void restore_changes() {

@@ -79,7 +79,7 @@ void Engine::State::roll(App& app) {
   for (const auto index : rollout.take_over) take_over(*app.slots[index]);
   for (const auto index : rollout.replace) replace(*app.slots[index]);
   for (const auto index : rollout.add) add_replacement(*app.slots[index]);
-  if (rollout.settled && !slots.empty()) app.stable = app.version;
+  if (rollout.works && !slots.empty()) app.stable = app.version;
   if (rollout.finished) return end_rollout(app);
   if (!rollout.proven.empty()) touch(app);
   const auto deadline = app.progress + update.deadline;

@@ -46,8 +46,9 @@ class Planner {
     for (const auto& slot : slots_)
       if (is_due(slot) && slot.phase == Phase::ready) replace_ready(slot);
     out_.busy = busy_ || !out_.add.empty();
-    out_.settled = in_flight_ == 0 && !stale_ && out_.take_over.empty();
-    out_.finished = out_.settled && leaving_ == 0;
+    const bool settled = in_flight_ == 0 && !stale_ && out_.take_over.empty();
+    out_.works = settled && works_;
+    out_.finished = settled && leaving_ == 0;
     return std::move(out_);
   }
 
@@ -85,6 +86,7 @@ class Planner {
         fly(slot.phase != Phase::stopping);  // a stop has deadlines of its own
     }
     proven_ = proven_ || !out_.take_over.empty() || (available && !slot.stale);
+    works_ = works_ && (available || slot.part == Part::proven);
     if (!available && (slot.part == Part::replaced || may_come_up(slot.phase))) ++missing_;
   }
 
@@ -97,6 +99,7 @@ class Planner {
     const auto tries = std::max(1U, rules_.surge + rules_.unavailable);
     const bool can_wait = may_come_up(slot.phase) && !slot.at_once && !proven_ && up_;
     if (can_wait && in_flight_ >= tries) return;
+    if (!may_come_up(slot.phase)) ++missing_;  // from now on it will
     ++in_flight_;
     out_.replace.push_back(slot.slot);
   }
@@ -132,6 +135,7 @@ class Planner {
   bool busy_ = false;
   bool proven_ = false;  // the new generation works, on one slot at least
   bool stale_ = false;
+  bool works_ = true;  // what fills the slots, on all of them
   bool up_ = false;
 };
 

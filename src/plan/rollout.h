@@ -62,8 +62,8 @@ struct Rollout {
   std::vector<std::uint32_t> proven;     // these have proved themselves
   bool broken = false;                   // a replacement failed
   bool busy = false;                     // a replacement could get on
-  bool settled = false;                  // nothing is stale, nothing has to prove itself
-  bool finished = false;                 // and what was replaced is gone
+  bool works = false;                    // the new generation, on every slot
+  bool finished = false;                 // nothing is stale, has to prove itself, or is on its way out
   std::optional<TimePoint> wake;         // something proves itself then
 };
 

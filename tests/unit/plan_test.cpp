@@ -221,9 +221,9 @@ TEST_CASE("a rollout ends where a replacement fails, and when nothing is stale a
   std::vector done{seen(0, ready, false, Part::proven), seen(1, ready, false)};
   CHECK(plan_rollout(done, one_more, at).finished);
   done[0].leaving = 1;
-  CHECK(plan_rollout(done, one_more, at).settled);
+  CHECK(plan_rollout(done, one_more, at).works);
   CHECK_FALSE(plan_rollout(done, one_more, at).finished);
-  CHECK_FALSE(plan_rollout(std::vector{seen(0, starting, false, Part::replaced)}, one_more, at).settled);
+  CHECK_FALSE(plan_rollout(std::vector{seen(0, starting, false, Part::replaced)}, one_more, at).works);
 }
 
 TEST_CASE("portions are rounded as in Kubernetes, and one of the two is never nothing", "[plan]") {
