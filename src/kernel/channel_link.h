@@ -26,7 +26,7 @@ class ChannelLink {
   // `socket` is not blocking. The spools are its memory's.
   ChannelLink(UniqueFd socket, ipc::Spool& in, ipc::Spool& out);
 
-  // A pair with the buffers that this end wants; the first one is ours.
+  // A pair with the buffers that this end wants, neither of them blocking; the first one is ours.
   static std::optional<std::pair<UniqueFd, UniqueFd>> make_pair();
 
   // Once, for what an engine before us left to be written: `find` gives the descriptor (borrowed, -1: none)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/channels.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -147,6 +148,8 @@ Result<UniqueFd> Channels::State::open(LaunchPlan& plan) {
 Result<UniqueFd> Channels::State::connect(Entry& entry) {
   auto pair = ChannelLink::make_pair();
   if (!pair) return fail_errno(errno, "cannot make a channel");
+  // libuv sets the flag itself; a plain program reads and expects to wait.
+  if (entry.channel == ChannelKind::json) ::fcntl(pair->second.get(), F_SETFL, 0);
   SVD_CHECK(holder.hold(channel_name(entry.id), pair->first.get()));
   entry.link = std::make_unique<ChannelLink>(std::move(pair->first), entry.place->in(), entry.place->out());
   entry.reader.emplace(entry.place->skipping());

@@ -385,6 +385,21 @@ std::vector<std::string> keys_below(std::string_view section) {
   return keys;
 }
 
+namespace {
+
+// ": 'ready' has notify, channel, tcp and increment", or where to read them when they are many.
+std::string known_keys(std::string_view section) {
+  constexpr std::size_t most = 8;
+  const auto keys = keys_below(section);
+  if (keys.size() > most) return ": see 'svctl explain " + std::string{section} + "'";
+  std::string text = ": '" + std::string{section} + "' has ";
+  for (const auto& key : keys)
+    text += (&key == keys.data() ? "" : &key == &keys.back() ? " and " : ", ") + key;
+  return text;
+}
+
+}  // namespace
+
 std::string suggest_key(std::string_view section, std::string_view key) {
   const auto mean = [](std::string_view what) { return ", did you mean '" + std::string{what} + "'?"; };
   if (section.empty() && find_field(key) != nullptr) {  // "restart.delay": both parts in one
@@ -399,10 +414,11 @@ std::string suggest_key(std::string_view section, std::string_view key) {
   }
   if (const auto near = nearest(key, keys_below(section))) return mean(*near);
   for (const auto& row : fields())  // the right key in the wrong place
-    if (last_part(row.key) == key) return mean(row.key);
+    if (last_part(row.key) == key && (section.empty() || row.key != key)) return mean(row.key);
   for (const auto& row : fields())
     if (row.find_entry(key) != nullptr) return mean(std::string{row.key} + ".NAME." + std::string{key});
-  const auto near = section.empty() ? nearest(key, words) : std::nullopt;
+  if (!section.empty()) return known_keys(section);
+  const auto near = nearest(key, words);
   return near ? suggest_key(section, *near) : "";
 }
 

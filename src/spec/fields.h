@@ -51,7 +51,7 @@ struct TopKey {
 // The direct children of a section ("" for the app itself): "exec", "restart" … and "delay" … for "restart".
 [[nodiscard]] std::vector<std::string> keys_below(std::string_view section);
 // ", did you mean 'instances'?" for an unknown key below `section`, from its spelling or from the words that
-// other supervisors use; empty when nothing is near.
+// other supervisors use. When nothing is near: what the section has, empty for the app itself.
 [[nodiscard]] std::string suggest_key(std::string_view section, std::string_view key);
 
 // "replaces the instances"

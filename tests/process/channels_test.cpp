@@ -39,6 +39,15 @@ TEST_CASE("an instance is ready when it says so on its channel", "[process]") {
   CHECK(lab.messages.empty());
 }
 
+TEST_CASE("a plain program waits when it reads its channel", "[process]") {
+  ChannelLab lab;
+  const auto kind = GENERATE(ChannelKind::json, ChannelKind::node);
+  auto plan = lab.plan("web", 0, kind);
+  const auto theirs = lab.channels->open(plan);
+  REQUIRE(theirs);
+  CHECK(is_not_blocking(theirs->get()) == (kind == ChannelKind::node));
+}
+
 TEST_CASE("what a program says at once is heard after its birth is known", "[process]") {
   ChannelLab lab;
   auto plan = lab.plan("web", 0, ChannelKind::node);
