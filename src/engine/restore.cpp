@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Taking over after a former engine: apps and slots, from the saved text and the revisions. adopt.cpp does
-// their processes.
+// their processes, restore_changes.cpp what was under way.
 //
 // Three witnesses, in order of trust: the keeper's table says what runs and what ended; the revisions say
 // what was accepted (a revision that is newer than the saved text was applied after the last save, and
@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "engine/persist.h"
+#include "engine/saved_versions.h"
 #include "engine/state.h"
 
 namespace svd {
@@ -16,7 +17,7 @@ namespace {
 
 class Restorer {
  public:
-  Restorer(Engine::State& state, Restored from) : s_{state}, from_{std::move(from)} {}
+  Restorer(Engine::State& state, Restored from) : s_{state}, from_{std::move(from)}, versions_{state.ports} {}
 
   std::vector<std::string> run() {
     read();
@@ -27,7 +28,7 @@ class Restorer {
     for (const auto& app : saved_.apps) restore_app(app);
     adopt();
     for (auto& [id, app] : s_.apps) wake(app);
-    restore_changes();
+    s_.restore_changes(saved_.changes);
     report();
     return std::move(problems_);
   }
@@ -73,7 +74,7 @@ class Restorer {
       eco.current = std::max(eco.current, revision.view.number);
       eco.next = std::max(eco.next, eco.current + 1);
       eco.history.push_back(revision.view);
-      sources_[{eco.name, revision.view.number}] = &revision.source;
+      versions_.add(eco.name, revision.view.number, revision.source);
     }
     for (auto& [name, eco] : s_.ecosystems) {
       std::ranges::sort(eco.history, {}, &RevisionView::number);
@@ -89,29 +90,10 @@ class Restorer {
     return saved != saved_current_.end() && eco != s_.ecosystems.end() && eco->second.current > saved->second;
   }
 
-  // The ecosystem as this build reads that revision; nullptr when it is missing or cannot be read.
-  const Ecosystem* decoded(const Name& ecosystem, std::uint64_t number, std::string* why = nullptr) {
-    const auto known = decoded_.find({ecosystem, number});
-    if (known != decoded_.end()) return known->second ? &*known->second : nullptr;
-    auto& out = decoded_[{ecosystem, number}];
-    const auto source = sources_.find({ecosystem, number});
-    if (source == sources_.end()) {
-      if (why != nullptr) *why = "it is missing";
-      return nullptr;
-    }
-    auto copy = *source->second;
-    auto made = s_.ports.decode(copy);
-    if (made)
-      out = std::move(*made);
-    else if (why != nullptr)
-      *why = made.error().text;
-    return out ? &*out : nullptr;
-  }
-
   void declare(Eco& eco) {
     if (eco.current == 0) return;
     std::string why;
-    const auto* ecosystem = decoded(eco.name, eco.current, &why);
+    const auto* ecosystem = versions_.decoded(eco.name, eco.current, &why);
     if (ecosystem == nullptr) {
       problems_.push_back("cannot read revision " + std::to_string(eco.current) + " of " + eco.name.str() +
                           ": " + why + "; what runs of it is kept, nothing of it is started");
@@ -135,50 +117,16 @@ class Restorer {
   App& find_app(const AppId& id, std::uint64_t generation, std::uint64_t revision) {
     const auto found = s_.apps.find(id);
     if (found != s_.apps.end()) return found->second;
-    auto version = version_of(id, revision);
+    auto version = versions_.version_of(id, revision);
     if (!version) {
       AppSpec spec;
       spec.name = id.app;
-      version = stand_in(std::move(spec), revision, generation);
+      version = SavedVersions::stand_in(std::move(spec), revision, generation);
     }
     auto& app = make_app(id, std::move(version));
     app.unreadable = unreadable_.contains(id.ecosystem);
     app.leaving = !app.unreadable;
     return app;
-  }
-
-  VersionPtr version_of(const AppId& id, std::uint64_t revision) {
-    const auto* ecosystem = decoded(id.ecosystem, revision);
-    if (ecosystem == nullptr) return nullptr;
-    const auto spec = ecosystem->apps.find(id.app);
-    return spec == ecosystem->apps.end() ? nullptr
-                                         : std::make_shared<const Version>(Version{spec->second, revision});
-  }
-
-  // What a process was started with. Its revision is what counts, read by this build: another build may have
-  // hashed the same specification differently, and that is no reason to restart anything. Of a revision that
-  // cannot be had, the generation tells that it was another one.
-  VersionPtr started_with(const App& app, std::uint64_t revision, std::uint64_t generation) {
-    if (generation == 0) return nullptr;
-    if (revision == app.version->revision || generation == app.version->spec.generation) return app.version;
-    auto version = version_of(app.id, revision);
-    if (!version) return stand_in(app.version->spec, revision, generation);
-    return version->spec.generation == app.version->spec.generation ? app.version : version;
-  }
-
-  // Later revisions that changed nothing it was started with gave it their own policies. When they are lost,
-  // the one that it was started with is not.
-  VersionPtr started_with(const App& app, const SavedSlot& slot) {
-    const bool later = slot.version != slot.revision && slot.version != app.version->revision;
-    const bool lost = later && !version_of(app.id, slot.version);
-    return started_with(app, lost ? slot.revision : slot.version, slot.generation);
-  }
-
-  // In place of a version that is lost: how it is to be treated is guessed from `like`.
-  static VersionPtr stand_in(AppSpec like, std::uint64_t revision, std::uint64_t generation) {
-    like.generation = generation;
-    like.listen.clear();
-    return std::make_shared<const Version>(Version{std::move(like), revision, true});
   }
 
   // The one that the app was last accepted with.
@@ -191,11 +139,11 @@ class Restorer {
   // If that cannot be had, one that it ran: best of the same generation.
   std::uint64_t revision_of(const SavedApp& saved) {
     const auto own = accepted(saved);
-    if (version_of(saved.id, own)) return own;
+    if (versions_.version_of(saved.id, own)) return own;
     auto found = own;
     for (const auto& slot : saved.slots)
       for (const auto ran : {slot.version, slot.revision}) {
-        if (!version_of(saved.id, ran)) continue;
+        if (!versions_.version_of(saved.id, ran)) continue;
         if (slot.generation == saved.generation) return ran;
         if (found == own) found = ran;
       }
@@ -209,12 +157,12 @@ class Restorer {
     if (!declared && saved.slots.empty() && !unreadable_.contains(saved.id.ecosystem)) return;
     auto& app = find_app(saved.id, saved.generation, revision);
     if (!newer) restore_settings(app, saved);
-    app.stable = known_version(app, saved.stable);
+    app.stable = versions_.known_version(app, saved.stable);
     if (app.unreadable && !app.scale) app.scale = saved.slots.empty() ? 0 : saved.slots.back().index + 1;
     const bool has_accepted = !newer && app.version->revision == accepted(saved);
     const auto version_for = [&](const SavedSlot& slot) {
       const bool as_accepted = has_accepted && slot.generation != 0 && slot.generation == saved.generation;
-      return as_accepted ? app.version : started_with(app, slot);
+      return as_accepted ? app.version : versions_.started_with(app, slot);
     };
     for (const auto& slot : saved.slots)
       if (slot.index < max_instances) restore_slot(app, slot, version_for(slot), newer);
@@ -232,18 +180,12 @@ class Restorer {
     app.reverting = saved.reverting;
     app.leaving = app.leaving || saved.leaving;
     if (saved.version == 0 || app.unreadable) return;
-    if (auto version = known_version(app, saved.version))
+    if (auto version = versions_.known_version(app, saved.version))
       app.version = std::move(version);
     else
       problems_.push_back("cannot read revision " + std::to_string(saved.version) + " of " +
                           app.id.ecosystem.str() + ", which " + app.id.app.str() +
                           " had gone back to; it follows the present one");
-  }
-
-  VersionPtr known_version(const App& app, std::uint64_t revision) {
-    if (revision == 0) return nullptr;
-    if (revision != app.version->revision) return version_of(app.id, revision);
-    return app.version->lost ? nullptr : app.version;
   }
 
   void restore_slot(App& app, const SavedSlot& saved, VersionPtr version, bool newer) {
@@ -372,7 +314,7 @@ class Restorer {
 
   void adopt(Slot& slot, const std::vector<KnownChild>& children) {
     const auto version_for = [&](const KnownChild& child) {
-      return started_with(*slot.app, child.revision, child.generation);
+      return versions_.started_with(*slot.app, child.revision, child.generation);
     };
     for (auto& [one, its] : s_.assign(slot, children, version_for, problems_)) s_.adopt(*one, its);
     slot.last = std::max(slot.last, children.back().id);
@@ -425,73 +367,6 @@ class Restorer {
     one.cause = Cause::returned;
   }
 
-  void restore_changes() {
-    std::set<std::pair<Name, std::uint64_t>> covered;
-    for (const auto& saved : saved_.changes) {
-      if (saved.kind == "shutdown") continue;
-      const bool overtaken = saved.revision != 0 && s_.ecosystems[saved.ecosystem].current != saved.revision;
-      auto& change = make_change(saved, overtaken ? std::vector<AppId>{} : saved.apps);
-      change.overtaken = overtaken;
-      if (overtaken) continue;
-      covered.emplace(saved.ecosystem, saved.revision);
-      s_.next_change = std::max(s_.next_change, static_cast<std::uint64_t>(change.view.id) + 1);
-    }
-    for (auto& [name, eco] : s_.ecosystems) resume_revision(eco, covered.contains({name, eco.current}));
-  }
-
-  // A revision that was still being applied goes on as a change of its own.
-  void resume_revision(const Eco& eco, bool covered) {
-    const auto view = std::ranges::find(eco.history, eco.current, &RevisionView::number);
-    if (view == eco.history.end() || view->outcome != "running" || covered) return;
-    SavedChange change;
-    change.id = s_.next_change++;
-    change.kind = "apply";
-    change.target = eco.name.str();
-    change.who = view->who;
-    change.ecosystem = eco.name;
-    change.revision = eco.current;
-    change.started = view->when.micros;
-    std::vector<AppId> ids;
-    for (const auto& [id, app] : s_.apps)
-      if (id.ecosystem == eco.name) ids.push_back(id);
-    make_change(change, ids);
-  }
-
-  Change& make_change(const SavedChange& saved, const std::vector<AppId>& ids) {
-    auto& change = s_.changes[ChangeId{saved.id}];
-    change.who = saved.who;
-    change.ecosystem = saved.ecosystem;
-    change.view.id = ChangeId{saved.id};
-    change.view.kind = saved.kind;
-    change.view.target = saved.target;
-    change.view.state = "running";
-    change.view.started = {saved.started};
-    change.view.revision = saved.revision;
-    s_.mark_dirty(change);
-    for (const auto& id : ids) {
-      const auto app = s_.apps.find(id);
-      if (app == s_.apps.end()) continue;
-      s_.begin_part(change, app->second);
-      for (const auto& slot : app->second.slots)
-        if (slot) s_.track(*slot);
-      app->second.part->reverting = app->second.reverting;
-    }
-    restore_failures(change, saved);
-    return change;
-  }
-
-  void restore_failures(Change& change, const SavedChange& saved) {
-    for (auto& [id, part] : change.parts)
-      for (const auto& slot : s_.apps.at(id).slots) {
-        if (!slot) continue;
-        const auto name = SlotId{id, slot->index}.str();
-        const auto failed = std::ranges::find(saved.failed, name);
-        const auto index = static_cast<std::size_t>(failed - saved.failed.begin());
-        if (failed != saved.failed.end() && index < saved.why.size())
-          s_.fail_tracked(*slot, saved.why[index]);
-      }
-  }
-
   void report() {
     std::size_t running = 0;
     for (const auto& [start, one] : s_.starts) running += one->phase() == Phase::ready ? 1 : 0;
@@ -506,8 +381,7 @@ class Restorer {
   Restored from_;
   SavedState saved_;
   std::map<Name, std::uint64_t> saved_current_;
-  std::map<std::pair<Name, std::uint64_t>, const Source*> sources_;
-  std::map<std::pair<Name, std::uint64_t>, std::optional<Ecosystem>> decoded_;
+  SavedVersions versions_;
   std::set<Name> unreadable_;
   std::vector<std::string> problems_;
 };

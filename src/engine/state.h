@@ -12,7 +12,8 @@
 //   Change
 //   - changes.cpp: progress and outcome of what was begun
 //   - events.cpp, words.cpp, views.cpp: what is told, and in which words
-//   - persist.cpp, snapshot.cpp, restore.cpp, adopt.cpp: memory ↔ text, and taking over after a former engine
+//   - persist.cpp, snapshot.cpp: memory ↔ text
+//   - restore.cpp, saved_versions.cpp, adopt.cpp, restore_changes.cpp: taking over after a former engine
 //
 // Cost: whatever happens to one slot costs the same however many slots there are. Only what was touched is on
 // a dirty list and is planned again; deadlines are in one ordered set; a rollout looks at the slots of its
@@ -38,6 +39,8 @@
 #include "plan/slot.h"
 
 namespace svd {
+
+struct SavedChange;
 
 // Whose children the keeper has; each list ascending, none empty.
 using Adopted = std::map<Occupant*, std::vector<KnownChild>>;
@@ -242,9 +245,10 @@ struct Engine::State {
   [[nodiscard]] AppView view(const App& app) const;
   [[nodiscard]] InstanceView view(const Occupant& one) const;
 
-  // snapshot.cpp, restore.cpp, adopt.cpp
+  // snapshot.cpp, restore.cpp, restore_changes.cpp, adopt.cpp
   [[nodiscard]] std::string snapshot() const;
   std::vector<std::string> restore(Restored from);
+  void restore_changes(const std::vector<SavedChange>& all);
   Adopted assign(Slot& slot, const std::vector<KnownChild>& children, const VersionFor& version_for,
                  std::vector<std::string>& problems);
   void adopt(Occupant& one, const std::vector<KnownChild>& children);
