@@ -70,6 +70,7 @@ class Assignment {
                           std::to_string(number(its.back().id)) + " is killed, start " +
                           std::to_string(number(child.id)) + " is kept");
       let_go(its.back());
+      main.version = version_for_(child);  // if that is another one, a rollout replaces it in order
       its.back() = child;
     }
   }

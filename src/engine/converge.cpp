@@ -10,7 +10,9 @@ namespace svd {
 plan::Want Engine::State::want(const Occupant& one) const {
   const auto& slot = *one.slot;
   const auto& app = *slot.app;
-  if (one.is_up() && is_ending(slot) && is_needed(app)) return plan::Want::hold;  // those go first
+  const bool serves =
+      one.is_up() && lifecycle::pid_of(one.life.state) != 0;  // not a start that is yet to be made
+  if (serves && is_ending(slot) && is_needed(app)) return plan::Want::hold;  // those go first
   if (app.leaving || !slot.wanted) return plan::Want::rest;
   if (app.is_surplus(slot)) return shutting || app.instances() == 0 ? plan::Want::rest : plan::Want::leave;
   if (shutting) return one.role == Role::main ? plan::Want::pause : plan::Want::rest;

@@ -181,7 +181,9 @@ class FakeWorld final : public ProcessPort,
     if (found == table.end() || found->second.exited) return;
     auto& child = found->second;
     if (child.plan.channel == ChannelKind::none && is_on_disk(child.plan))
-      violations.emplace_back("disconnect without a channel");
+      violations.push_back("disconnect without a channel: start " +
+                           std::to_string(static_cast<std::uint64_t>(id)) + ", revision " +
+                           std::to_string(child.plan.revision));
     child.asked = true;
     child.messages.push_back(message);
     if (ignores_channel(child.plan)) return;

@@ -212,6 +212,23 @@ TEST_CASE("of two processes in one slot the newer is kept", "[engine]") {
   CHECK(bench.world.table.size() == 1);
 }
 
+TEST_CASE("of two processes in one slot the newer is kept for what it is", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb gen=1"));
+  bench.pass(Millis{1000});
+  REQUIRE(bench.apply("shop\nweb gen=2"));
+  bench.pass(Millis{5000});
+  auto twin = bench.world.table.rbegin()->second;
+  twin.plan.id = StartId{700};
+  twin.plan.revision = 1;
+  twin.plan.generation = 101;
+  bench.world.table[StartId{700}] = twin;
+  bench.world.lazy = true;
+  bench.restart_engine();
+  CHECK(bench.instance("web", 0).generation == 101);
+  CHECK(bench.app("web").state == "updating");
+}
+
 TEST_CASE("a change goes on under a new engine, with its number, and its revision learns how it ended",
           "[engine]") {
   Bench bench;
