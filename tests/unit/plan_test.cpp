@@ -226,6 +226,19 @@ TEST_CASE("a rollout ends where a replacement fails, and when nothing is stale a
   CHECK_FALSE(plan_rollout(std::vector{seen(0, starting, false, Part::replaced)}, one_more, at).works);
 }
 
+TEST_CASE("a new version works when it does on every slot, not when nothing is left to replace", "[plan]") {
+  using enum Phase;
+  const auto rollout = plan_rollout(std::vector{seen(0, ready, false), seen(1, failed, false)}, one_more, at);
+  CHECK(rollout.finished);
+  CHECK_FALSE(rollout.works);
+}
+
+TEST_CASE("a slot that is down and gets the new version is missing until it is up", "[plan]") {
+  using enum Phase;
+  const std::vector slots{in_place(seen(0, failed, true)), in_place(seen(1, ready, true))};
+  CHECK(plan_rollout(slots, one_less, at).replace == Slots{0});  // not 1: both would be down
+}
+
 TEST_CASE("portions are rounded as in Kubernetes, and one of the two is never nothing", "[plan]") {
   const auto bounds = [](Portion surge, Portion unavailable, std::uint32_t instances) {
     UpdatePolicy update;
