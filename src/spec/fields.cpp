@@ -387,7 +387,7 @@ std::vector<std::string> keys_below(std::string_view section) {
 
 namespace {
 
-// ": 'ready' has notify, channel, tcp and increment", or where to read them when they are many.
+// ": 'ready' has notify, channel, tcp, increment and timeout", or where to read them when they are many.
 std::string known_keys(std::string_view section) {
   constexpr std::size_t most = 8;
   const auto keys = keys_below(section);
