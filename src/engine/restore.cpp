@@ -17,7 +17,8 @@ namespace {
 
 class Restorer {
  public:
-  Restorer(Engine::State& state, Restored from) : s_{state}, from_{std::move(from)}, versions_{state.ports} {}
+  Restorer(Engine::State& state, Restored from)
+      : s_{state}, from_{std::move(from)}, versions_{state.ports.decode} {}
 
   std::vector<std::string> run() {
     read();

@@ -17,7 +17,7 @@ const Ecosystem* SavedVersions::decoded(const Name& ecosystem, std::uint64_t rev
     return nullptr;
   }
   auto copy = *source->second;
-  auto made = ports_.decode(copy);
+  auto made = decode_(copy);
   if (made)
     out = std::move(*made);
   else if (why != nullptr)

@@ -17,7 +17,7 @@ namespace svd {
 
 class SavedVersions {
  public:
-  explicit SavedVersions(const Ports& ports) : ports_{ports} {}
+  explicit SavedVersions(const Decoder& decode) : decode_{decode} {}
 
   // `source` is borrowed.
   void add(const Name& ecosystem, std::uint64_t revision, const Source& source);
@@ -44,7 +44,7 @@ class SavedVersions {
  private:
   using Key = std::pair<Name, std::uint64_t>;
 
-  const Ports& ports_;
+  const Decoder& decode_;
   std::map<Key, const Source*> sources_;
   std::map<Key, std::optional<Ecosystem>> decoded_;
 };
