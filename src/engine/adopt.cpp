@@ -61,10 +61,7 @@ class Assignment {
       slot_.renewal = Renewal::none;
       its.push_back(child);
     } else if (is_stale(slot_)) {
-      if (slot_.replacement) state_.withdraw(slot_);
-      state_.add_replacement(slot_);
-      slot_.replacement->version = version_for_(child);
-      out_[slot_.replacement.get()].push_back(child);
+      take_beside(child);
     } else {
       problems_.push_back(SlotId{slot_.app->id, slot_.index}.str() + " runs twice: start " +
                           std::to_string(number(its.back().id)) + " is killed, start " +
@@ -73,6 +70,17 @@ class Assignment {
       main.version = version_for_(child);  // if that is another one, a rollout replaces it in order
       its.back() = child;
     }
+  }
+
+  // What the app does not want there goes in order. It lives: what a later child puts aside has yet to end.
+  void take_beside(const KnownChild& child) {
+    if (slot_.replacement) state_.withdraw(slot_);
+    state_.add_replacement(slot_);
+    auto& one = *slot_.replacement;
+    one.version = version_for_(child);
+    catch_up(one, child);
+    out_[&one].push_back(child);
+    if (one.version->spec.generation != slot_.app->version->spec.generation) state_.withdraw(slot_);
   }
 
   void let_go(const KnownChild& child) {

@@ -98,7 +98,8 @@ void Engine::State::resume(Slot& slot, Cause cause, const std::string* by) {
 }
 
 // Its new policies apply at once to what is of its generation; a replacement that is not has lost its
-// purpose, and one that has failed is not tried again.
+// purpose, one that has failed is not tried again, and whether one that was held back is to be is anew a
+// question of the update's bounds.
 void Engine::State::set_version(App& app, VersionPtr version) {
   const auto& was = app.version->spec;
   const bool logs = was.logs != version->spec.logs;
@@ -115,7 +116,9 @@ void Engine::State::set_version(App& app, VersionPtr version) {
   if (app.stable && app.stable->spec.generation == app.version->spec.generation) app.stable = app.version;
   for (const auto& slot : app.slots) {
     if (!slot) continue;
-    if (slot->replacement && (!is_present(*slot->replacement) || slot->part == plan::Part::broken))
+    const auto* beside = slot->replacement.get();
+    if (beside != nullptr &&
+        (!is_present(*beside) || slot->part == plan::Part::broken || beside->phase() == Phase::waiting))
       withdraw(*slot);
     slot->each_occupant([&](Occupant& one) {
       if (is_present(one)) one.version = app.version;
@@ -140,6 +143,7 @@ void Engine::State::leave(App& app, const std::string* by) {
   app.paused = app.reverting = false;
   for (const auto& slot : app.slots) {
     if (!slot) continue;
+    withdraw(*slot);
     slot->part = plan::Part::none;
     slot->renewal = Renewal::none;
   }

@@ -178,7 +178,7 @@ class Restorer {
     app.halted = saved.halted;
     app.rolling = saved.rolling;
     app.paused = saved.paused;
-    app.reverting = saved.reverting;
+    app.reverting = saved.reverting && !app.unreadable;  // else nothing of it moves, back neither
     app.leaving = app.leaving || saved.leaving;
     if (saved.version == 0 || app.unreadable) return;
     if (auto version = versions_.known_version(app, saved.version))
@@ -341,9 +341,7 @@ class Restorer {
     for (const auto& slot : app.slots) {
       if (!slot) continue;
       if (slot->wanted && !app.is_surplus(*slot)) start_again(*slot->occupant);
-      const bool has_purpose = slot->replacement && is_stale(*slot) &&
-                               slot->replacement->version->spec.generation == app.version->spec.generation;
-      if (slot->replacement && !has_purpose) s_.withdraw(*slot);  // a newer revision does not want it
+      pair_up(*slot);
       const bool was_to_stop = slot->part == plan::Part::replaced && !slot->replacement && is_stale(*slot);
       if (was_to_stop && slot->occupant->is_up()) slot->part = plan::Part::none;  // it is to be asked again
       if (app.halted || app.leaving) slot->part = plan::Part::none;
@@ -354,6 +352,20 @@ class Restorer {
       for (std::uint32_t i = 0; i < app.instances(); ++i)
         if (i >= app.slots.size() || !app.slots[i]) s_.make_slot(app, i, Cause::returned, nullptr);
     s_.touch(app);
+  }
+
+  // A replacement that nothing leads to its end, or that a newer revision does not want, goes. Where the one
+  // that it was for is no more, it is all that is left.
+  void pair_up(Slot& slot) {
+    if (!slot.replacement) return;
+    const auto& app = *slot.app;
+    const bool goes_on = !app.unreadable && !app.halted && is_stale(slot) &&
+                         slot.replacement->version->spec.generation == app.version->spec.generation;
+    if (goes_on) return;
+    if (app.unreadable && !slot.occupant->is_up() && slot.replacement->is_up())
+      s_.take_over(slot);
+    else
+      s_.withdraw(slot);
   }
 
   // The daemon had stopped it, or what a newer revision takes back.

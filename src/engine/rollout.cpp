@@ -170,15 +170,21 @@ void Engine::State::forget_occupant(Occupant& one) {
   unsaved();
 }
 
-// Without progress for too long: whatever has not proved itself has failed.
+// Without progress for too long: whatever has not proved itself has failed. Where nothing could be tried,
+// that is what waits for it.
 void Engine::State::run_late(App& app) {
   const auto after = " after " + format_duration(app.version->spec.update.deadline) + " without progress";
-  const auto awaited = awaits(app).text;
+  const auto is_tried = [](const auto& slot) { return slot && slot->part == plan::Part::replaced; };
+  const bool any_tried = std::ranges::any_of(app.slots, is_tried);
+  auto awaited = awaits(app).text;
+  const bool held_back = !any_tried || !awaited.empty();
+  if (awaited.empty()) awaited = "too many others are not ready (update.max_unavailable)";
   for (const auto& slot : app.slots) {
-    const bool held_back = slot && slot->part == plan::Part::none && is_stale(*slot) && !awaited.empty();
-    if (!slot || (slot->part != plan::Part::replaced && !held_back)) continue;
+    if (!slot) continue;
+    const bool waits_for_it = held_back && slot->part == plan::Part::none && is_stale(*slot);
+    if (!is_tried(slot) && !waits_for_it) continue;
     const auto& one = slot->replacement ? *slot->replacement : *slot->occupant;
-    const auto why = held_back ? awaited : reason(one);
+    const auto why = waits_for_it ? awaited : reason(one);
     fail_tracked(*slot, "cannot replace " + slot_name(*slot) + ": " + std::string{to_text(one.phase())} +
                             after + (why.empty() ? "" : ": " + why));
   }

@@ -45,7 +45,8 @@ class Planner {
       if (is_due(slot) && slot.phase != Phase::ready) replace_idle(slot);
     for (const auto& slot : slots_)
       if (is_due(slot) && slot.phase == Phase::ready) replace_ready(slot);
-    out_.busy = busy_ || !out_.add.empty();
+    const bool held_back = stale_ && in_flight_ == 0 && leaving_ == 0;  // until what is missing is there
+    out_.busy = busy_ || held_back || !out_.add.empty();
     const bool settled = in_flight_ == 0 && !stale_ && out_.take_over.empty();
     out_.works = settled && works_;
     out_.finished = settled && leaving_ == 0;

@@ -2,6 +2,7 @@
 // A revision is lost on the disk, and an engine takes over.
 #include "engine/persist.h"
 #include "engine/saved_versions.h"
+#include "engine/state.h"
 #include "support/catch.h"
 #include "support/fake_ports.h"
 
@@ -110,4 +111,95 @@ TEST_CASE("an instance whose time was up stays on its way out", "[engine]") {
   REQUIRE(bench.instance("web", 0).phase == Phase::stopping);
   bench.restart_engine();
   CHECK(bench.instance("web", 0).phase == Phase::stopping);
+}
+
+TEST_CASE("a way back whose revision is lost ends with what runs", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb instances=2 gen=1 surge=0 missing=1 rollback=1"));
+  bench.pass(Millis{1000});
+  const auto begun = bench.apply("shop\nweb instances=2 gen=2 surge=0 missing=1 rollback=1 min_ready=1000");
+  bench.pass(Millis{1500});
+  bench.world.lazy = true;
+  REQUIRE(bench.engine->abort("web", bench.root));
+  REQUIRE(bench.engine->state().apps.at(web).reverting);
+  bench.pass(Millis{200});
+  REQUIRE(bench.change(*begun).state == "running");
+  bench.world.revisions.erase({shop, 2});
+  bench.restart_engine();
+  CHECK_FALSE(bench.app("web").degraded.empty());
+  bench.world.lazy = false;
+  for (const auto id : bench.world.unfinished()) {
+    bench.world.let_end(id);
+    bench.world.let_vanish(id);
+  }
+  bench.pass(Millis{5000});
+  CHECK(bench.change(*begun).state == "failed");
+}
+
+TEST_CASE("of two replacements that nobody saved the former goes in order", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb gen=1 surge=2"));
+  bench.pass(Millis{1000});
+  bench.world.save_fails = true;
+  bench.world.lazy = true;
+  REQUIRE(bench.apply("shop\nweb gen=2 surge=2 ready=60000"));
+  REQUIRE(bench.world.living().size() == 2);
+  auto other = bench.world.table.rbegin()->second;
+  other.plan.id = StartId{700};
+  other.plan.revision = 1;
+  other.plan.generation = 101;
+  bench.world.table[StartId{700}] = other;
+  const auto former = bench.world.living().at(1);
+  bench.restart_engine();
+  REQUIRE(bench.engine->state().starts.contains(static_cast<std::uint64_t>(former)));
+  const auto& one = *bench.engine->state().starts.at(static_cast<std::uint64_t>(former));
+  CHECK(one.start == former);
+  CHECK(one.phase() == Phase::stopping);
+  CHECK_FALSE(one.rested);
+}
+
+TEST_CASE("in an app that cannot be read nothing is half replaced", "[engine]") {
+  Bench bench;
+  bench.world.beside = 1;
+  REQUIRE(bench.apply("shop\nweb gen=1 surge=1"));
+  bench.pass(Millis{1000});
+  const auto serving = bench.instance("web", 0).start;
+  bench.world.gets_ready = [](const LaunchPlan&) { return false; };
+  REQUIRE(bench.apply("shop\nweb gen=2 surge=1 ready=60000"));
+  REQUIRE(bench.world.living().size() == 2);
+  bench.world.revisions.erase({shop, 2});
+  SECTION("what serves stays, its replacement goes") {
+    bench.restart_engine();
+    bench.pass(Millis{1000});
+    CHECK(bench.instance("web", 0).start == serving);
+  }
+  SECTION("what is left stays") {
+    const auto replacement = bench.world.living().back();
+    bench.world.crash(bench.world.living().front());
+    bench.restart_engine();
+    bench.pass(Millis{1000});
+    CHECK(bench.instance("web", 0).start == static_cast<std::uint64_t>(replacement));
+  }
+  CHECK(bench.world.living().size() == 1);
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("a replacement of an update that had stopped goes", "[engine]") {
+  Bench bench;
+  bench.world.beside = 2;
+  REQUIRE(bench.apply("shop\nweb gen=1 surge=1"));
+  bench.pass(Millis{1000});
+  bench.world.gets_ready = [](const LaunchPlan&) { return false; };
+  REQUIRE(bench.apply("shop\nweb gen=2 surge=1 ready=500 deadline=600"));
+  bench.pass(Millis{5000});
+  REQUIRE(bench.engine->state().apps.at(web).halted);
+  bench.world.save_fails = true;
+  REQUIRE(bench.engine->reload({"web"}, bench.root));
+  bench.pass(Millis{0});
+  REQUIRE(bench.world.living().size() == 2);
+  bench.restart_engine();
+  bench.pass(Millis{100});
+  CHECK(bench.instance("web", 0).generation == 101);
+  CHECK(bench.world.living().size() == 1);
+  CHECK(bench.world.violations.empty());
 }

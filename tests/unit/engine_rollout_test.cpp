@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/state.h"
 #include "support/catch.h"
 #include "support/fake_ports.h"
 
@@ -254,4 +255,55 @@ TEST_CASE("without an update there is nothing to steer", "[engine][rollout]") {
     REQUIRE_FALSE(tried);
     CHECK_THAT(tried.error().text, ContainsSubstring("no update runs in web"));
   }
+}
+
+TEST_CASE("an update that has no place, because others are not ready, is late in time, and says so",
+          "[engine][rollout]") {
+  Bench bench;
+  const std::string rest = "\nweb instances=2 surge=0 missing=1 deadline=2000 after=db";
+  REQUIRE(bench.apply("shop\ndb policy=2" + rest));
+  bench.pass(Millis{1000});
+  REQUIRE(bench.engine->stop({"web/0"}, bench.root));
+  bench.world.crash(bench.world.living_in({{*Name::parse("shop"), *Name::parse("db")}, 0})->plan.id);
+  bench.pass(Millis{1000});
+  REQUIRE(bench.instance("db", 0).phase == Phase::failed);
+  REQUIRE(bench.engine->start({"web/0"}, bench.root));
+  bench.pass(Millis{100});
+  REQUIRE(bench.instance("web", 0).phase == Phase::waiting);
+  const auto begun = bench.engine->reload({"web"}, bench.root);
+  bench.pass(Millis{10'000});
+  CHECK(bench.change(*begun).state == "failed");
+  CHECK_THAT(bench.change(*begun).error, ContainsSubstring("cannot replace web/1"));
+  CHECK(bench.instance("web", 1).phase == Phase::ready);
+}
+
+TEST_CASE("a replacement that was held back answers to the bounds of the newer file", "[engine][rollout]") {
+  Bench bench;
+  bench.world.beside = 1;
+  const auto with = [](const std::string& job, const std::string& api) {
+    return "shop\napi after=job gen=" + api + "\njob gen=" + job;
+  };
+  REQUIRE(bench.apply(with("1", "1 surge=1")));
+  bench.pass(Millis{1000});
+  bench.world.lazy = true;
+  REQUIRE(bench.apply(with("2", "2 surge=1")));
+  const auto& slot = *bench.engine->state().apps.begin()->second.slots.front();
+  REQUIRE(slot.replacement);
+  REQUIRE(slot.replacement->phase() == Phase::waiting);  // the job is being replaced, too
+  REQUIRE(bench.apply("shop\napi gen=2 surge=0 missing=1"));
+  CHECK(bench.world.living().size() == 2);
+  CHECK_FALSE(slot.replacement);
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("an app that is deleted while it is updated has no replacement any more", "[engine][rollout]") {
+  Bench bench;
+  serve(bench);
+  bench.world.lazy = true;
+  REQUIRE(update(bench));
+  REQUIRE(all(bench).size() == 4);
+  REQUIRE(bench.engine->remove({"web"}, bench.root));
+  bench.engine->shutdown(bench.root, false);
+  bench.pass(Millis{0});
+  for (const auto& slot : bench.engine->state().apps.begin()->second.slots) CHECK_FALSE(slot->replacement);
 }
