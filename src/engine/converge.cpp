@@ -49,6 +49,10 @@ Slot& Engine::State::make_slot(App& app, std::uint32_t index, Cause cause, const
 // A slot that was to go, and stays: an update may have ended without it.
 void Engine::State::take_back_in(Slot& slot) {
   auto& app = *slot.app;
+  const auto& state = slot.occupant->life.state;
+  const auto* stopping = std::get_if<lifecycle::Stopping>(&state);
+  const auto to_be = stopping != nullptr ? lifecycle::phase(stopping->next) : lifecycle::phase(state);
+  if (slot.wanted && to_be == Phase::stopped) advance(*slot.occupant, lifecycle::Renew{});
   if (app.rolling || app.halted || app.leaving || !slot.wanted || !is_stale(slot)) return;
   app.rolling = true;
   app.progress = now.mono;

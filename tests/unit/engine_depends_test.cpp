@@ -197,3 +197,29 @@ TEST_CASE("an update waits for what it depends on, within its deadline, and take
   }
   CHECK(bench.world.violations.empty());
 }
+
+TEST_CASE("a slot that an update had left out waits as any other when the app goes back",
+          "[engine][depends]") {
+  Bench bench;
+  const auto with = [](const std::string& web) {
+    return "shop\nredis delay=5000\nweb after=redis rollback=1 " + web;
+  };
+  REQUIRE(bench.apply(with("instances=2 gen=1")));
+  bench.pass(Millis{1000});
+  bench.world.lazy = true;
+  const auto begun = bench.apply(with("instances=1 gen=2"));
+  REQUIRE(bench.instance("web", 1).phase == Phase::stopping);
+  bench.world.crash(bench.world.living_in({{*Name::parse("shop"), *Name::parse("redis")}, 0})->plan.id);
+  bench.settle();
+  REQUIRE(bench.engine->abort("web", bench.root));
+  bench.world.lazy = false;
+  for (const auto id : bench.world.unfinished()) {
+    bench.world.let_end(id);
+    bench.world.let_vanish(id);
+  }
+  bench.settle();
+  CHECK(bench.instance("web", 1).reason.starts_with("waiting for redis"));
+  bench.pass(Millis{10'000});
+  CHECK(bench.instance("web", 1).phase == Phase::ready);
+  CHECK(bench.change(*begun).state == "failed");
+}
