@@ -9,11 +9,13 @@ namespace svd {
 
 namespace {
 
-// What is on its way up or out is of no interest to the rollout, which looks at all slots of its app.
+// What is on its way up or out is of no interest to the rollout, which looks at all slots of its app. But
+// when what was taken down is out, the update's deadline counts: what takes its place may have to wait.
 bool is_under_way(const Occupant& one) {
   if (one.goes()) return true;
-  if (one.role == Role::main && one.slot->part != plan::Part::replaced) return false;
   const auto phase = one.phase();
+  if (one.role == Role::main && (one.slot->part != plan::Part::replaced || phase == Phase::waiting))
+    return false;
   return phase == Phase::stopping || phase == Phase::waiting || phase == Phase::starting;
 }
 

@@ -184,6 +184,7 @@ Usage LinuxLimits::read(const std::string& path, Figures figures) const {
 // the app's where that counts in the app's own directory; else memory ran out further up.
 void LinuxLimits::explain(const std::string& leaf, ExitStatus& status) {
   if (status.kind != ExitStatus::Kind::signal || status.number != SIGKILL) return;
+  if (!cgroups_.controllers().usable.contains(Controller::memory)) return;
   const int directory = cgroups_.directory();
   if (count_of(directory, leaf + "/memory.events", "oom_kill") == 0) return;
   const auto where = Cgroups::parse_leaf(leaf);

@@ -277,6 +277,28 @@ TEST_CASE("an update that has no place, because others are not ready, is late in
   CHECK(bench.instance("web", 1).phase == Phase::ready);
 }
 
+TEST_CASE("an update whose slot ended, and waits for what has failed, is late in time", "[engine][rollout]") {
+  Bench bench;
+  const auto crash = [&](const char* app, std::uint32_t slot) {
+    bench.world.crash(bench.world.living_in({{*Name::parse("shop"), *Name::parse(app)}, slot})->plan.id);
+    bench.pass(Millis{0});
+  };
+  REQUIRE(bench.apply(
+      "shop\ndb policy=2\nweb instances=2 surge=0 missing=0 delay=100000 deadline=2000 after=db"));
+  bench.pass(Millis{1000});
+  crash("db", 0);
+  REQUIRE(bench.instance("db", 0).phase == Phase::failed);
+  const auto begun = bench.engine->reload({"web"}, bench.root);
+  bench.pass(Millis{100});
+  bench.world.lazy = true;
+  crash("web", 0);
+  bench.world.lazy = false;
+  for (const auto id : bench.world.unfinished()) bench.world.let_vanish(id);
+  bench.pass(Millis{10'000});
+  CHECK(bench.change(*begun).state == "failed");
+  CHECK_FALSE(bench.engine->state().apps.at({*Name::parse("shop"), *Name::parse("web")}).rolling);
+}
+
 TEST_CASE("a replacement that was held back answers to the bounds of the newer file", "[engine][rollout]") {
   Bench bench;
   bench.world.beside = 1;
