@@ -7,6 +7,8 @@
 
 #include <csignal>
 #include <cstring>
+#include <filesystem>
+#include <sstream>
 
 #include "kernel/logs.h"
 #include "kernel/proc.h"
@@ -83,10 +85,11 @@ UniqueFd listen_at(const std::string& path, int backlog) {
 // Our child that writes a log; there may be others, which compress what was cut off.
 pid_t find_writer() {
   for (const auto& task : std::filesystem::directory_iterator{"/proc/self/task"}) {
-    for (const auto pid : parse_pids(read_file(task.path().string() + "/children")))
+    std::istringstream children{read_file(task.path().string() + "/children")};
+    for (pid_t pid = 0; children >> pid;)
       if (const auto argv = read_file("/proc/" + std::to_string(pid) + "/cmdline");
           argv.find(std::string{'\0'} + "write" + '\0') != std::string::npos)
-        return static_cast<pid_t>(pid);
+        return pid;
   }
   return 0;
 }
