@@ -21,6 +21,8 @@ double Engine::State::draw() {
 
 namespace {
 
+constexpr Millis while_accepting{500};  // a handshake that has begun is over by then
+
 std::string_view role_prefix(Role role) {
   switch (role) {
     case Role::main:
@@ -36,10 +38,9 @@ std::string_view role_prefix(Role role) {
 
 }  // namespace
 
-// A slot that goes takes its own socket along. The kernel sends nothing to it from now on; what it has sent
-// already, or has begun to, is accepted first.
+// A slot that goes takes its own socket along. The kernel sends nothing to it from now on; what it has begun
+// to send it is accepted first, and so is all that waits in its queue, for as long as its stop may take.
 lifecycle::Rules Engine::State::rules_for(const Occupant& one) {
-  constexpr Millis while_accepting{500};
   auto rules = lifecycle::rules_of(spec_of(one));
   const auto& app = *one.slot->app;
   if (app.picks && app.is_surplus(*one.slot)) {
@@ -47,6 +48,22 @@ lifecycle::Rules Engine::State::rules_for(const Occupant& one) {
     rules.drain = std::max(rules.drain, while_accepting);
   }
   return rules;
+}
+
+bool Engine::State::goes_on_accepting(Occupant& one) {
+  auto* stopping = std::get_if<lifecycle::Stopping>(&one.life.state);
+  const auto& slot = *one.slot;
+  if (stopping == nullptr || stopping->step != lifecycle::Stopping::Step::draining || !slot.app->picks ||
+      !slot.app->is_surplus(slot) || now.mono < stopping->deadline)
+    return false;
+  const auto rules = rules_for(one);
+  const auto taken = std::chrono::microseconds{now.wall.micros - one.since.micros};
+  if (taken >= rules.drain + rules.stop.timeout ||
+      !ports.listeners.has_waiting(slot.app->id, slot.index, one.start))
+    return false;
+  stopping->deadline = now.mono + while_accepting;
+  touch(one);
+  return true;
 }
 
 void Engine::State::advance(Occupant& one, const lifecycle::Event& event) {
@@ -140,6 +157,7 @@ void Engine::State::count_serving(Occupant& one) {
 }
 
 void Engine::State::run_out(Occupant& one) {
+  if (goes_on_accepting(one)) return;
   const bool late = one.phase() == Phase::starting;
   if (late) {
     one.late = true;

@@ -57,6 +57,9 @@ class ListenerPort {
   // These starts are to get new connections (balance even, sticky, round-robin); all others of the app are
   // not.
   virtual void serve(const AppId& app, std::span<const std::pair<std::uint32_t, StartId>> ready) = 0;
+  // Whether a connection that nobody has accepted yet waits in a socket of this start's own (balance even,
+  // sticky).
+  [[nodiscard]] virtual bool has_waiting(const AppId& app, std::uint32_t slot, StartId id) const = 0;
   // "tcp 0.0.0.0:8080 (http, shared)" for display.
   [[nodiscard]] virtual std::vector<std::string> describe(const AppId& app) const = 0;
 };

@@ -115,6 +115,7 @@ struct Engine::State {
   void count_serving(Occupant& one);
   void on_end(Occupant& one, const std::string& why);  // an end that nobody asked for, or a failed start
   void run_out(Occupant& one);                         // a deadline of its phase has passed
+  bool goes_on_accepting(Occupant& one);               // then its deadline has moved
 
   // reconcile.cpp
   std::optional<TimePoint> reconcile();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/bound_listener.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -107,6 +109,13 @@ void mend(const Holder& holder, const BoundListener& bound, std::uint32_t index)
   if (bound.held.size() > 1)
     for (const auto& name : bound.held) ::shutdown(holder.borrow(name), SHUT_RDWR);
   for (const auto& name : bound.held) ::listen(holder.borrow(name), backlog);
+}
+
+std::uint32_t queue_length(int fd) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  const bool known = ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
+  return known && info.tcpi_state == TCP_LISTEN ? info.tcpi_unacked : 0;
 }
 
 void drop(Holder& holder, BoundListener& bound, std::size_t keep) {

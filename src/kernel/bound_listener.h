@@ -77,6 +77,9 @@ Result<> steer(const Holder& holder, const ListeningApp& app, BoundListener& bou
 // A program can stop what it was lent from listening, for all (shutdown(2)). Then it listens again; and a
 // group joins anew as a whole, since the order is lost.
 void mend(const Holder& holder, const BoundListener& bound, std::uint32_t index);
+// Connections that wait to be accepted. Of a listening socket tcp_info(7) tells their number as tcpi_unacked
+// (tcp_get_info()); 0 for any other.
+[[nodiscard]] std::uint32_t queue_length(int fd);
 // Closes all but the first `keep` sockets, the last one first, and removes the file of a unix socket.
 void drop(Holder& holder, BoundListener& bound, std::size_t keep);
 

@@ -170,6 +170,16 @@ void Listeners::steer_all(ListeningApp& app) {
   }
 }
 
+bool Listeners::has_waiting(const AppId& app, std::uint32_t slot, StartId id) const {
+  const auto* const state = find(app);
+  if (state == nullptr) return false;
+  return std::ranges::any_of(state->bound, [&](const BoundListener& bound) {
+    if (!is_grouped(bound.terms.listener) || bound.held.size() < 2) return false;
+    const auto index = index_of(bound, slot, id);
+    return index < bound.held.size() && queue_length(holder_->borrow(bound.held[index])) > 0;
+  });
+}
+
 std::vector<std::string> Listeners::describe(const AppId& app) const {
   std::vector<std::string> lines;
   const auto* const state = find(app);

@@ -24,6 +24,7 @@ class Listeners final : public ListenerPort, public ListenerSource, public Share
   Result<> bind(const AppSpec& spec, const AppId& app, std::uint32_t slots) override;
   void retain(const AppId& app, std::span<const Listener> keep, bool gone) override;
   void serve(const AppId& app, std::span<const std::pair<std::uint32_t, StartId>> ready) override;
+  [[nodiscard]] bool has_waiting(const AppId& app, std::uint32_t slot, StartId id) const override;
   [[nodiscard]] std::vector<std::string> describe(const AppId& app) const override;
   Result<std::vector<std::string>> held_for(const LaunchPlan& plan) override;
 

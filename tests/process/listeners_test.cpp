@@ -88,6 +88,7 @@ struct Sockets {
     for (const auto slot : slots) ready.emplace_back(slot, StartId{++last});
     serve(ready);
   }
+  [[nodiscard]] bool has_waiting(std::uint32_t slot) const { return listeners->has_waiting(web, slot, StartId{last}); }
   void retain(std::vector<Listener> keep, bool gone = false, const AppId& app = web) {
     listeners->retain(app, keep, gone);
   }
@@ -352,6 +353,19 @@ TEST_CASE("a slot that is not ready gets no connection, whatever came and went b
     else
       REQUIRE(ready.contains(hit));
   }
+}
+
+TEST_CASE("what waits in a slot's own socket is known until it is accepted", "[listeners]") {
+  Sockets test;
+  const auto listener = with(tcp(free_port()), Balance::even);
+  REQUIRE(test.bind({listener}, 2).has_value());
+  test.serve_slots({1});
+  CHECK_FALSE(test.has_waiting(1));
+  const auto client = connect_from("127.0.0.1", listener.port);
+  CHECK(test.has_waiting(1));
+  CHECK_FALSE(test.has_waiting(0));
+  REQUIRE(taker(slot_sockets(test, 2)) == 1);
+  CHECK_FALSE(test.has_waiting(1));
 }
 
 TEST_CASE("scaling gives each slot a socket, and never takes one away", "[listeners]") {

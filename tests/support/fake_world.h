@@ -158,6 +158,10 @@ class FakeWorld final : public ProcessPort,
   void serve(const AppId& app, std::span<const std::pair<std::uint32_t, StartId>> ready) override {
     served[app] = {ready.begin(), ready.end()};
   }
+  [[nodiscard]] bool has_waiting(const AppId&, std::uint32_t, StartId id) const override {
+    return waiting.contains(id);
+  }
+  std::set<StartId> waiting;  // connections, in their own sockets
   [[nodiscard]] std::vector<std::string> describe(const AppId& app) const override {
     std::vector<std::string> out;
     for (const auto& [port, held] : bound)

@@ -135,6 +135,30 @@ TEST_CASE("a slot that goes gets no new connection, and accepts what is on its w
   CHECK(bench.world.violations.empty());
 }
 
+TEST_CASE("a slot that goes accepts all that waits in its queue, for as long as its stop may take",
+          "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb instances=2 even=80 timeout=3000"));
+  const auto start = StartId{bench.instance("web", 1).start};
+  bench.world.waiting.insert(start);
+  REQUIRE(bench.engine->scale("web", 1, bench.root));
+  bench.pass(Millis{1200});
+  CHECK(bench.instance("web", 1).phase == Phase::stopping);
+  CHECK(bench.world.signals == 0);
+  SECTION("it has accepted it") {
+    bench.world.waiting.clear();
+    bench.pass(Millis{500});
+  }
+  SECTION("it never will") {
+    bench.pass(Millis{2200});
+    CHECK(bench.world.signals == 0);
+    bench.pass(Millis{600});
+  }
+  CHECK(bench.world.signals == 1);
+  CHECK(bench.engine->instances({"web"}).value().size() == 1);
+  CHECK(bench.world.violations.empty());
+}
+
 TEST_CASE("when its revision is lost, what runs keeps its sockets until it has ended", "[engine]") {
   Bench bench;
   REQUIRE(bench.apply("shop\nweb listen=80"));
