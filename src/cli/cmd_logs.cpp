@@ -62,7 +62,7 @@ Result<Exit> logs(const Context& context, const LogsOptions& options) {
   SVD_TRY(const auto instances, client->instances(options.names));
   how.prefix = instances.size() > 1 || options.names.size() != 1 ||
                options.names.front().find('/') == std::string::npos;
-  context.err(LogView::unreadable(instances));
+  context.err(LogView::unreadable(context, instances));
   LogView view{context, how};
   if (!options.follow) {
     SVD_CHECK(view.show(instances));

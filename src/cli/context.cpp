@@ -9,6 +9,13 @@ constexpr const char* system_socket = "/run/svd/bus";
 // "/x/run/bus" is short for "unix:path=/x/run/bus".
 std::string as_address(const std::string& text) { return text.starts_with('/') ? "unix:path=" + text : text; }
 
+Error unreachable(const Endpoint& where, std::int64_t pid) {
+  const auto number = std::to_string(pid);
+  return {std::errc::not_connected, "a daemon runs (pid " + number + "), but nobody listens at " +
+                                        where.address + ": its socket was removed; 'kill -HUP " + number +
+                                        "' has it make another one, and no app is touched by that"};
+}
+
 }  // namespace
 
 Result<Endpoint> Context::endpoint() const {
@@ -28,7 +35,13 @@ Result<std::unique_ptr<Client>> Context::connect() const {
   SVD_TRY(const auto where, endpoint());
   auto client = system.connect(where.address);
   if (client) return client;
+  std::optional<std::int64_t> running;
+  if (client.error().code == std::errc::connection_refused && where.directories && system.await_daemon)
+    running = system.await_daemon(*where.directories);
+  if (running == 0) client = system.connect(where.address);
+  if (client) return client;
   if (client.error().code == std::errc::connection_refused) {
+    if (running && *running > 0) return tl::make_unexpected(unreachable(where, *running));
     auto text = "no daemon runs at " + where.address + "; start one with 'svctl apply FILE'";
     if (where.directories && where.directories->socket() != system_socket && system.exists(system_socket))
       text += std::string{"\n(a system-wide one runs: 'svctl --address "} + system_socket +
@@ -46,12 +59,15 @@ Result<std::unique_ptr<Client>> Context::connect() const {
 Result<std::unique_ptr<Client>> Context::connect_or_start() const {
   SVD_TRY(const auto where, endpoint());
   auto client = connect();
-  if (client || client.error().code != std::errc::connection_refused) return client;
+  const bool hidden = !client && client.error().code == std::errc::not_connected;
+  if (client || (!hidden && client.error().code != std::errc::connection_refused)) return client;
   if (!where.directories)
     return fail(std::errc::connection_refused,
                 "no daemon runs at " + where.address +
                     ", and svctl starts one only in the standard place or in $SVD_HOME, not at an address");
-  SVD_CHECK(system.start_daemon(*where.directories));
+  const auto started = system.start_daemon(*where.directories);  // what holds the lock is for svd to say
+  if (!started && hidden) return client;
+  SVD_CHECK(started);
   return connect();
 }
 

@@ -61,6 +61,9 @@ struct System {
   std::vector<Directories> fallbacks;
   std::function<Result<std::unique_ptr<Client>>(const std::string& address)> connect;
   std::function<Result<>(const Directories&)> start_daemon;
+  // Where nobody listens: the pid of a daemon that runs all the same; 0: it listens by now (one that is
+  // starting gets a moment for it); nullopt: none runs.
+  std::function<std::optional<std::int64_t>(const Directories&)> await_daemon;
   std::function<Result<std::unique_ptr<OwnDaemon>>()> run_daemon;
   // Blocks until the process has ended or the time has come; true: it has ended.
   std::function<bool(std::uint64_t pid, SteadyTime until)> wait_for_exit;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "cli/patience.h"
 #include "cli/sdbus_compat.h"
 #include "cli/wire.h"
 
@@ -33,6 +34,7 @@ constexpr std::array translations{
     Translation{"org.freedesktop.DBus.Error.AccessDenied", std::errc::permission_denied},
     Translation{"org.freedesktop.DBus.Error.FileNotFound", std::errc::connection_refused},
     Translation{"System.Error.ENOENT", std::errc::connection_refused},
+    Translation{"System.Error.ENOTDIR", std::errc::connection_refused},
     Translation{"System.Error.ECONNREFUSED", std::errc::connection_refused},
     Translation{"org.freedesktop.DBus.Error.NoServer", std::errc::connection_refused},
     Translation{"System.Error.EACCES", std::errc::permission_denied},
@@ -122,7 +124,7 @@ class DbusClient final : public Client {
   explicit DbusClient(std::string address) : address_{std::move(address)} {}
 
   Result<> open() {
-    return guarded([&]() -> Result<> {
+    return asked([&]() -> Result<> {
       change_proxy_.reset();
       manager_.reset();
       connection_ = sdbus::createSessionBusConnectionWithAddress(address_);
@@ -134,7 +136,7 @@ class DbusClient final : public Client {
   }
 
   Result<Begun> apply(const Source& source) override {
-    return guarded([&]() -> Result<Begun> {
+    return asked([&]() -> Result<Begun> {
       sdbus::ObjectPath change;
       Begun begun;
       manager_->callMethod("Apply")
@@ -147,7 +149,7 @@ class DbusClient final : public Client {
   }
 
   Result<std::vector<PlanStep>> plan(const Source& source) override {
-    return guarded([&] {
+    return asked([&] {
       std::vector<wire::Step> rows;
       manager_->callMethod("Plan")
           .onInterface(manager_interface)
@@ -158,21 +160,21 @@ class DbusClient final : public Client {
   }
 
   Result<Begun> act(Action action, const Names& names) override {
-    return guarded([&] {
+    return asked([&] {
       return begun_by(
           manager_->callMethod(method_of(action)).onInterface(manager_interface).withArguments(names));
     });
   }
 
   Result<Begun> steer(Steer what, const std::string& app) override {
-    return guarded([&] {
+    return asked([&] {
       return begun_by(
           manager_->callMethod(method_of(what)).onInterface(manager_interface).withArguments(app));
     });
   }
 
   Result<std::uint32_t> send(const Names& names, const std::string& json) override {
-    return guarded([&]() -> Result<std::uint32_t> {
+    return asked([&]() -> Result<std::uint32_t> {
       std::uint32_t reached = 0;
       manager_->callMethod("Send")
           .onInterface(manager_interface)
@@ -183,14 +185,14 @@ class DbusClient final : public Client {
   }
 
   Result<Begun> scale(const std::string& name, std::uint32_t instances) override {
-    return guarded([&] {
+    return asked([&] {
       return begun_by(
           manager_->callMethod("Scale").onInterface(manager_interface).withArguments(name, instances));
     });
   }
 
   Result<std::uint32_t> signal(const Names& names, int number, KillTarget whom) override {
-    return guarded([&]() -> Result<std::uint32_t> {
+    return asked([&]() -> Result<std::uint32_t> {
       std::uint32_t reached = 0;
       const std::string target = whom == KillTarget::main ? "main" : "group";
       manager_->callMethod("Signal")
@@ -202,7 +204,7 @@ class DbusClient final : public Client {
   }
 
   Result<Begun> rollback(const std::string& ecosystem, std::uint64_t revision) override {
-    return guarded([&]() -> Result<Begun> {
+    return asked([&]() -> Result<Begun> {
       sdbus::ObjectPath change;
       Begun begun;
       manager_->callMethod("Rollback")
@@ -215,21 +217,21 @@ class DbusClient final : public Client {
   }
 
   Result<> shutdown(bool force) override {
-    return guarded([&]() -> Result<> {
+    return asked([&]() -> Result<> {
       manager_->callMethod("Shutdown").onInterface(manager_interface).withArguments(force).storeResultsTo();
       return {};
     });
   }
 
   Result<> reexecute() override {
-    return guarded([&]() -> Result<> {
+    return asked([&]() -> Result<> {
       manager_->callMethod("Reexecute").onInterface(manager_interface).withArguments().storeResultsTo();
       return {};
     });
   }
 
   Result<std::vector<AppView>> apps(const Names& names) override {
-    return guarded([&] {
+    return asked([&] {
       std::vector<wire::App> rows;
       manager_->callMethod("ListApps")
           .onInterface(manager_interface)
@@ -240,11 +242,11 @@ class DbusClient final : public Client {
   }
 
   Result<AppView> app(const AppId& id) override {
-    return guarded([&] { return wire::to_app(all_properties(wire::app_path(id), "org.svd1.App")); });
+    return asked([&] { return wire::to_app(all_properties(wire::app_path(id), "org.svd1.App")); });
   }
 
   Result<std::vector<InstanceView>> instances(const Names& names) override {
-    return guarded([&] {
+    return asked([&] {
       std::vector<wire::Instance> rows;
       manager_->callMethod("ListInstances")
           .onInterface(manager_interface)
@@ -255,7 +257,7 @@ class DbusClient final : public Client {
   }
 
   Result<> measure(const Names& names, std::vector<InstanceView>& instances) override {
-    return guarded([&]() -> Result<> {
+    return asked([&]() -> Result<> {
       std::vector<wire::Measured> rows;
       manager_->callMethod("ListUsage")
           .onInterface(manager_interface)
@@ -277,7 +279,7 @@ class DbusClient final : public Client {
   }
 
   Result<std::vector<RevisionView>> history(const std::string& ecosystem) override {
-    return guarded([&] {
+    return asked([&] {
       std::vector<wire::Revision> rows;
       manager_->callMethod("History")
           .onInterface(manager_interface)
@@ -288,7 +290,7 @@ class DbusClient final : public Client {
   }
 
   Result<std::vector<EventRecord>> events(std::uint64_t after, std::uint32_t limit) override {
-    return guarded([&]() -> Result<std::vector<EventRecord>> {
+    return asked([&]() -> Result<std::vector<EventRecord>> {
       std::vector<wire::Event> rows;
       manager_->callMethod("ListEvents")
           .onInterface(manager_interface)
@@ -301,7 +303,7 @@ class DbusClient final : public Client {
   }
 
   Result<DaemonView> daemon() override {
-    return guarded([&]() -> Result<DaemonView> {
+    return asked([&]() -> Result<DaemonView> {
       return wire::to_daemon(all_properties(root_path, manager_interface));
     });
   }
@@ -316,7 +318,7 @@ class DbusClient final : public Client {
 
   Result<> watch(ChangeId id) override {
     watched_ = id;
-    return guarded([&]() -> Result<> {
+    return asked([&]() -> Result<> {
       subscribe_manager();
       watch_progress();
       return {};
@@ -352,6 +354,13 @@ class DbusClient final : public Client {
     sdbus::ObjectPath change;
     invoker.storeResultsTo(change);
     return Begun{wire::change_of(change), 0};
+  }
+
+  // A call that waits for an answer.
+  template <class Body>
+  auto asked(Body&& body) -> decltype(body()) {
+    const PatientCall call{address_, {.until_given_up = call_timeout}};
+    return guarded(std::forward<Body>(body));
   }
 
   wire::Properties all_properties(const std::string& path, const std::string& interface) {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "cli/daemon_seen.h"
 #include "cli/temporary_home.h"
 
 namespace svd::cli {
@@ -181,6 +182,20 @@ std::optional<std::string> environment(const std::string& name) {
 }
 
 }  // namespace
+
+std::optional<std::int64_t> await_daemon(const Directories& directories) {
+  constexpr int looks = 60;
+  constexpr int pause_ms = 50;
+  std::optional<DaemonSeen> seen;
+  for (int i = 0; i < looks; ++i) {
+    seen = daemon_by_lock(directories.runtime + "/lock");
+    if (!seen) seen = daemon_by_lock(directories.state + "/lock");
+    if (!seen) return std::nullopt;
+    if (somebody_listens(directories)) return 0;
+    ::poll(nullptr, 0, pause_ms);  // pace: there is no event to wait for, the directory itself may be missing
+  }
+  return seen->keeper;
+}
 
 Result<> start_daemon(const Directories& directories) {
   SVD_CHECK(make_directories(directories.runtime));

@@ -11,6 +11,9 @@
 
 namespace svd::cli {
 
+// See System::await_daemon.
+[[nodiscard]] std::optional<std::int64_t> await_daemon(const Directories& directories);
+
 // Returns when a daemon serves there: the one started here, or the one that another svctl started at the same
 // moment (a lock on RUNTIME/start.lock makes them take turns). Errors: svd is not there, or its own words
 // about why it did not start.

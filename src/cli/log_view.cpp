@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "cli/render.h"
 
 namespace svd::cli {
@@ -80,14 +81,19 @@ Result<> LogView::follow(const std::vector<InstanceView>& instances, bool from_s
   return {};
 }
 
-std::string LogView::unreadable(const std::vector<InstanceView>& instances) {
+std::string LogView::unreadable(const Context& context, const std::vector<InstanceView>& instances) {
   std::string text;
-  for (const auto& instance : instances)
+  for (const auto& instance : instances) {
+    const auto name = instance.id.str();
+    if (instance.pid != 0 && instance.log.starts_with('/') && !context.system.exists(instance.log))
+      text += "svctl: there is no log file of " + name + " at " + printable(instance.log) +
+              ": if it was removed, what " + name + " writes is lost until 'svctl restart " + name + "'\n";
     if (instance.log == "none" || instance.log == "console")
-      text += "svctl: nothing to read of " + instance.id.str() + ": its logs go to " +
+      text += "svctl: nothing to read of " + name + ": its logs go to " +
               (instance.log == "none" ? "nowhere (logs.to: none)"
                                       : "the console of the daemon (logs.to: console)") +
               "\n";
+  }
   return text;
 }
 

@@ -32,7 +32,8 @@ class LogView {
   Result<> follow(const std::vector<InstanceView>& instances, bool from_start);
   [[nodiscard]] bool follows(const std::string& instance) const { return followed_.contains(instance); }
   // What has nothing to read: "logs of web/0 go to the console".
-  [[nodiscard]] static std::string unreadable(const std::vector<InstanceView>& instances);
+  [[nodiscard]] static std::string unreadable(const Context& context,
+                                              const std::vector<InstanceView>& instances);
 
  private:
   [[nodiscard]] LogPrinter printer_for(const std::vector<InstanceView>& instances) const;

@@ -198,6 +198,7 @@ System real_system() {
     if (check_own_directory(fallback.runtime, system.uid)) system.fallbacks.push_back(std::move(fallback));
   system.connect = &connect_dbus;
   system.start_daemon = &start_daemon;
+  system.await_daemon = &await_daemon;
   system.run_daemon = &run_daemon;
   system.wait_for_exit = &wait_for_exit;
   system.interrupts = &interrupts;

@@ -24,17 +24,6 @@ constexpr Millis trim_delay{1000};  // after a change: memory that it took is gi
 
 constexpr Millis longest_save_delay{150};  // the engine gathers its saves for 100 ms
 
-constexpr const char* lock_name = "lock";
-constexpr const char* state_lock_name = "state-lock";
-constexpr const char* bus_name = "bus";
-
-bool is_same_file(int a, int b) {
-  struct stat first {
-  }, second{};
-  return ::fstat(a, &first) == 0 && ::fstat(b, &second) == 0 && first.st_dev == second.st_dev &&
-         first.st_ino == second.st_ino;
-}
-
 std::uint64_t random_seed() {
   std::random_device device;
   return (std::uint64_t{device()} << 32U) | device();
@@ -66,43 +55,6 @@ Result<> Daemon::open_log() {
   return log_.use_file(settings_.directories.log + "/svd.log", [this](int fd) {
     if (processes_) processes_->redirect(fd);
   });
-}
-
-// The lock first: without it nothing here may be touched. The keeper holds it when an engine before us took
-// it.
-Result<> Daemon::take_place() {
-  if (has_file()) return find_place();
-  SVD_CHECK(make_runtime_directory(settings_.directories, ::geteuid()));
-  SVD_TRY(auto attempt, try_lock(settings_.directories));
-  return take_lock(std::move(attempt));
-}
-
-Result<> Daemon::take_lock(LockAttempt attempt) {
-  lock_ = std::move(attempt.fd);
-  owner_ = attempt.owner;
-  lock_is_ours_ = !attempt.taken;
-  if (lock_is_ours_) {
-    owner_ = {.keeper_pid = ::getppid(), .started = engine_started_, .engines = 0};
-    return write_lock_owner(lock_.get(), owner_);  // at once: a lock that is held is never nameless
-  }
-  if (owner_.keeper_pid == ::getppid() || has_served_before(settings_.keeper_socket)) return {};
-  return fail(std::errc::device_or_resource_busy,
-              "already running (pid " + std::to_string(owner_.keeper_pid) + ")");
-}
-
-// Two daemons of one state would both run what it says, and each would take the other's instances for its
-// own.
-Result<> Daemon::take_state() {
-  if (has_file() || !lock_is_ours_) return {};  // with a file there is no state on disk
-  auto attempt = try_state_lock(settings_.directories);
-  if (attempt.taken)
-    return fail(std::errc::device_or_resource_busy,
-                "already running (pid " + std::to_string(attempt.owner.keeper_pid) +
-                    "), with the same state directory " + settings_.directories.state +
-                    " and another runtime directory than " + settings_.directories.runtime);
-  state_lock_ = std::move(attempt.fd);
-  if (state_lock_) complain(write_lock_owner(state_lock_.get(), owner_));
-  return {};
 }
 
 Result<> Daemon::connect() {
@@ -147,38 +99,20 @@ ProcessesHandlers Daemon::handlers() {
               [this] {
                 complain(log_.reopen());
                 if (has_file()) complain(apply_file("SIGHUP"));
+                mend_place();
               },
           .keeper_replaced =
               [this] {
-                log_.write(Severity::warning, "the keeper had died, another one has taken its place");
+                const std::string text = "it had died, another one has taken its place: pid ";
+                engine_->happened("keeper", text + std::to_string(processes_->keeper_pid()), Loop::now());
                 owner_.keeper_pid = processes_->keeper_pid();
-                if (lock_) complain(write_lock_owner(lock_.get(), owner_));
-                if (const auto held = processes_->held(state_lock_name))
-                  complain(write_lock_owner(held->get(), owner_));
+                complain(sign_locks());
               }};
 }
 
 void Daemon::dispatch(const Event& event) {
   engine_->dispatch(event, Loop::now());
   owe_reconcile();
-}
-
-// Now it can be told whether the one who holds the lock is our keeper.
-Result<> Daemon::confirm_lock() {
-  if (!lock_) return {};
-  if (!lock_is_ours_) {
-    auto held = processes_->held(lock_name);
-    if (!held || !is_same_file(held->get(), lock_.get()))
-      return fail(std::errc::device_or_resource_busy,
-                  "already running (pid " + std::to_string(owner_.keeper_pid) + ")");
-    lock_ = std::move(*held);
-  } else {
-    SVD_CHECK(processes_->hold_in_keeper(lock_name, lock_.get()));
-    if (state_lock_) SVD_CHECK(processes_->hold_in_keeper(state_lock_name, state_lock_.get()));
-  }
-  owner_.keeper_pid = processes_->keeper_pid();
-  ++owner_.engines;
-  return write_lock_owner(lock_.get(), owner_);
 }
 
 Result<> Daemon::open_channels() {
@@ -219,12 +153,12 @@ Result<> Daemon::start_engine() {
                                                }},
                                      random_seed());
   auto loaded = store_->load_all();
-  for (const auto& problem : loaded.problems) log_.write(Severity::warning, problem);
-  const auto problems = engine_->restore({.runtime = std::move(loaded.runtime),
-                                          .revisions = std::move(loaded.revisions),
-                                          .children = processes_->children()},
-                                         Loop::now());
-  for (const auto& problem : problems) log_.write(Severity::warning, problem);
+  static_cast<void>(engine_->restore({.runtime = std::move(loaded.runtime),
+                                      .revisions = std::move(loaded.revisions),
+                                      .children = processes_->children(),
+                                      .former = processes_->former_end(),
+                                      .problems = std::move(loaded.problems)},
+                                     Loop::now()));  // problems are events, and so in the log
   if (has_file()) engine_->end_with_apps();
   return {};
 }
@@ -241,34 +175,22 @@ Result<> Daemon::arm() {
   });
 }
 
-Result<> Daemon::listen() {
-  if (!lock_) return {};
-  // Of an engine before us, or of svd.socket: a service manager passes it as one that blocks.
-  if (auto held = processes_->held(bus_name); held && is_bus_socket(held->get(), settings_.directories)) {
-    ::fcntl(held->get(), F_SETFL, O_NONBLOCK);
-    listening_ = std::move(*held);
-  } else {
-    std::optional<std::uint32_t> group;
-    if (const auto found = bus::group_id({}); found && ::geteuid() == 0) group = *found;
-    SVD_TRY(listening_, listen_on_bus(settings_.directories, group));
-    SVD_CHECK(processes_->hold(bus_name, listening_.get()));
-  }
-  return bus_->serve(listening_.get(), *engine_);
-}
-
 Result<> Daemon::serve() {
   // An engine that takes over goes on with what was applied, whatever the file says by now: SIGHUP reads it.
   if (has_file() && !processes_->taken_over()) SVD_CHECK(apply_file("svd"));
   SVD_CHECK(listen());
+  SVD_CHECK(watch_place());
   processes_->ready();
   join_system_bus();
   if (manager_) {
     manager_->tell("READY=1\nSTATUS=serves " + settings_.directories.address());
     complain(manager_->feed_watchdog());
   }
-  log_.write(Severity::info, std::string{"svd " SVD_VERSION " serves "} +
-                                 (lock_ ? settings_.directories.address() : settings_.options.file) +
-                                 (processes_->taken_over() ? " again" : ""));
+  const auto where = lock_        ? settings_.directories.address()
+                     : has_file() ? settings_.options.file
+                                  : "what runs; nobody can reach it";
+  log_.write(Severity::info,
+             std::string{"svd " SVD_VERSION " serves "} + where + (processes_->taken_over() ? " again" : ""));
   for (const auto& lacking : info().degraded) log_.write(Severity::warning, lacking);
   owe_reconcile();
   settle();
@@ -337,6 +259,7 @@ bus::DaemonInfo Daemon::info() const {
   if (auto lacking = bus_->bus_problem(); !lacking.empty()) info.degraded.push_back(std::move(lacking));
   for (const auto& lacking : listeners_.degraded()) info.degraded.push_back(lacking);
   info.degraded.insert(info.degraded.end(), makeshifts_.begin(), makeshifts_.end());
+  if (!placeless_.empty()) info.degraded.push_back(placeless_);
   for (auto& lacking : logs_->degraded()) info.degraded.push_back(std::move(lacking));
   info.unsaved = store_->degraded().value_or(std::string{});
   return info;

@@ -18,6 +18,7 @@
 #include "daemon/event_log.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
+#include "daemon/place_watch.h"
 #include "daemon/places.h"
 #include "engine/engine.h"
 #include "kernel/channels.h"
@@ -62,6 +63,12 @@ class Daemon final : public bus::Host {
   Result<> take_state();
   Result<> find_place();
   Result<> take_lock(LockAttempt attempt);
+  [[nodiscard]] bool follows() const;  // another engine of the same keeper
+  Result<> sign_locks();
+  void do_without_place(const std::string& why);
+  Result<> watch_place();
+  [[nodiscard]] bool has_place() const;
+  void mend_place();
   void leave_place();
   [[nodiscard]] std::string notify_path() const;
   Result<> connect();
@@ -94,6 +101,10 @@ class Daemon final : public bus::Host {
   UniqueFd state_lock_;  // of the state directory; the keeper holds it on
   LockOwner owner_;
   bool lock_is_ours_ = false;  // taken by this engine, not by one before it
+  bool state_lock_is_ours_ = false;
+  std::string placeless_;  // why nobody finds this daemon; empty: it can be found
+  bool mended_ = false;    // the next engine finds it as it should be
+  PlaceWatch place_watch_;
   UniqueFd listening_;
   std::unique_ptr<ServiceManager> manager_;
   std::unique_ptr<Logs> logs_;
@@ -108,6 +119,7 @@ class Daemon final : public bus::Host {
   Timer wake_;
   Timer trim_;
   Timer leave_;
+  Timer mend_;
   std::optional<TimePoint> reconcile_owed_;
   WallTime engine_started_;
 };

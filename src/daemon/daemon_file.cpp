@@ -48,8 +48,12 @@ Result<> Daemon::open_store() {
     store_ = std::make_unique<StateMemory>(*processes_);
     return {};
   }
-  SVD_TRY(auto store, StateStore::open(settings_.directories.state));
-  store_ = std::make_unique<StateBoth>(std::move(store), *processes_);
+  auto store = StateStore::open(settings_.directories.state);
+  if (!store) {
+    if (!processes_->taken_over()) return tl::make_unexpected(store.error());
+    store = StateStore::without(settings_.directories.state, store.error());  // what runs is not left alone
+  }
+  store_ = std::make_unique<StateBoth>(std::move(*store), *processes_);
   return {};
 }
 

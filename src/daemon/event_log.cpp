@@ -29,7 +29,8 @@ bool is_step(const EventRecord& record) {
 bool is_trouble(const EventRecord& record) {
   const auto phase = phase_in(record);
   return phase == to_text(Phase::backoff) || phase == to_text(Phase::failed) ||
-         (record.kind == "change" && record.text.starts_with("failed"));
+         (record.kind == "change" && record.text.starts_with("failed")) ||
+         (record.kind == "daemon" && record.subject != "apps" && !record.text.starts_with("took over "));
 }
 
 }  // namespace

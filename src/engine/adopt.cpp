@@ -98,6 +98,24 @@ class Assignment {
 
 }  // namespace
 
+namespace {
+
+// What came after it in its place is another version: it was stopped for that, which is not on record. Its
+// end is no failure, least of all of the version that replaced it.
+bool was_renewed(const std::vector<KnownChild>& children, const KnownChild& child) {
+  const auto next = std::ranges::upper_bound(children, child.id, {}, &KnownChild::id);
+  return next != children.end() && next->generation != child.generation;
+}
+
+void put_down(Occupant& one, StartId id) {
+  if (one.phase() != Phase::ready) return;
+  one.cause = Cause::updated;
+  one.life.state =
+      lifecycle::Stopping{id, 0, lifecycle::Stopping::Step::asked, false, {}, {}, lifecycle::Waiting{}};
+}
+
+}  // namespace
+
 Adopted Engine::State::assign(Slot& slot, const std::vector<KnownChild>& children,
                               const VersionFor& version_for, std::vector<std::string>& problems) {
   auto out = Assignment{*this, slot, version_for, problems}.take(children);
@@ -123,6 +141,7 @@ void Engine::State::adopt(Occupant& one, const std::vector<KnownChild>& children
     if (!counted) {
       starts.emplace(number(child.id), &one);
       if (one.phase() == Phase::starting) state = lifecycle::Ready{child.id, 0, ago(child.started)};
+      if (!last && was_renewed(children, child)) put_down(one, child.id);
       if (auto* stopping = std::get_if<lifecycle::Stopping>(&state))
         stopping->step = lifecycle::Stopping::Step::asked;
       dispatch(Exited{child.id, child.status});

@@ -302,6 +302,11 @@ Result<std::uint32_t> Engine::send(const Names& names, const std::string& json, 
   return tl::unexpected{refusal(refused, sent)};
 }
 
+void Engine::happened(std::string subject, std::string text, Now now) {
+  state_->now = now;
+  state_->record("daemon", std::move(subject), std::move(text));
+}
+
 void Engine::set_now(Now now) { state_->now = now; }
 bool Engine::finished() const { return state_->is_finished(); }
 

@@ -38,6 +38,9 @@ struct Restored {
   std::string runtime;               // what StatePort::save() was last given; empty: none
   std::vector<Revision> revisions;   // all that could be read
   std::vector<KnownChild> children;  // the keeper's table
+  // How the engine before this one ended; nullopt: it left of its own accord, or nobody saw it.
+  std::optional<ExitStatus> former{};
+  std::vector<std::string> problems{};  // what was found when all this was read
 };
 
 class Engine final : public Control {
@@ -55,6 +58,8 @@ class Engine final : public Control {
   void dispatch(const Event& event, Now now);
   // The time of the next wake-up that is needed even if nothing happens; nullopt: none.
   std::optional<TimePoint> reconcile(Now now);
+  // What happened to the daemon itself becomes an event.
+  void happened(std::string subject, std::string text, Now now);
   // Requests below use this reading; the daemon sets it before each one.
   void set_now(Now now);
   // This daemon belongs to its apps (`svd FILE`): when an essential one has failed for good, or all that is

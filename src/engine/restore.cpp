@@ -18,7 +18,10 @@ namespace {
 class Restorer {
  public:
   Restorer(Engine::State& state, Restored from)
-      : s_{state}, from_{std::move(from)}, versions_{state.ports.decode} {}
+      : s_{state},
+        from_{std::move(from)},
+        versions_{state.ports.decode},
+        problems_{std::move(from_.problems)} {}
 
   std::vector<std::string> run() {
     read();
@@ -36,7 +39,14 @@ class Restorer {
 
  private:
   void read() {
-    if (from_.runtime.empty()) return;
+    if (from_.runtime.empty()) {
+      if (!from_.children.empty())
+        problems_.emplace_back(
+            "there is no runtime state: what was stopped, scaled or deleted by hand is forgotten; going on "
+            "with "
+            "the revisions and with what runs");
+      return;
+    }
     auto read = read_state(from_.runtime);
     if (read)
       saved_ = std::move(*read);
@@ -52,13 +62,18 @@ class Restorer {
       s_.next_start = std::max(s_.next_start, static_cast<std::uint64_t>(child.id) + 1);
   }
 
-  // A revision that could not be saved is lost, but not its number, while something has it.
+  // A revision that could not be saved is lost, but not its number, while something has it. Where nothing
+  // else tells which one is the present one, what runs does: an older one that is still there is not it.
   void count_revisions() {
     for (const auto& child : from_.children) {
       auto& eco = s_.ecosystems[child.slot.app.ecosystem];
       eco.name = child.slot.app.ecosystem;
       eco.next = std::max(eco.next, child.revision + 1);
+      if (!child.exited && !saved_current_.contains(eco.name))
+        eco.current = std::max(eco.current, child.revision);
     }
+    for (auto& [name, eco] : s_.ecosystems)
+      for (auto& view : eco.history) view.current = view.number == eco.current;
   }
 
   void collect_ecosystems() {
@@ -79,7 +94,6 @@ class Restorer {
     }
     for (auto& [name, eco] : s_.ecosystems) {
       std::ranges::sort(eco.history, {}, &RevisionView::number);
-      for (auto& view : eco.history) view.current = view.number == eco.current;
       if (is_newer(name)) eco.deleted.clear();
     }
   }
@@ -96,8 +110,9 @@ class Restorer {
     std::string why;
     const auto* ecosystem = versions_.decoded(eco.name, eco.current, &why);
     if (ecosystem == nullptr) {
-      problems_.push_back("cannot read revision " + std::to_string(eco.current) + " of " + eco.name.str() +
-                          ": " + why + "; what runs of it is kept, nothing of it is started");
+      problems_.push_back(
+          "cannot read revision " + std::to_string(eco.current) + " of " + eco.name.str() + ": " + why +
+          "; what runs of it is kept, nothing of it is started until its file is applied again");
       unreadable_.insert(eco.name);
       return;
     }
@@ -385,7 +400,8 @@ class Restorer {
     for (const auto& [start, one] : s_.starts) running += one->phase() == Phase::ready ? 1 : 0;
     if (!saved_.apps.empty() || !from_.children.empty())
       s_.record("daemon", "engine",
-                "took over " + plan::count_instances(static_cast<std::uint32_t>(running)) + " that run");
+                (from_.former ? "the engine before this one ended: " + to_text(*from_.former) + "; " : "") +
+                    "took over " + plan::count_instances(static_cast<std::uint32_t>(running)) + " that run");
     for (const auto& problem : problems_) s_.record("daemon", "engine", problem);
     s_.unsaved(true);
   }

@@ -174,6 +174,8 @@ void engine_ended(Keeper& keeper, Ended ended, int number) {
   unwatch(keeper, engine.pidfd);
   engine.pid = 0;
   engine.kill_at = -1;
+  engine.ended = ended;
+  engine.number = number;
   if (engine.quitting) {
     keeper.ended = true;
     keeper.code = engine.code;

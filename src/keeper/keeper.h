@@ -50,6 +50,8 @@ struct Engine {
   std::int64_t kill_at = -1;   // quitting, but does not end
   std::int32_t err = 0;        // why it could not be started
   std::uint32_t failures = 0;  // in a row
+  Ended ended = Ended::no;     // the one before, and its exit code or signal
+  int number = 0;
 };
 
 struct Outbox {

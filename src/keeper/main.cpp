@@ -71,7 +71,10 @@ bool set_up_descriptors() {
     take_passed(keeper, wanted_fd);
   if (!keeper.options.adopt && given >= 0) keeper.ready_fd = wanted_fd;
   for (int fd = stdio_slot; fd < first_other; ++fd)  // taken, so that nothing else gets there
-    if (::dup3(STDIN_FILENO, fd, O_CLOEXEC) < 0) return false;
+    if (::dup3(STDIN_FILENO, fd, O_CLOEXEC) < 0) {
+      if (errno == EBADF) errno = EMFILE;  // above RLIMIT_NOFILE
+      return false;
+    }
   return true;
 }
 

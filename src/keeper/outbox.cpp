@@ -56,7 +56,10 @@ void put_header(Type type, std::uint32_t count) {
 bool send_owed(Keeper& keeper) {
   Outbox& owed = keeper.outbox;
   if (owed.hello) {
-    const Hello hello{header(Type::hello, 0), ::getpid(), keeper.nursery.missing, keeper.engine.services};
+    const Engine& engine = keeper.engine;
+    const Hello hello{
+        header(Type::hello, 0), ::getpid(), keeper.nursery.missing, engine.services, engine.number,
+        engine.ended,           {}};
     if (!send_fixed(keeper, hello)) return false;
     owed.hello = false;
   }

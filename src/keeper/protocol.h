@@ -77,11 +77,16 @@ enum Missing : std::uint32_t {
   missing_subreaper = 2,    // orphans go to another process: strays outside of cgroups are lost
 };
 
+enum class Ended : std::uint8_t { no, code, signal, unknown };  // unknown: not our child when it ended
+
 struct Hello {
   Header header;
   std::int32_t pid;       // the keeper's
   std::uint32_t missing;  // Missing
   std::uint64_t engines;  // how many engines served before this one
+  std::int32_t number;    // of the engine before this one: exit code or signal
+  Ended ended;            // no: there was none, or this keeper has not seen its end
+  std::uint8_t unused[3];
 };
 struct Notice {
   Header header;
@@ -116,8 +121,6 @@ enum class Stage : std::uint8_t {
   sockets,
   hardening,
 };
-
-enum class Ended : std::uint8_t { no, code, signal, unknown };  // unknown: not our child when it ended
 
 enum class What : std::uint8_t { spawned, failed, exited };
 struct Report {
@@ -267,7 +270,8 @@ struct Limit {
   std::uint64_t soft, hard;
 };
 
-static_assert(sizeof(Header) == 8 && sizeof(Report) == 32 && sizeof(Child) == 40 && sizeof(Signal) == 16);
+static_assert(sizeof(Header) == 8 && sizeof(Hello) == 32 && sizeof(Report) == 32 && sizeof(Child) == 40 &&
+              sizeof(Signal) == 16);
 static_assert(sizeof(Spawn) == 128 && sizeof(Limit) == 24 && sizeof(Passed) == 8 && sizeof(Step) == 40);
 
 }  // namespace svd::keeper

@@ -276,6 +276,16 @@ void LinuxProcesses::quit(int code, std::string_view sentence) {
 std::int64_t LinuxProcesses::keeper_pid() const { return state_->client.hello().pid; }
 bool LinuxProcesses::taken_over() const { return state_->client.hello().engines > 0; }
 
+std::optional<ExitStatus> LinuxProcesses::former_end() const {
+  const auto& hello = state_->client.hello();
+  const bool killed = hello.ended == keeper::Ended::signal;
+  if (!killed && (hello.ended != keeper::Ended::code || hello.number == 0)) return std::nullopt;
+  ExitStatus status;
+  status.kind = killed ? ExitStatus::Kind::signal : ExitStatus::Kind::code;
+  status.number = hello.number;
+  return status;
+}
+
 std::vector<std::string> LinuxProcesses::degraded() const {
   auto sentences = state_->cgroups.degraded();
   if ((state_->missing & keeper::missing_into_cgroup) != 0 && state_->cgroups.available())

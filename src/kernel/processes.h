@@ -73,6 +73,8 @@ class LinuxProcesses final : public ProcessPort, public Holder {
   [[nodiscard]] std::vector<KnownChild> children() const;
   // Whether this engine was started after another one had served under the same keeper.
   [[nodiscard]] bool taken_over() const;
+  // How that one ended; nullopt: it left of its own accord, or nobody saw it.
+  [[nodiscard]] std::optional<ExitStatus> former_end() const;
 
   void spawn(LaunchPlan plan) override;
   void signal(StartId id, int number, KillTarget whom) override;

@@ -47,11 +47,20 @@ bool is_unwritable(const Error& error) {
          error.code == std::errc::io_error || error.code == static_cast<std::errc>(EDQUOT);
 }
 
+// A directory in the place of one of our files would be in the way for ever. It is somebody's: set aside.
+void set_aside(int directory, const std::string& name) {
+  struct stat about {};
+  if (::fstatat(directory, name.c_str(), &about, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(about.st_mode)) return;
+  if (::unlinkat(directory, name.c_str(), AT_REMOVEDIR) == 0) return;
+  ::renameat2(directory, name.c_str(), directory, (name + ".aside").c_str(), RENAME_NOREPLACE);
+}
+
 // The old file becomes the previous copy, and at no moment is there no file. After the exchange the old
 // content has the temporary name; a death there leaves it to be swept.
 Result<> replace_keeping(int directory, const std::string& name, std::string_view bytes,
                          Durability durability) {
   const auto temp = temporary(name);
+  for (const auto& file : {name, previous(name), temp}) set_aside(directory, file);
   SVD_TRY(const auto fd, stage_file_at(directory, {name, temp, 0600, durability}, bytes));
   const auto prev = previous(name);
   int err = 0;
@@ -104,14 +113,18 @@ Result<StateStore> StateStore::open(std::string directory) {
   auto fd = private_directory(directory);
   if (!fd) {
     if (!is_unwritable(fd.error())) return tl::make_unexpected(fd.error());
-    StateStore store{std::move(directory), UniqueFd{}};
-    store.runtime_problem_ = fd.error().text;
-    return store;
+    return without(std::move(directory), fd.error());
   }
   if (const auto names = list_directory(fd->get()))
     for (const auto& name : *names)
       if (is_temporary(name)) ::unlinkat(fd->get(), name.c_str(), 0);
   return StateStore{std::move(directory), std::move(*fd)};
+}
+
+StateStore StateStore::without(std::string directory, const Error& why) {
+  StateStore store{std::move(directory), UniqueFd{}};
+  store.runtime_problem_ = why.text;
+  return store;
 }
 
 Result<UniqueFd> StateStore::revision_directory(const Name& ecosystem, bool make) {
@@ -234,7 +247,10 @@ void StateStore::load_ecosystem(const std::string& name, LoadedState& into) {
 
 LoadedState StateStore::load_all() {
   LoadedState state;
-  if (!fd_) return state;
+  if (!fd_) {
+    if (runtime_problem_) state.problems.push_back(*runtime_problem_);
+    return state;
+  }
   Loaded about;
   auto runtime = load_newest(fd_.get(), runtime_name, max_runtime_bytes + 4096,
                              "the runtime state in '" + directory_ + "'", &parse_runtime, about);

@@ -54,6 +54,9 @@ class StateStore final : public StateKeeping {
   // system is no error here.
   static Result<StateStore> open(std::string directory);
 
+  // For who must go on without one: each save tries it again.
+  static StateStore without(std::string directory, const Error& why);
+
   [[nodiscard]] LoadedState load_all() override;
 
   bool save(const std::string& runtime) override;

@@ -63,6 +63,9 @@ std::string reason(const StartFailure& failure) {
   if (failure.err == ELOOP && failure.stage == log) return "a symbolic link of somebody else is in the way";
   if (failure.err == EMLINK && failure.stage == log)
     return "the file has a second name, and others can write to its directory";
+  if (failure.err == EPERM &&
+      (failure.stage == groups || failure.stage == group || failure.stage == identity))
+    return errno_text(EPERM) + ": it takes root, or CAP_SETUID and CAP_SETGID";
   return errno_text(failure.err);
 }
 

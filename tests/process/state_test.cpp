@@ -232,6 +232,34 @@ TEST_CASE("a directory that others may write to is refused; one that is merely r
   CHECK_THAT(StateStore::open(d.path()).error().text, ContainsSubstring("it belongs to uid 65534"));
 }
 
+TEST_CASE("who must go on without a state directory tells it, and saves as soon as there is one", "[state]") {
+  const StateDirectory d;
+  REQUIRE(StateStore::open(d.path())->save("before"));
+  REQUIRE(::chmod(d.path().c_str(), 0777) == 0);
+  auto store = StateStore::without(d.path(), StateStore::open(d.path()).error());
+  auto all = store.load_all();
+  CHECK((all.runtime.empty() && all.revisions.empty()));  // a stranger may have written it
+  REQUIRE(all.problems.size() == 1);
+  CHECK_THAT(all.problems.front(), ContainsSubstring("others may write to it"));
+  CHECK_FALSE(store.save("now"));
+  CHECK_THAT(store.degraded().value_or(""), ContainsSubstring("others may write to it"));
+  REQUIRE(::chmod(d.path().c_str(), 0700) == 0);
+  CHECK(store.save("now"));
+  CHECK_FALSE(store.degraded());
+  CHECK(StateStore::open(d.path())->load_all().runtime == "now");
+}
+
+TEST_CASE("a directory in the place of a file is set aside with what is in it", "[state]") {
+  const StateDirectory d;
+  auto store = StateStore::open(d.path()).value();
+  for (const auto* name : {"runtime/mine", "runtime.prev", ".runtime.tmp"})
+    std::filesystem::create_directories(d.file(name));
+  CHECK(store.save("first"));
+  CHECK(store.save("second"));
+  CHECK(store.load_all().runtime == "second");
+  CHECK(std::filesystem::exists(d.file("runtime.aside/mine")));
+}
+
 TEST_CASE("a full disk stops nothing: what was saved stays, and it is told until a save succeeds",
           "[state]") {
   const StateDirectory d;

@@ -1,4 +1,5 @@
 svd_system_test(apply)
+svd_system_test(place)
 svd_system_test(diagnostics)
 svd_system_test(failures)
 svd_system_test(strays)

@@ -76,6 +76,19 @@ TEST_CASE("logs says where the output of an app went that it cannot read", "[cli
   CHECK(world.err == "svctl: nothing to read of shop:web/0: its logs go to nowhere (logs.to: none)\n");
 }
 
+TEST_CASE("logs says that a log file was removed under a process that writes to it", "[cli][logs]") {
+  World world;
+  world.daemon.instances = {instance("shop:web/0", Phase::ready)};
+  const auto path = world.daemon.instances[0].log;
+  CHECK(world.run({"logs", "web"}) == Exit::ok);
+  CHECK(world.err == "svctl: there is no log file of shop:web/0 at " + path +
+                         ": if it was removed, what shop:web/0 writes is lost until 'svctl restart "
+                         "shop:web/0'\n");
+  world.logs[path] = {"one"};
+  CHECK(world.run({"logs", "web"}) == Exit::ok);
+  CHECK(world.err.empty());
+}
+
 TEST_CASE("a followed app's new instances join, and a restart of the engine is survived", "[cli][logs]") {
   World world;
   world.daemon.instances = {instance("shop:web/0", Phase::ready)};

@@ -249,6 +249,7 @@ struct FakeHelper final : Helper {};
 struct World {
   FakeClient daemon;
   bool daemon_runs = true;
+  std::optional<std::int64_t> hidden_daemon;  // what await_daemon says: the pid of one whose socket is gone
   int daemons_started = 0;
   Result<> start_result{};
   bool exits_in_time = true;
@@ -284,7 +285,9 @@ struct World {
       return found->second;
     };
     system.is_regular = [this](const std::string& path) { return !pipes.contains(path); };
-    system.exists = [this](const std::string& path) { return existing.contains(path); };
+    system.exists = [this](const std::string& path) {
+      return existing.contains(path) || logs.contains(path);
+    };
     system.run = [this](const std::vector<std::string>& argv) -> Result<int> {
       std::string line;
       for (const auto& word : argv) line += (line.empty() ? "" : " ") + word;
@@ -300,6 +303,7 @@ struct World {
       daemon_runs = static_cast<bool>(start_result);
       return start_result;
     };
+    system.await_daemon = [this](const Directories&) { return hidden_daemon; };
     system.wait_for_exit = [this](std::uint64_t, SteadyTime) { return exits_in_time; };
     system.interrupts = [] { return interrupt_fd; };
     system.read_logs = [this](const std::vector<LogSource>& sources, const LogQuery& query,

@@ -190,6 +190,20 @@ TEST_CASE("what the daemon does not know is exit 4, with its suggestion", "[cli]
   CHECK(world.err == "svctl: no app is named 'wbe', did you mean 'web'?\n");
 }
 
+TEST_CASE("a daemon whose socket is gone is not taken for none, and says how to mend it", "[cli]") {
+  auto world = world_with_file();
+  world.daemon_runs = false;
+  world.hidden_daemon = 77;
+  CHECK(world.run({"ls"}) == Exit::error);
+  CHECK(world.err ==
+        "svctl: a daemon runs (pid 77), but nobody listens at unix:path=/h/run/bus: its socket was removed; "
+        "'kill -HUP 77' has it make another one, and no app is touched by that\n");
+  world.start_result = fail(std::errc::io_error, "already running");  // the lock has the last word
+  CHECK(world.run({"apply", "eco.yaml"}) == Exit::error);
+  CHECK(world.daemons_started == 1);
+  CHECK_THAT(world.err, ContainsSubstring("'kill -HUP 77'"));
+}
+
 TEST_CASE("without a daemon a verb says how to start one, and exits 3", "[cli]") {
   World world;
   world.daemon_runs = false;
