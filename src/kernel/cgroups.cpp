@@ -199,6 +199,10 @@ Result<bool> Cgroups::make(const std::string& leaf) {
     if (!is_first && errno != EEXIST) return fail_errno(errno, "cannot make " + base_ + "/" + app);
     made = ::mkdirat(base_fd_.get(), leaf.c_str(), 0755);
   }
+  // Left of a former life, whose state is not ours: that of a `svd FILE`, or of a state directory that is
+  // gone. It goes, unless somebody is in there: each start has a fresh one.
+  if (made < 0 && errno == EEXIST && remove_tree(base_fd_.get(), leaf, deepest))
+    made = ::mkdirat(base_fd_.get(), leaf.c_str(), 0755);
   if (made < 0) return fail_errno(errno, "cannot make " + base_ + "/" + leaf);
   ++apps_[app];
   return is_first;
