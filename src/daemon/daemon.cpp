@@ -121,6 +121,7 @@ Result<> Daemon::connect() {
       .state_directory = has_file() ? settings_.directories.runtime : settings_.directories.state,
       .runtime_directory = settings_.directories.runtime,
       .use_cgroups = settings_.use_cgroups,
+      .own_cgroup_is_given = settings_.own_cgroup_is_given,
       .keeper_program = settings_.programs + "/../../bin/svd",
       .arguments = settings_.arguments,
       .manager = manager_.get()};

@@ -137,6 +137,7 @@ int main(int argc, char** argv) {
                       .fallbacks = {places->begin() + 1, places->end()},
                       .programs = own_directory(),
                       .keeper_socket = svd::keeper::engine_fd,
-                      .use_cgroups = environment("SVD_CGROUPS") != "off"}};
+                      .use_cgroups = environment("SVD_CGROUPS") != "off",
+                      .own_cgroup_is_given = environment("SVD_CGROUPS") == "delegated"}};
   return daemon.run();
 }
