@@ -88,8 +88,20 @@ class Startup {
     return {};
   }
 
+  // The manager of a user who is not logged in. Without polkit only root may switch that on, and logind
+  // refuses even to be told what is so already.
+  Result<> linger() const {
+    const auto user = context_.system.user_name();
+    if (context_.system.exists("/var/lib/systemd/linger/" + user)) return {};
+    auto done = must({"loginctl", "enable-linger"});
+    if (!done)
+      done.error().text +=
+          "; where you may not do that, ask root for 'loginctl enable-linger " + user + "', and try again";
+    return done;
+  }
+
   Result<> enable_user() const {
-    SVD_CHECK(must({"loginctl", "enable-linger"}));
+    SVD_CHECK(linger());
     SVD_CHECK(must({"systemctl", "--user", "enable", unit("svd.service")}));
     if (runs_already()) {
       leave_running("systemctl --user start svd");
@@ -102,7 +114,11 @@ class Startup {
 
   Result<> take_away() const {
     if (is_system()) return must({"systemctl", "disable", "svd.service", "svd.socket"});
-    return must({"systemctl", "--user", "disable", "svd.service"});
+    SVD_CHECK(must({"systemctl", "--user", "disable", "svd.service"}));
+    context_.out(
+        "other services of yours may need the rest: 'loginctl disable-linger' ends what runs while you are "
+        "not logged in\n");
+    return {};
   }
 
   const Context& context_;

@@ -271,6 +271,7 @@ struct World {
       return found == environment.end() ? std::nullopt : std::optional{found->second};
     };
     system.uid = uid;
+    system.user_name = [] { return std::string{"ann"}; };
     system.prefix = "/usr";
     system.cpus = 4;
     system.directory = "/srv/shop";

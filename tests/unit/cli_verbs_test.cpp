@@ -258,6 +258,13 @@ TEST_CASE("startup hands the daemon to systemd, and exchanges none that runs", "
     CHECK(world.run({"startup"}) == Exit::error);
     CHECK(world.programs.size() == 1);
     CHECK_THAT(world.err, ContainsSubstring("'loginctl enable-linger' ended with 1"));
+    CHECK_THAT(world.err, ContainsSubstring("ask root for 'loginctl enable-linger ann'"));
+  }
+  SECTION("of a user who lingers already, and may not say so") {
+    world.existing.insert("/var/lib/systemd/linger/ann");
+    world.failing_program = "loginctl enable-linger";
+    CHECK(world.run({"startup"}) == Exit::ok);
+    CHECK(world.programs.front() == "systemctl --user enable svd.service");
   }
   SECTION("and takes it back") {
     CHECK(world.run({"startup", "--disable"}) == Exit::ok);
