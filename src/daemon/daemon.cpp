@@ -35,6 +35,14 @@ bool is_same_file(int a, int b) {
          first.st_ino == second.st_ino;
 }
 
+// As with `svctl run`. A daemon in the background has its log file there.
+bool output_is_lost() {
+  struct stat output {
+  }, null{};
+  return ::fstat(STDOUT_FILENO, &output) == 0 && ::stat("/dev/null", &null) == 0 && S_ISCHR(output.st_mode) &&
+         output.st_rdev == null.st_rdev;
+}
+
 std::uint64_t random_seed() {
   std::random_device device;
   return (std::uint64_t{device()} << 32U) | device();
@@ -114,6 +122,7 @@ Result<> Daemon::connect() {
   SVD_TRY(logs_, Logs::make(*loop_, {.directory = settings_.directories.log,
                                      .tool = settings_.programs + "/logtool",
                                      .console = has_file(),
+                                     .no_console = !has_file() && output_is_lost(),
                                      .wall = {},
                                      .changed = {}}));
   const ProcessesOptions options{

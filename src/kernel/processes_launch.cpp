@@ -89,7 +89,7 @@ tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::gather(LaunchPl
   const auto refused = [](const Error& error) {
     return tl::make_unexpected(failure(StartStage::sockets, 0, error.text));
   };
-  auto opened = sources.stdio.open(plan.slot, plan.logs);
+  auto opened = sources.stdio.open(plan.slot, plan.logs, plan.revision);
   if (!opened) return tl::make_unexpected(failure(StartStage::log, errno_of(opened.error()), plan.logs.path));
   details.stdio = to_wire(opened->kind);
   details.stdio_path = std::move(opened->path);
