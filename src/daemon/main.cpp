@@ -38,7 +38,7 @@ void leave_signals_to_the_keeper() {
   struct sigaction action {};
   action.sa_handler = [](int) {};
   action.sa_flags = SA_RESTART;
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2})
+  for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGRTMIN + 3, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2})
     ::sigaction(number, &action, nullptr);
 }
 

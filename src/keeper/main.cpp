@@ -87,7 +87,10 @@ void set_up_signals() {
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
   ::sigemptyset(&wanted);
-  for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&wanted, number);
+  // SIGQUIT and SIGRTMIN+3 (halt, of systemd's) are how containers are asked to stop whose image, or engine,
+  // was made for another init: STOPSIGNAL of nginx's images, podman --systemd=always.
+  for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGRTMIN + 3, SIGHUP})
+    ::sigaddset(&wanted, number);
   keeper.signals = ::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 

@@ -362,6 +362,19 @@ TEST_CASE("SIGTERM is the engine's to handle, a second one is forced, SIGHUP is 
   CHECK(prefix.exit_code() == 42);
 }
 
+TEST_CASE("the stop signals of other inits are as good as SIGTERM", "[keeper]") {
+  Prefix prefix;
+  prefix.start();
+  prefix.meet_engine();
+  prefix.say("ready");
+  REQUIRE(::kill(prefix.child, SIGRTMIN + 3) == 0);
+  prefix.expect("shutdown 0");
+  REQUIRE(::kill(prefix.child, SIGQUIT) == 0);
+  prefix.expect("shutdown 1");
+  prefix.say("quit 0");
+  CHECK(prefix.exit_code() == 0);
+}
+
 TEST_CASE("a SIGHUP that no engine serves for is kept for the next one", "[keeper]") {
   Prefix prefix;
   prefix.start();
