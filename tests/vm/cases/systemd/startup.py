@@ -64,6 +64,10 @@ def of_a_user():
         check("cannot be enforced" not in alice.run("svctl", "status", "web"), "her limits hold")
         leaf = pathlib.Path("/sys/fs/cgroup", group.strip().removeprefix("0::/"))
         equal((leaf / "memory.max").read_text().strip(), str(64 << 20), "memory.max")
+        # What she may not have is refused, and not left out.
+        said = alice.run("svctl", "apply", "-", stdin=None, code=1, input="version: 1\nname: g\napps:\n  x: { exec: [id], groups: [adm], restart: { policy: never } }\n")
+        check("cannot start: setting supplementary groups" in said, said)
+        alice.run("svctl", "delete", "g:")
         # The machine's next boot, as far as she is concerned.
         output("systemctl", "restart", "user@1000.service")
         output("timeout", "60", "sh", "-c", "until pgrep -u alice -x app; do sleep 0.2; done")  # pace: it comes by itself
