@@ -53,6 +53,14 @@ class Startup {
     return context_.system.prefix + "/lib/systemd/" + place + name;
   }
 
+  // The message bus looks for policies in /usr/share and /etc alone: without one nobody may have our name.
+  static constexpr std::string_view policy = "/etc/dbus-1/system.d/org.svd1.conf";
+  [[nodiscard]] bool needs_policy() const {
+    const auto& prefix = context_.system.prefix;
+    return prefix != "/usr" && !prefix.empty() && context_.system.exists("/etc/dbus-1/system.d") &&
+           context_.system.exists("/run/dbus/system_bus_socket");
+  }
+
   Result<> must(const Words& argv) const {
     context_.out("+ " + line_of(argv) + "\n");
     SVD_TRY(const auto status, context_.system.run(argv));
@@ -78,6 +86,10 @@ class Startup {
     const auto& prefix = context_.system.prefix;
     SVD_CHECK(must({"systemd-sysusers", prefix + "/lib/sysusers.d/svd.conf"}));
     SVD_CHECK(must({"systemd-tmpfiles", "--create", prefix + "/lib/tmpfiles.d/svd.conf"}));
+    if (needs_policy()) {
+      SVD_CHECK(must({"ln", "-sfn", prefix + "/share/dbus-1/system.d/org.svd1.conf", std::string{policy}}));
+      SVD_CHECK(must({"systemctl", "reload", "dbus.service"}));
+    }
     SVD_CHECK(must({"systemctl", "enable", unit("svd.service"), unit("svd.socket")}));
     if (runs_already()) {
       leave_running("systemctl start svd");
@@ -113,7 +125,12 @@ class Startup {
   }
 
   Result<> take_away() const {
-    if (is_system()) return must({"systemctl", "disable", "svd.service", "svd.socket"});
+    if (is_system()) {
+      SVD_CHECK(must({"systemctl", "disable", "svd.service", "svd.socket"}));
+      if (needs_policy() && context_.system.exists(std::string{policy}))
+        return must({"rm", std::string{policy}});
+      return {};
+    }
     SVD_CHECK(must({"systemctl", "--user", "disable", "svd.service"}));
     context_.out(
         "other services of yours may need the rest: 'loginctl disable-linger' ends what runs while you are "

@@ -247,6 +247,19 @@ TEST_CASE("startup hands the daemon to systemd, and exchanges none that runs", "
                                                      "systemctl enable svd.service svd.socket",
                                                      "systemctl start svd.socket svd.service"});
   }
+  SECTION("of the system, where the message bus does not look for policies") {
+    world.uid = 0;
+    world.prefix = "/usr/local";
+    world.existing.insert({"/etc/dbus-1/system.d", "/run/dbus/system_bus_socket"});
+    CHECK(world.run({"startup"}) == Exit::ok);
+    REQUIRE(world.programs.size() == 6);
+    const std::string link = "/etc/dbus-1/system.d/org.svd1.conf";
+    CHECK(world.programs[2] == "ln -sfn /usr/local/share/dbus-1/system.d/org.svd1.conf " + link);
+    CHECK(world.programs[3] == "systemctl reload dbus.service");
+    world.existing.insert(link);
+    CHECK(world.run({"startup", "--disable"}) == Exit::ok);
+    CHECK(world.programs.back() == "rm " + link);
+  }
   SECTION("that runs already") {
     world.daemon_runs = true;
     CHECK(world.run({"startup"}) == Exit::ok);

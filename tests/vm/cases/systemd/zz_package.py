@@ -56,8 +56,24 @@ def life_of_a_package():
         equal(left, "", "units that systemd still knows")
 
 
+def another_prefix():
+    """installed below /usr/local, as the README says: svctl startup makes the name on the system bus its own, --disable takes that back"""
+    unpacked = pathlib.Path("/run/svd-unpacked")
+    output("dpkg-deb", "--extract", PACKAGE, unpacked)
+    for unit in (*unpacked.glob("usr/lib/systemd/*/svd.*"), *unpacked.glob("lib/systemd/*/svd.*")):
+        unit.write_text(unit.read_text().replace("/usr/", "/usr/local/"))
+    output("cp", "-R", f"{unpacked}/usr/.", "/usr/local/")
+    policy = pathlib.Path("/etc/dbus-1/system.d/org.svd1.conf")
+    output("/usr/local/bin/svctl", "startup")
+    call = "busctl --system call org.freedesktop.DBus / org.freedesktop.DBus GetConnectionUnixProcessID s org.svd1"
+    output("timeout", "30", "sh", "-c", f"until {call}; do sleep 0.2; done")  # pace: the bus gives it the name a little later
+    output("/usr/local/bin/svctl", "startup", "--disable")
+    check(not policy.exists(), "the policy is gone")
+    output("systemctl", "stop", "svd.socket", "svd.service")
+
+
 def is_of_the_test(path):
     return "svd-cases" in path or path.startswith("/run/log/journal")
 
 
-run(life_of_a_package)
+run(life_of_a_package, another_prefix)
