@@ -287,7 +287,8 @@ constexpr std::array app_sections{
     Section{"harden",
             "What an instance may not do. All of it is enforced, or the instance is not started: nothing "
             "runs with less protection "
-            "than is written here. Mounts are the instance's own and go with it."},
+            "than is written here. Mounts are the instance's own and go with it; a process with "
+            "CAP_SYS_ADMIN, which root has unless `capabilities` says otherwise, can undo them."},
 };
 
 constexpr std::array file_keys{
