@@ -53,6 +53,14 @@ class Startup {
     return context_.system.prefix + "/lib/systemd/" + place + name;
   }
 
+  // The message bus looks for policies in /usr/share and /etc alone: without one nobody may have our name.
+  static constexpr std::string_view policy = "/etc/dbus-1/system.d/org.svd1.conf";
+  [[nodiscard]] bool needs_policy() const {
+    const auto& prefix = context_.system.prefix;
+    return prefix != "/usr" && !prefix.empty() && context_.system.exists("/etc/dbus-1/system.d") &&
+           context_.system.exists("/run/dbus/system_bus_socket");
+  }
+
   Result<> must(const Words& argv) const {
     context_.out("+ " + line_of(argv) + "\n");
     SVD_TRY(const auto status, context_.system.run(argv));
@@ -78,6 +86,10 @@ class Startup {
     const auto& prefix = context_.system.prefix;
     SVD_CHECK(must({"systemd-sysusers", prefix + "/lib/sysusers.d/svd.conf"}));
     SVD_CHECK(must({"systemd-tmpfiles", "--create", prefix + "/lib/tmpfiles.d/svd.conf"}));
+    if (needs_policy()) {
+      SVD_CHECK(must({"ln", "-sfn", prefix + "/share/dbus-1/system.d/org.svd1.conf", std::string{policy}}));
+      SVD_CHECK(must({"systemctl", "reload", "dbus.service"}));
+    }
     SVD_CHECK(must({"systemctl", "enable", unit("svd.service"), unit("svd.socket")}));
     if (runs_already()) {
       leave_running("systemctl start svd");
@@ -88,8 +100,20 @@ class Startup {
     return {};
   }
 
+  // The manager of a user who is not logged in. Without polkit only root may switch that on, and logind
+  // refuses even to be told what is so already.
+  Result<> linger() const {
+    const auto user = context_.system.user_name();
+    if (context_.system.exists("/var/lib/systemd/linger/" + user)) return {};
+    auto done = must({"loginctl", "enable-linger"});
+    if (!done)
+      done.error().text +=
+          "; where you may not do that, ask root for 'loginctl enable-linger " + user + "', and try again";
+    return done;
+  }
+
   Result<> enable_user() const {
-    SVD_CHECK(must({"loginctl", "enable-linger"}));
+    SVD_CHECK(linger());
     SVD_CHECK(must({"systemctl", "--user", "enable", unit("svd.service")}));
     if (runs_already()) {
       leave_running("systemctl --user start svd");
@@ -101,8 +125,17 @@ class Startup {
   }
 
   Result<> take_away() const {
-    if (is_system()) return must({"systemctl", "disable", "svd.service", "svd.socket"});
-    return must({"systemctl", "--user", "disable", "svd.service"});
+    if (is_system()) {
+      SVD_CHECK(must({"systemctl", "disable", "svd.service", "svd.socket"}));
+      if (needs_policy() && context_.system.exists(std::string{policy}))
+        return must({"rm", std::string{policy}});
+      return {};
+    }
+    SVD_CHECK(must({"systemctl", "--user", "disable", "svd.service"}));
+    context_.out(
+        "other services of yours may need the rest: 'loginctl disable-linger' ends what runs while you are "
+        "not logged in\n");
+    return {};
   }
 
   const Context& context_;

@@ -46,9 +46,10 @@ class Helper {
 struct System {
   Environment environment;
   std::uint32_t uid = 0;
-  std::uint32_t cpus = 1;  // that this process may use: what "max" means to `check`
-  std::string directory;   // current, absolute
-  std::string prefix;      // where svctl is installed: the directory above its bin/
+  std::uint32_t cpus = 1;                  // that this process may use: what "max" means to `check`
+  std::string directory;                   // current, absolute
+  std::string prefix;                      // where svctl is installed: the directory above its bin/
+  std::function<std::string()> user_name;  // of `uid`; empty: it has none
   std::function<void(std::string_view)> out, err;
   std::function<WallTime()> now;
   std::function<SteadyTime()> steady;

@@ -190,7 +190,9 @@ std::string manual_text(const CLI::App& root) {
   out +=
       "\n## Environment\n\n- `SVD_ADDRESS`: as `--address`\n- `SVD_HOME`: a directory that holds runtime, "
       "state and logs of a daemon of its "
-      "own\n- `SVD_CGROUPS=off`: a daemon that is started works as on a host without cgroups\n- `NO_COLOR`: "
+      "own\n- `SVD_CGROUPS=off`: a daemon that is started works as on a host without cgroups; `delegated`: "
+      "the cgroup\n  that it is started in, alone, is its own with all controllers, though no mark of "
+      "systemd's says so\n- `NO_COLOR`: "
       "no colours, unless it is empty\n\n## Output for programs\n\n`--json` prints one "
       "array, one element a line, or, for "
       "what streams (`logs`, `events`, `messages`), one object a line. Times are\nRFC 3339 in UTC, `null` "

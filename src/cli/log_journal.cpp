@@ -113,14 +113,15 @@ class Journal final : public JournalSource {
     if (found == sources_.end()) return take_suppressed(when);
     if (const auto unit = field("_SYSTEMD_UNIT"); !unit.empty()) units_.insert(unit);
     OwnedLine line{LogLine::Kind::text, found->second, when, when, field("MESSAGE"), true};
-    // A line over journald's LineMax= comes in pieces, told apart from lines by this field; a stream's pieces
-    // are joined again.
-    const auto stream = field("_STREAM_ID");
+    // A line over journald's LineMax= comes in pieces, told apart from lines by a field (one of logtool's
+    // where it stands between); a stream's pieces are joined again.
+    auto stream = field("_STREAM_ID");
+    if (stream.empty()) stream = field("_PID") + " " + found->first;
     if (const auto begun = partial_.find(stream); begun != partial_.end()) {
       line.text.insert(0, begun->second.text);
       partial_.erase(begun);
     }
-    const bool continues = !stream.empty() && field("_LINE_BREAK") == "line-max";
+    const bool continues = field("_LINE_BREAK") == "line-max" || !field("SVD_CONTINUES").empty();
     if (continues && line.text.size() < max_line) {
       partial_.emplace(stream, std::move(line));
       return;

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <sched.h>
 #include <spawn.h>
 #include <sys/eventfd.h>
@@ -164,6 +165,11 @@ Result<int> run_program(const std::vector<std::string>& argv) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+std::string user_name() {
+  const auto* const user = ::getpwuid(::getuid());
+  return user == nullptr ? "" : user->pw_name;
+}
+
 std::string own_prefix() {
   std::array<char, 4096> path{};
   const auto size = ::readlink("/proc/self/exe", path.data(), path.size());
@@ -181,6 +187,7 @@ System real_system() {
   System system;
   system.environment = &environment;
   system.uid = ::getuid();
+  system.user_name = &user_name;
   system.cpus = usable_cpus();
   std::array<char, 4096> directory{};
   system.directory = ::getcwd(directory.data(), directory.size()) == nullptr ? "/" : directory.data();

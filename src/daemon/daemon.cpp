@@ -24,6 +24,14 @@ constexpr Millis trim_delay{1000};  // after a change: memory that it took is gi
 
 constexpr Millis longest_save_delay{150};  // the engine gathers its saves for 100 ms
 
+// As with `svctl run`. A daemon in the background has its log file there.
+bool output_is_lost() {
+  struct stat output {
+  }, null{};
+  return ::fstat(STDOUT_FILENO, &output) == 0 && ::stat("/dev/null", &null) == 0 && S_ISCHR(output.st_mode) &&
+         output.st_rdev == null.st_rdev;
+}
+
 std::uint64_t random_seed() {
   std::random_device device;
   return (std::uint64_t{device()} << 32U) | device();
@@ -66,6 +74,7 @@ Result<> Daemon::connect() {
   SVD_TRY(logs_, Logs::make(*loop_, {.directory = settings_.directories.log,
                                      .tool = settings_.programs + "/logtool",
                                      .console = has_file(),
+                                     .no_console = !has_file() && output_is_lost(),
                                      .wall = {},
                                      .changed = {}}));
   const ProcessesOptions options{
@@ -73,6 +82,7 @@ Result<> Daemon::connect() {
       .state_directory = has_file() ? settings_.directories.runtime : settings_.directories.state,
       .runtime_directory = settings_.directories.runtime,
       .use_cgroups = settings_.use_cgroups,
+      .own_cgroup_is_given = settings_.own_cgroup_is_given,
       .keeper_program = settings_.programs + "/../../bin/svd",
       .arguments = settings_.arguments,
       .manager = manager_.get()};

@@ -40,6 +40,7 @@ struct DaemonSettings {
   std::string programs;                // the directory of this program, absolute
   int keeper_socket = 3;
   bool use_cgroups = true;
+  bool own_cgroup_is_given = false;
 };
 
 class Daemon final : public bus::Host {

@@ -38,7 +38,7 @@ void leave_signals_to_the_keeper() {
   struct sigaction action {};
   action.sa_handler = [](int) {};
   action.sa_flags = SA_RESTART;
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2})
+  for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGRTMIN + 3, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2})
     ::sigaction(number, &action, nullptr);
 }
 
@@ -137,6 +137,7 @@ int main(int argc, char** argv) {
                       .fallbacks = {places->begin() + 1, places->end()},
                       .programs = own_directory(),
                       .keeper_socket = svd::keeper::engine_fd,
-                      .use_cgroups = environment("SVD_CGROUPS") != "off"}};
+                      .use_cgroups = environment("SVD_CGROUPS") != "off",
+                      .own_cgroup_is_given = environment("SVD_CGROUPS") == "delegated"}};
   return daemon.run();
 }

@@ -96,7 +96,9 @@ void close_socket(Keeper& keeper) {
   if (keeper.engine.socket < 0) return;
   unwatch(keeper, keeper.engine.socket);
   keeper.engine.listed = false;
+  const bool hangup = keeper.outbox.hangup;
   keeper.outbox = {};
+  keeper.outbox.hangup = hangup;
 }
 
 }  // namespace

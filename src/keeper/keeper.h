@@ -129,7 +129,7 @@ void adopted_ended(Keeper& keeper, Entry& entry);
 void send_signal(const Entry& entry, int number, Whom whom);
 
 // stop.cpp
-void ask_to_stop(Keeper& keeper);      // SIGTERM or SIGINT came
+void ask_to_stop(Keeper& keeper);      // SIGTERM or the like came
 void stop_everything(Keeper& keeper);  // no engine can
 void check_stopped(Keeper& keeper);    // after each exit and at each deadline
 

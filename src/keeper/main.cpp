@@ -90,7 +90,10 @@ void set_up_signals() {
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
   ::sigemptyset(&wanted);
-  for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&wanted, number);
+  // SIGQUIT and SIGRTMIN+3 (halt, of systemd's) are how containers are asked to stop whose image, or engine,
+  // was made for another init: STOPSIGNAL of nginx's images, podman --systemd=always.
+  for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGRTMIN + 3, SIGHUP})
+    ::sigaddset(&wanted, number);
   keeper.signals = ::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -135,7 +138,7 @@ void take_signals() {
     if (info.ssi_signo == SIGCHLD)
       reap(keeper, static_cast<std::int32_t>(info.ssi_pid));
     else if (info.ssi_signo == SIGHUP)
-      keeper.outbox.hangup = keeper.engine.socket >= 0;
+      keeper.outbox.hangup = true;  // kept until an engine serves
     else
       ask_to_stop(keeper);
   }
@@ -174,7 +177,7 @@ void check_timers() {
 // Until the next thing that happens by itself; -1: nothing does.
 int wait_time() {
   std::int64_t next = -1;
-  const bool stopping = keeper.stop.phase > Stop::Phase::asked;
+  const bool stopping = keeper.stop.phase > Stop::Phase::asked || keeper.stop.force;
   for (const std::int64_t at :
        {keeper.engine.start_at, keeper.engine.kill_at, stopping ? keeper.stop.deadline : -1})
     if (at >= 0 && (next < 0 || at < next)) next = at;

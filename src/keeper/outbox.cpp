@@ -71,7 +71,7 @@ bool send_owed(Keeper& keeper) {
     if (!send_fixed(keeper, Shutdown{header(Type::shutdown, 0), owed.force ? 1U : 0U, 0})) return false;
     owed.shutdown = false;
   }
-  if (owed.hangup) {
+  if (owed.hangup && keeper.engine.served) {  // until then it has nothing that could be read anew
     if (!send_fixed(keeper, header(Type::hangup, 0))) return false;
     owed.hangup = false;
   }

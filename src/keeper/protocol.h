@@ -14,7 +14,7 @@
 //   listed     end of the answer                     spawn_file the same in an attached memfd
 //   reports    spawned, failed, exited               signal     to children that have not been reaped
 //   notice     a guarantee turned out to be off      forget     exits that are safely on record
-//   shutdown   SIGTERM or SIGINT came                hold       names, one attached descriptor each
+//   shutdown   SIGTERM or the like came              hold       names, one attached descriptor each
 //   hangup     SIGHUP came                           release    names
 //                                                    adopt      a live process that is no child of the keeper
 //                                                    ready      the engine serves

@@ -18,7 +18,8 @@
 namespace svd::keeper {
 namespace {
 
-constexpr std::int64_t kill_patience = 5'000;  // for the kernel to end what was sent SIGKILL
+constexpr std::int64_t kill_patience =
+    5'000;  // for what was sent SIGKILL, and for an engine that was asked to send it
 
 template <class Visit>
 void each_living(Keeper& keeper, Visit&& visit) {
@@ -102,6 +103,7 @@ void ask_to_stop(Keeper& keeper) {
   }
   if (stop.phase == Stop::Phase::asked && !stop.force && keeper.engine.socket >= 0) {
     stop.force = true;
+    stop.deadline = now_ms() + kill_patience;
     keeper.outbox.shutdown = keeper.outbox.force = true;
     return;
   }
@@ -131,6 +133,7 @@ void stop_everything(Keeper& keeper) {
 
 void check_stopped(Keeper& keeper) {
   Stop& stop = keeper.stop;
+  if (stop.phase == Stop::Phase::asked && stop.force && now_ms() >= stop.deadline) stop_everything(keeper);
   if (stop.phase <= Stop::Phase::asked) return;
   if (keeper.children.alive() == 0) {
     if (stop.phase != Stop::Phase::emptying) kill_strays(keeper);

@@ -102,8 +102,9 @@ std::string home_of(std::string_view own, std::string_view base_name) {
 
 }  // namespace
 
-Cgroups Cgroups::find(std::string_view state_directory) {
+Cgroups Cgroups::find(std::string_view state_directory, bool own_is_given) {
   Cgroups cgroups;
+  cgroups.home_.is_given = own_is_given;
   if (const auto found = cgroups.find_base(state_directory); !found) return none(found.error().text);
   cgroups.probe();
   return cgroups;
@@ -126,12 +127,15 @@ Result<> Cgroups::find_base(std::string_view state_directory) {
   const auto below = path_below(mount->root, *own);
   if (!below) return fail(std::errc::no_such_device, "our own cgroup " + *own + " is not visible here");
   const auto name = "/svd-" + hash8(state_directory);
-  home_ = {mount->point, home_of(*below, name), ::access("/run/systemd/system", F_OK) == 0};
+  home_ = {mount->point, home_of(*below, name), ::access("/run/systemd/system", F_OK) == 0, home_.is_given};
   // Where the last daemon's instances run on, if that is somewhere else and we can put others beside them.
   if (const auto former = former_base(std::string{state_directory});
       former.starts_with(mount->point) && former.ends_with(name) &&
-      is_in_reach(mount->point, home_.path(), former))
+      is_in_reach(mount->point, home_.path(), former)) {
+    const auto found = home_.name;
     home_.name = former.substr(mount->point.size(), former.size() - mount->point.size() - name.size());
+    home_.is_given = home_.is_given && home_.name == found;
+  }
   if (home_.name.empty()) home_.name = "/";
   base_ = home_.path() + name;
   root_ = mount->root;
@@ -199,6 +203,10 @@ Result<bool> Cgroups::make(const std::string& leaf) {
     if (!is_first && errno != EEXIST) return fail_errno(errno, "cannot make " + base_ + "/" + app);
     made = ::mkdirat(base_fd_.get(), leaf.c_str(), 0755);
   }
+  // Left of a former life, whose state is not ours: that of a `svd FILE`, or of a state directory that is
+  // gone. It goes, unless somebody is in there: each start has a fresh one.
+  if (made < 0 && errno == EEXIST && remove_tree(base_fd_.get(), leaf, deepest))
+    made = ::mkdirat(base_fd_.get(), leaf.c_str(), 0755);
   if (made < 0) return fail_errno(errno, "cannot make " + base_ + "/" + leaf);
   ++apps_[app];
   return is_first;

@@ -28,7 +28,7 @@ class Cgroups {
  public:
   // Finds the hierarchy through /proc/self/mountinfo and our place in it through /proc/self/cgroup, makes
   // BASE. `state_directory` only names BASE. Never fails.
-  static Cgroups find(std::string_view state_directory);
+  static Cgroups find(std::string_view state_directory, bool own_is_given = false);
   // As where there is no hierarchy, for this reason.
   static Cgroups none(std::string_view why);
 

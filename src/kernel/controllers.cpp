@@ -38,7 +38,7 @@ bool is_marked(const std::string& path) {
 }
 
 bool is_ours(const Home& home, int directory) {
-  if (home.name == "/" || is_marked(home.path())) return true;
+  if (home.name == "/" || home.is_given || is_marked(home.path())) return true;
   const auto stranger = [](std::int64_t pid) { return pid != ::getpid() && pid != ::getppid(); };
   return !home.has_owner &&
          std::ranges::none_of(parse_pids(read_file_at(directory, "cgroup.procs")), stranger);

@@ -68,6 +68,7 @@ struct Home {
   std::string top;         // absolute path of the hierarchy's top, as far as it can be seen
   std::string name;        // our own cgroup below it: "/", "/system.slice/svd.service"
   bool has_owner = false;  // systemd runs here: what it has not marked is its own
+  bool is_given = false;   // whoever started us says so: a user's systemd (252, say) marks nothing
   [[nodiscard]] std::string path() const { return name == "/" ? top : top + name; }
 };
 

@@ -45,65 +45,58 @@ LogWriters::~LogWriters() {
   }
 }
 
-Result<UniqueFd> LogWriters::open(const std::string& path, const LogPolicy& policy) {
-  auto& writer = writers_[path];
-  if (writer.write_end &&
-      writer.policy != policy) {  // a live change: the old one goes on for those it serves
-    close(path);
-    return open(path, policy);
+Result<UniqueFd> LogWriters::open(const std::string& log, const std::vector<std::string>& arguments) {
+  auto& writer = writers_[log];
+  if (writer.write_end && writer.arguments != arguments) {
+    close(log);
+    return open(log, arguments);
   }
   if (!writer.write_end) {
     std::array<int, 2> ends{-1, -1};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0)
-      return fail_errno(errno, "cannot make a pipe for the log '" + path + "'");
-    writer.path = path;
-    writer.policy = policy;
+      return fail_errno(errno, "cannot make a pipe for the log '" + log + "'");
+    writer.log = log;
+    writer.arguments = arguments;
     writer.read_end.reset(ends[0]);
     writer.write_end.reset(ends[1]);
     static_cast<void>(::fcntl(ends[1], F_SETPIPE_SZ, pipe_bytes));
   }
   if (writer.pid == 0) SVD_CHECK(start(writer));
   UniqueFd mine{::fcntl(writer.write_end.get(), F_DUPFD_CLOEXEC, 3)};
-  if (!mine) return fail_errno(errno, "cannot duplicate the pipe of the log '" + path + "'");
+  if (!mine) return fail_errno(errno, "cannot duplicate the pipe of the log '" + log + "'");
   return mine;
 }
 
-void LogWriters::close(const std::string& path) {
-  const auto found = writers_.find(path);
+void LogWriters::close(const std::string& log) {
+  const auto found = writers_.find(log);
   if (found == writers_.end()) return;
   if (found->second.watch) leaving_[found->second.pid] = std::move(found->second.watch);
   writers_.erase(found);
 }
 
 Result<> LogWriters::start(Writer& writer) {
-  const auto& policy = writer.policy;
-  std::vector<std::string> argv{tool_,    "write",
-                                "--keep", std::to_string(policy.keep),
-                                "--size", std::to_string(policy.rotate),
-                                "--age",  std::to_string(policy.max_age.count())};
-  if (policy.compress) argv.emplace_back("--compress");
-  argv.push_back(writer.path);
+  std::vector<std::string> argv{tool_};
+  argv.insert(argv.end(), writer.arguments.begin(), writer.arguments.end());
   SVD_TRY(writer.pid, spawn_helper({argv, writer.read_end.get(), STDERR_FILENO}));
   writer.started = Loop::now().mono;
   writer.watch = std::make_unique<ChildWatch>();
-  return writer.watch->arm(loop_, writer.pid, [this, path = writer.path, pid = writer.pid](int status) {
-    ended(path, pid, status);
-  });
+  return writer.watch->arm(
+      loop_, writer.pid, [this, log = writer.log, pid = writer.pid](int status) { ended(log, pid, status); });
 }
 
-void LogWriters::ended(const std::string& path, int pid, int status) {
+void LogWriters::ended(const std::string& log, int pid, int status) {
   if (const auto left = leaving_.find(pid); left != leaving_.end()) {
     last_watch_ = std::move(left->second);
     leaving_.erase(left);
     return;
   }
-  const auto found = writers_.find(path);
+  const auto found = writers_.find(log);
   if (found == writers_.end() || found->second.pid != pid) return;
   auto& writer = found->second;
   last_watch_ = std::move(writer.watch);
   writer.pid = 0;
   writer.problem =
-      "the writer of the log '" + path + "' ended (" +
+      "the writer of the log '" + log + "' ended (" +
       (status < 0 ? "signal " + std::to_string(-status) : "exit code " + std::to_string(status)) +
       ") and is started again";
   changed_();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The writer processes (`logtool write`) of logs whose file system can remove no front of a file. One a file;
+// The writer processes: `logtool write` of logs whose file system can remove no front of a file, one a file,
+// and `logtool journal` of slots whose lines get fields of their own in the journal, one a slot and revision;
 // both ends of its pipe are kept here, so that an app is never without a reader: a writer that dies is
 // started again on the same pipe, and what was in it is still there. The pipe is the app's own when the
 // daemon dies: the writer lives on as long as there is an app.
@@ -14,7 +15,6 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "loop/loop.h"
-#include "model/app_spec.h"
 
 namespace svd {
 
@@ -24,16 +24,17 @@ class LogWriters {
   ~LogWriters();
   Result<> arm();
 
-  // A write end for one start of an app; the writer is started when there is none for this path.
-  Result<UniqueFd> open(const std::string& path, const LogPolicy& policy);
+  // A write end for one start of an app; the writer is started when there is none for this log, or one with
+  // other arguments, which goes on for those it serves.
+  Result<UniqueFd> open(const std::string& log, const std::vector<std::string>& arguments);
   // No further start will come; the writer ends with the last app that has its pipe.
-  void close(const std::string& path);
+  void close(const std::string& log);
   [[nodiscard]] std::vector<std::string> degraded() const;
 
  private:
   struct Writer {
-    std::string path;
-    LogPolicy policy;
+    std::string log;
+    std::vector<std::string> arguments;
     UniqueFd read_end, write_end;
     std::unique_ptr<ChildWatch> watch;
     int pid = 0;  // 0: it ended and waits for its next start
@@ -41,7 +42,7 @@ class LogWriters {
     std::string problem;
   };
   Result<> start(Writer& writer);
-  void ended(const std::string& path, int pid, int status);
+  void ended(const std::string& log, int pid, int status);
   void retry();
 
   const Loop& loop_;

@@ -17,9 +17,36 @@
 namespace svd {
 namespace {
 
+// What views and the writer processes call it.
+std::string journal_name(const SlotId& slot) { return "journal:" + slot.str(); }
+
 bool rotates(const LogPolicy& policy) { return policy.rotate > 0 || policy.max_age.count() > 0; }
 
 WallTime wall_now() { return Loop::now().wall; }
+
+std::vector<std::string> file_writer(const std::string& path, const LogPolicy& policy) {
+  std::vector<std::string> arguments{"write",
+                                     "--keep",
+                                     std::to_string(policy.keep),
+                                     "--size",
+                                     std::to_string(policy.rotate),
+                                     "--age",
+                                     std::to_string(policy.max_age.count())};
+  if (policy.compress) arguments.emplace_back("--compress");
+  arguments.push_back(path);
+  return arguments;
+}
+
+std::vector<std::string> journal_writer(const std::string& socket, const SlotId& slot,
+                                        std::uint64_t revision) {
+  return {"journal",
+          socket,
+          "SYSLOG_IDENTIFIER=" + slot.str(),
+          "SVD_ECOSYSTEM=" + slot.app.ecosystem.str(),
+          "SVD_APP=" + slot.app.app.str(),
+          "SVD_INSTANCE=" + std::to_string(slot.slot),
+          "SVD_REVISION=" + std::to_string(revision)};
+}
 
 }  // namespace
 
@@ -32,6 +59,7 @@ struct Logs::State {
         writers{loop, options.tool, options.changed} {}
 
   [[nodiscard]] LogPolicy::To resolved(const LogPolicy& policy) const {
+    if (policy.to == LogPolicy::To::console && options.no_console) return LogPolicy::To::file;
     return policy.to == LogPolicy::To::automatic ? usual : policy.to;
   }
   [[nodiscard]] std::string path_of(const SlotId& slot, const LogPolicy& policy) const {
@@ -54,12 +82,31 @@ struct Logs::State {
     SVD_CHECK(make_directories(directory, 0750));
     if (rotates(policy) && !can_cut(directory)) {
       rotation.detach(slot);
-      SVD_TRY(auto fd, writers.open(path, policy));
+      SVD_TRY(auto fd, writers.open(path, file_writer(path, policy)));
       piped[slot] = path;
       return Stdio{Stdio::Kind::fd, std::move(path), std::move(fd)};
     }
     rotation.expect_writes(slot);
     return Stdio{Stdio::Kind::path, std::move(path), UniqueFd{}};
+  }
+
+  Result<Stdio> open_journal(const SlotId& slot, const LogPolicy& policy, std::uint64_t revision) {
+    if (!policy.fields) {
+      SVD_TRY(auto stream, open_journal_stream(options.journal, slot.str()));
+      return Stdio{Stdio::Kind::fd, {}, std::move(stream)};
+    }
+    const auto log = journal_name(slot);
+    const auto socket = std::string{split_path(options.journal).directory} + "/socket";
+    SVD_TRY(auto fd, writers.open(log, journal_writer(socket, slot, revision)));
+    piped[slot] = log;
+    return Stdio{Stdio::Kind::fd, {}, std::move(fd)};
+  }
+
+  // What the slot's pipe would be the one of; empty: it needs none.
+  [[nodiscard]] std::string pipe_of(const SlotId& slot, const LogPolicy& policy) const {
+    const auto to = resolved(policy);
+    if (to == LogPolicy::To::journal && policy.fields) return journal_name(slot);
+    return to == LogPolicy::To::file && rotates(policy) ? path_of(slot, policy) : "";
   }
 
   // The last slot of a path takes the writer with it.
@@ -75,7 +122,7 @@ struct Logs::State {
   LogOptions options;
   LogPolicy::To usual = LogPolicy::To::file;
   std::map<dev_t, bool> cutting;        // whether files can be cut there
-  std::map<SlotId, std::string> piped;  // the path of each slot that writes to a pipe
+  std::map<SlotId, std::string> piped;  // the log of each slot that writes to a pipe
   LogRotation rotation;
   LogWriters writers;
 };
@@ -105,7 +152,8 @@ void Logs::attach(const SlotId& slot, const LogPolicy& policy) {
   auto& s = *state_;
   const auto path = s.path_of(slot, policy);
   const bool cut = s.resolved(policy) == LogPolicy::To::file && rotates(policy);
-  if (const auto piped = s.piped.find(slot); piped != s.piped.end() && (!cut || piped->second != path))
+  if (const auto piped = s.piped.find(slot);
+      piped != s.piped.end() && piped->second != s.pipe_of(slot, policy))
     s.stop_piping(slot);
   // A directory that is not there yet is tried at the first start.
   if (cut && s.can_cut(split_path(path).directory))
@@ -124,7 +172,7 @@ LogPolicy::To Logs::automatic() const { return state_->usual; }
 std::string Logs::where(const SlotId& slot, const LogPolicy& policy) const {
   switch (state_->resolved(policy)) {
     case LogPolicy::To::journal:
-      return "journal:" + slot.str();
+      return journal_name(slot);
     case LogPolicy::To::file:
       return state_->path_of(slot, policy);
     case LogPolicy::To::console:
@@ -136,12 +184,10 @@ std::string Logs::where(const SlotId& slot, const LogPolicy& policy) const {
   return "none";
 }
 
-Result<Stdio> Logs::open(const SlotId& slot, const LogPolicy& policy) {
+Result<Stdio> Logs::open(const SlotId& slot, const LogPolicy& policy, std::uint64_t revision) {
   switch (state_->resolved(policy)) {
-    case LogPolicy::To::journal: {
-      SVD_TRY(auto fd, open_journal_stream(state_->options.journal, slot.str()));
-      return Stdio{Stdio::Kind::fd, {}, std::move(fd)};
-    }
+    case LogPolicy::To::journal:
+      return state_->open_journal(slot, policy, revision);
     case LogPolicy::To::file:
       return state_->open_file(slot, policy);
     case LogPolicy::To::console:

@@ -13,8 +13,10 @@
 //           and, as the name of the cgroup, _SYSTEMD_CGROUP. A field for the app alone cannot be had
 //           honestly: journald reads extra fields of a stream from /run/systemd/units only, which is
 //           systemd's own to write, and the unit line of the header counts only for processes in the root
-//           cgroup (journald-context.c, v252); so svd leaves that line empty.
-// console   The daemon's own output.
+//           cgroup (journald-context.c, v252); so svd leaves that line empty. With `fields: true` a pipe and
+//           a writer process (`logtool journal`) stand between, and each line is an entry with SVD_ECOSYSTEM,
+//           SVD_APP, SVD_INSTANCE and SVD_REVISION.
+// console   The daemon's own output; where that is thrown away (`svctl run`), the file.
 // none      /dev/null.
 //
 // Cost. A log that nobody writes to has a one-shot inotify watch and no timer. The first write fires it; from
@@ -41,10 +43,11 @@
 namespace svd {
 
 struct LogOptions {
-  std::string directory;  // LOGDIR, absolute; made when needed (0750)
-  std::string tool;       // absolute path of libexec/svd/logtool
-  std::string journal = "/run/systemd/journal/stdout";
-  bool console = false;  // what `auto` means, whatever else there is
+  std::string directory;                                // LOGDIR, absolute; made when needed (0750)
+  std::string tool;                                     // absolute path of libexec/svd/logtool
+  std::string journal = "/run/systemd/journal/stdout";  // its `socket`, for entries, lies beside it
+  bool console = false;                                 // what `auto` means, whatever else there is
+  bool no_console = false;  // what goes there would be lost: `console` is the file
   // Where a file system can neither collapse nor punch; tests force it.
   bool force_pipe = false;
   // How often a log that is being written to is looked at; tests shorten it.
@@ -76,7 +79,7 @@ class Logs final : public LogPort, public StdioSource {
 
   // Makes the directory, never the file. Errors: the directory cannot be made; journald refuses or its queue
   // is full (resource_unavailable_try_again); no writer could be started.
-  Result<Stdio> open(const SlotId& slot, const LogPolicy& policy) override;
+  Result<Stdio> open(const SlotId& slot, const LogPolicy& policy, std::uint64_t revision = 0) override;
 
   // What does not work at the moment, a sentence each: a rotation that failed, no more inotify watches.
   // Empty: all is well.

@@ -50,7 +50,7 @@ LinuxProcesses::State::State(const Loop& loop_in, ProcessesOptions options_in, S
       options{std::move(options_in)},
       sources{sources_in},
       handlers{std::move(handlers_in)},
-      cgroups{options.use_cgroups ? Cgroups::find(options.state_directory)
+      cgroups{options.use_cgroups ? Cgroups::find(options.state_directory, options.own_cgroup_is_given)
                                   : Cgroups::none("switched off with SVD_CGROUPS=off")},
       journal{options.state_directory + "/children"},
       credentials{options.runtime_directory.empty() ? std::string{}

@@ -34,10 +34,11 @@
 namespace svd {
 
 struct ProcessesOptions {
-  int socket = 3;                   // of the keeper (keeper::engine_fd); ownership is taken
-  std::string state_directory;      // names the cgroup base; remembers what runs where there are no cgroups
-  std::string runtime_directory{};  // where credentials are placed; empty: nowhere
-  bool use_cgroups = true;          // false: as on a host that has none
+  int socket = 3;                    // of the keeper (keeper::engine_fd); ownership is taken
+  std::string state_directory;       // names the cgroup base; remembers what runs where there are no cgroups
+  std::string runtime_directory{};   // where credentials are placed; empty: nowhere
+  bool use_cgroups = true;           // false: as on a host that has none
+  bool own_cgroup_is_given = false;  // to us, with its controllers, whatever it looks like
   std::string keeper_program;  // absolute path of bin/svd, for the day the keeper dies; empty: then its death
                                // ends the loop
   std::vector<std::string>

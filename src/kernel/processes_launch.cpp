@@ -24,13 +24,22 @@ bool names(const std::string& variable, std::string_view name) {
   return variable.size() > name.size() && variable.starts_with(name) && variable[name.size()] == '=';
 }
 
-// Our own user asks for nothing that we have not: an unprivileged daemon could not even set that.
-void drop_if_own(Identity& identity) {
+bool are_in_all(const std::vector<std::uint32_t>& groups) {
+  std::vector<gid_t> own(65'536);  // NGROUPS_MAX
+  const int count = ::getgroups(static_cast<int>(own.size()), own.data());
+  own.resize(static_cast<std::size_t>(std::max(count, 0)));
+  own.push_back(::getegid());
+  return std::ranges::all_of(groups, [&](auto group) { return std::ranges::find(own, group) != own.end(); });
+}
+
+// Our own user asks for nothing that we have not: an unprivileged daemon could not even set that. Groups that
+// it has not are tried and refused: nothing runs with less than its file says.
+void drop_if_own(Identity& identity, bool asks_for_groups) {
   if (::geteuid() == 0 || identity.uid.value_or(::geteuid()) != ::geteuid() ||
       identity.gid.value_or(::getegid()) != ::getegid())
     return;
   identity.uid = identity.gid = std::nullopt;
-  identity.groups = std::nullopt;
+  if (!asks_for_groups || are_in_all(*identity.groups)) identity.groups = std::nullopt;
 }
 
 keeper::Stdio to_wire(Stdio::Kind kind) {
@@ -89,7 +98,7 @@ tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::gather(LaunchPl
   const auto refused = [](const Error& error) {
     return tl::make_unexpected(failure(StartStage::sockets, 0, error.text));
   };
-  auto opened = sources.stdio.open(plan.slot, plan.logs);
+  auto opened = sources.stdio.open(plan.slot, plan.logs, plan.revision);
   if (!opened) return tl::make_unexpected(failure(StartStage::log, errno_of(opened.error()), plan.logs.path));
   details.stdio = to_wire(opened->kind);
   details.stdio_path = std::move(opened->path);
@@ -141,7 +150,7 @@ tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::prepare(LaunchP
   auto identity = users.resolve(plan.user, plan.group, plan.groups);
   if (!identity) return tl::make_unexpected(identity.error());
   complete_environment(plan, *identity);
-  drop_if_own(*identity);
+  drop_if_own(*identity, !plan.groups.empty());
   auto details = gather(plan, attached);
   if (!details) return details;
   if (auto hardened = harden(plan, *identity, *details); !hardened)

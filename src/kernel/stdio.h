@@ -2,6 +2,7 @@
 // Where an instance's standard output and error go, ready to be handed to the keeper.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/result.h"
@@ -23,12 +24,12 @@ struct Stdio {
   UniqueFd fd;  // a journald stream, or the write end of a log writer's pipe
 };
 
-// Implemented by the logs adapter; called for each start. Must not block. Error: the start fails at stage
-// log.
+// Implemented by the logs adapter; called for each start, with the revision that it is of. Must not block.
+// Error: the start fails at stage log.
 class StdioSource {
  public:
   virtual ~StdioSource() = default;
-  virtual Result<Stdio> open(const SlotId& slot, const LogPolicy& policy) = 0;
+  virtual Result<Stdio> open(const SlotId& slot, const LogPolicy& policy, std::uint64_t revision) = 0;
 };
 
 }  // namespace svd

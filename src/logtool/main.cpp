@@ -4,6 +4,7 @@
 //
 //   logtool rotate [--size BYTES] [--keep N] [--compress] PATH     cut the front off a live log
 //   logtool write  [--size BYTES] [--age MS] [--keep N] [--compress] PATH    append standard input to it
+//   logtool journal SOCKET [NAME=VALUE…]                           its lines as entries with these fields
 //
 // Exit status: 0 done; 75 (EX_TEMPFAIL) somebody else is rotating it; 1 anything else, with a sentence on
 // standard error.
@@ -16,8 +17,11 @@
 #include <ctime>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "logtool/journal.h"
 #include "logtool/writer.h"
 
 namespace {
@@ -78,17 +82,26 @@ svd::Result<> run(const Arguments& arguments) {
   return svd::rotate_log(arguments.path, cut);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const auto arguments = parse(std::span{argv, static_cast<std::size_t>(argc)}.subspan(argc > 0 ? 1 : 0));
-  if (!arguments || (arguments->verb != "rotate" && arguments->verb != "write")) {
-    std::fputs("usage: logtool rotate|write [--size BYTES] [--age MS] [--keep N] [--compress] PATH\n",
-               stderr);
-    return 2;
-  }
-  const auto done = run(*arguments);
+int report(const svd::Result<>& done) {
   if (done) return 0;
   std::fprintf(stderr, "%s\n", done.error().text.c_str());
   return done.error().code == std::errc::resource_unavailable_try_again ? 75 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto words = std::span{argv, static_cast<std::size_t>(argc)}.subspan(argc > 0 ? 1 : 0);
+  if (words.size() >= 2 && std::string_view{words.front()} == "journal")
+    return report(
+        svd::write_journal(STDIN_FILENO, words[1], std::vector<std::string>{words.begin() + 2, words.end()}));
+  const auto arguments = parse(words);
+  if (!arguments || (arguments->verb != "rotate" && arguments->verb != "write")) {
+    std::fputs(
+        "usage: logtool rotate|write [--size BYTES] [--age MS] [--keep N] [--compress] PATH\n"
+        "       logtool journal SOCKET [NAME=VALUE...]\n",
+        stderr);
+    return 2;
+  }
+  return report(run(*arguments));
 }

@@ -64,6 +64,7 @@ struct LogPolicy {
   Millis max_age{0};                    // rotate a file older than this; 0: never by age
   std::uint32_t keep = 4;               // rotated files kept
   bool compress = true;
+  bool fields = false;  // the journal: each line with fields of svd's, by way of a pipe and a writer process
   bool operator==(const LogPolicy&) const = default;
 };
 

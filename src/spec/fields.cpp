@@ -190,6 +190,8 @@ std::vector<Field> make_fields() {
           "Start a new file when this one is so old."),
     field("logs.keep", AT(logs.keep), integer<std::uint32_t>(0, 1000), live, "How many old files are kept."),
     field("logs.compress", AT(logs.compress), boolean(), live, "Compress old files."),
+    field("logs.fields", AT(logs.fields), boolean(), replace,
+          "In the journal each line has SVD_ECOSYSTEM, SVD_APP, SVD_INSTANCE and SVD_REVISION, for which a pipe and a process stand between."),
 
     field("limits.memory", AT(limits.memory), size(least_memory), live,
           "Memory, with the file cache. An instance that needs more is killed as a whole.", "unlimited"),
@@ -285,7 +287,8 @@ constexpr std::array app_sections{
     Section{"harden",
             "What an instance may not do. All of it is enforced, or the instance is not started: nothing "
             "runs with less protection "
-            "than is written here. Mounts are the instance's own and go with it."},
+            "than is written here. Mounts are the instance's own and go with it; a process with "
+            "CAP_SYS_ADMIN, which root has unless `capabilities` says otherwise, can undo them."},
 };
 
 constexpr std::array file_keys{

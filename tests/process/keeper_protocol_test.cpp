@@ -194,6 +194,20 @@ TEST_CASE("a cgroup path may not leave the base", "[keeper]") {
   }
 }
 
+TEST_CASE("a leaf that an earlier life has left is made anew, but for one that somebody is in",
+          "[keeper][cgroups]") {
+  TestCgroups test;
+  auto& cgroups = test.cgroups;
+  if (!cgroups.available()) return;
+  Talker talker{start_keeper(), cgroups.base()};
+  REQUIRE(cgroups.make("shop:web/0.1").has_value());
+  cgroups.kill("shop:web/0.1");
+  REQUIRE(cgroups.make("shop:web/0.1").has_value());
+  auto plan = talker.plan({"/bin/sleep", "1000"});
+  REQUIRE(talker.spawn(plan, "shop:web/0.1").what == keeper::What::spawned);
+  CHECK(cgroups.make("shop:web/0.1").error().code == std::errc::device_or_resource_busy);
+}
+
 TEST_CASE("a fresh leaf works although another one, and even its parent, was killed once",
           "[keeper][cgroups]") {
   TestCgroups test;

@@ -362,6 +362,54 @@ TEST_CASE("SIGTERM is the engine's to handle, a second one is forced, SIGHUP is 
   CHECK(prefix.exit_code() == 42);
 }
 
+TEST_CASE("the stop signals of other inits are as good as SIGTERM", "[keeper]") {
+  Prefix prefix;
+  prefix.start();
+  prefix.meet_engine();
+  prefix.say("ready");
+  REQUIRE(::kill(prefix.child, SIGRTMIN + 3) == 0);
+  prefix.expect("shutdown 0");
+  REQUIRE(::kill(prefix.child, SIGQUIT) == 0);
+  prefix.expect("shutdown 1");
+  prefix.say("quit 0");
+  CHECK(prefix.exit_code() == 0);
+}
+
+TEST_CASE("a SIGHUP that no engine serves for is kept for the next one", "[keeper]") {
+  Prefix prefix;
+  prefix.start();
+  prefix.meet_engine();
+  prefix.say("ready");
+  REQUIRE(::kill(prefix.engine_pid, SIGKILL) == 0);
+  prefix.wait_for_engine_end();
+  prefix.meet_engine();
+  REQUIRE(::kill(prefix.child, SIGHUP) == 0);
+  prefix.say("ready");
+  prefix.expect("hangup");
+}
+
+TEST_CASE("an engine that hangs, and was asked twice to stop, is ended with everything else", "[keeper]") {
+  Prefix prefix;
+  prefix.start();
+  prefix.meet_engine();
+  prefix.say("ready");
+  const auto pid = prefix.spawn(1, "/bin/sleep 1000");
+  REQUIRE(::kill(prefix.engine_pid, SIGSTOP) == 0);
+  REQUIRE(::kill(prefix.child, SIGTERM) == 0);
+  const auto pending = [&] {
+    std::ifstream status{"/proc/" + std::to_string(prefix.child) + "/status"};
+    std::string line;
+    while (std::getline(status, line))
+      if (line.starts_with("ShdPnd:")) return line.find_first_not_of("0\t ", 7) != std::string::npos;
+    return false;
+  };
+  while (pending()) ::sched_yield();  // two that wait at once are one
+  REQUIRE(::kill(prefix.child, SIGTERM) == 0);
+  CHECK(prefix.exit_code() == 1);
+  CHECK_FALSE(is_alive(pid));
+  prefix.wait_for_end_of(prefix.engine_pid);
+}
+
 TEST_CASE("SIGTERM without an engine stops every child, also one that ignores its signal, and strays",
           "[keeper]") {
   Prefix prefix;

@@ -4,3 +4,5 @@ target_compile_definitions(test_logs_driver PRIVATE SVD_LOGTOOL="$<TARGET_FILE:l
 add_dependencies(test_logs_driver logtool)
 svd_test(logs_reader TIER process FILES logs_reader_test.cpp LIBS svd_cli svd_logtool svd_files)
 svd_test(logs_journal TIER process FILES logs_journal_test.cpp LIBS svd_cli svd_kernel svd_files svd_loop)
+target_compile_definitions(test_logs_journal PRIVATE SVD_LOGTOOL="$<TARGET_FILE:logtool>")
+add_dependencies(test_logs_journal logtool)

@@ -7,7 +7,6 @@
 
 #include <csignal>
 #include <cstring>
-#include <filesystem>
 #include <sstream>
 
 #include "kernel/logs.h"
@@ -70,6 +69,20 @@ struct Fixture {
   std::unique_ptr<Logs> made;
 };
 
+// Children of earlier tests may still be there.
+pid_t child_that_writes(const std::string& path) {
+  for (const auto& task : std::filesystem::directory_iterator{"/proc/self/task"}) {
+    std::istringstream children{
+        read_file_at(AT_FDCWD, task.path().string() + "/children", 4096).value_or("")};
+    for (pid_t child = 0; children >> child;)
+      if (read_file_at(AT_FDCWD, "/proc/" + std::to_string(child) + "/cmdline", 4096)
+              .value_or("")
+              .find(path) != std::string::npos)
+        return child;
+  }
+  return 0;
+}
+
 bool ended(pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) == pid; }
 
 UniqueFd listen_at(const std::string& path, int backlog) {
@@ -80,18 +93,6 @@ UniqueFd listen_at(const std::string& path, int backlog) {
   REQUIRE(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
   REQUIRE(::listen(fd.get(), backlog) == 0);
   return fd;
-}
-
-// Our child that writes a log; there may be others, which compress what was cut off.
-pid_t find_writer() {
-  for (const auto& task : std::filesystem::directory_iterator{"/proc/self/task"}) {
-    std::istringstream children{read_file(task.path().string() + "/children")};
-    for (pid_t pid = 0; children >> pid;)
-      if (const auto argv = read_file("/proc/" + std::to_string(pid) + "/cmdline");
-          argv.find(std::string{'\0'} + "write" + '\0') != std::string::npos)
-        return pid;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -118,6 +119,16 @@ TEST_CASE("a log goes where its policy says, and what is shown says where", "[lo
   policy.to = LogPolicy::To::journal;
   CHECK(f.logs().where(web, policy) == "journal:shop:web/3");
   CHECK(f.logs().open(web, policy).error().text.starts_with("cannot connect to journald at '"));
+}
+
+TEST_CASE("without a console to write to, what was to go there goes to the file", "[logs]") {
+  Fixture f;
+  f.options.no_console = true;
+  LogPolicy policy;
+  policy.to = LogPolicy::To::console;
+  const auto path = f.options.directory + "/shop/web.3.log";
+  CHECK(f.logs().where(slot("web", 3), policy) == path);
+  CHECK(f.logs().open(slot("web", 3), policy)->path == path);
 }
 
 TEST_CASE("a directory that cannot be made is said to be so", "[logs]") {
@@ -334,7 +345,7 @@ TEST_CASE(
   auto second = f.logs().open(web, policy).value();
   const auto killed = in_child([] {});
   CHECK(killed == 0);
-  const auto writer = find_writer();
+  const pid_t writer = child_that_writes(path);
   REQUIRE(writer > 0);
   f.run_for(Millis{1'100});
   // Stopped first: one that is woken by a line while it is being killed takes that along.

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <tuple>
 
 #include "cli/log_reader.h"
 #include "kernel/log_drivers.h"
@@ -106,6 +107,22 @@ Stdio open_stream(const std::string& app, std::uint32_t number) {
   return logs->open(slot, policy).value();
 }
 
+// A pipe through a writer process, which ends with the last of these.
+Stdio open_with_fields(const SlotId& slot, std::uint64_t revision) {
+  static Loop loop = Loop::make().value();
+  LogOptions options;
+  options.tool = SVD_LOGTOOL;
+  const auto logs = Logs::make(loop, options).value();
+  LogPolicy policy;
+  policy.to = LogPolicy::To::journal;
+  policy.fields = true;
+  return logs->open(slot, policy, revision).value();
+}
+
+SlotId slot_of(const std::string& app, std::uint32_t number) {
+  return {{Name::parse("shop").value(), Name::parse(app).value()}, number};
+}
+
 struct Line {
   std::size_t source;
   std::string text;
@@ -152,6 +169,34 @@ TEST_CASE("each instance can be selected from the journal, by us and by journalc
   CHECK(output_of("journalctl -q -o cat -t shop:web/0") == "from web/0\n");
   CHECK(output_of("bash -c 'journalctl -q -o cat --identifier=shop:web/{0..1}' | sort") ==
         "from web/0\nfrom web/1\n");
+}
+
+TEST_CASE("with fields one journalctl selects an ecosystem, an app, an instance, a revision",
+          "[logs][journal]") {
+  if (!can_run()) return;
+  const std::string long_line(300'000, 'm');
+  for (const auto& [app, number, revision] :
+       {std::tuple{"front", 0U, 1U}, {"front", 1U, 1U}, {"front", 0U, 2U}, {"back", 0U, 2U}}) {
+    const auto pipe = open_with_fields(slot_of(app, number), revision);
+    const auto name = app + std::string{" "} + std::to_string(number) + " " + std::to_string(revision);
+    REQUIRE(write_all(pipe.fd.get(), name + "\n\n<3>bad " + name + "\n"));
+    if (name == "back 0 2") REQUIRE(write_all(pipe.fd.get(), "<4>" + long_line + "\n<5>\nend"));
+  }
+  const auto lines = follow({{"shop:front/0", "journal:shop:front/0"},
+                             {"shop:front/1", "journal:shop:front/1"},
+                             {"shop:back/0", "journal:shop:back/0"}},
+                            {}, [](const auto& have) { return have.size() == 10; });
+  REQUIRE(lines.size() == 10);
+  CHECK(std::ranges::count(lines, long_line, &Line::text) == 1);
+  CHECK(std::ranges::count(lines, "end", &Line::text) == 1);
+  const auto selected = [](const std::string& match) {
+    return output_of("journalctl -q -o cat SVD_ECOSYSTEM=shop " + match + " | sort");
+  };
+  CHECK(selected("SVD_APP=front SVD_REVISION=1") == "bad front 0 1\nbad front 1 1\nfront 0 1\nfront 1 1\n");
+  CHECK(selected("SVD_APP=front SVD_INSTANCE=0") == "bad front 0 1\nbad front 0 2\nfront 0 1\nfront 0 2\n");
+  CHECK(selected("SVD_APP=front SVD_REVISION=2 -p err") == "bad front 0 2\n");
+  CHECK(selected("-t shop:front/1") == "bad front 1 1\nfront 1 1\n");
+  CHECK(selected("SVD_REVISION=2 SVD_APP=back | cut -c -9 | grep -v mmm") == "back 0 2\nbad back \nend\n");
 }
 
 TEST_CASE("a line of 1 MB, binary bytes and a line without an end come through the journal",

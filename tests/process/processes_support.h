@@ -86,7 +86,7 @@ inline UniqueFd start_keeper(std::vector<std::string> words = {SVD_KEEPER, "--ad
 
 class FixedStdio : public StdioSource {
  public:
-  Result<Stdio> open(const SlotId&, const LogPolicy&) override {
+  Result<Stdio> open(const SlotId&, const LogPolicy&, std::uint64_t) override {
     if (refuse != 0) return fail_errno(refuse, "cannot open the log");
     Stdio stdio{kind, path, {}};
     if (kind == Stdio::Kind::fd) stdio.fd = UniqueFd{::fcntl(fd, F_DUPFD_CLOEXEC, 3)};

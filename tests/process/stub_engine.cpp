@@ -27,7 +27,7 @@ using namespace svd;
 
 class NullStdio : public StdioSource {
  public:
-  Result<Stdio> open(const SlotId&, const LogPolicy&) override { return Stdio{}; }
+  Result<Stdio> open(const SlotId&, const LogPolicy&, std::uint64_t) override { return Stdio{}; }
 };
 
 class StubEngine {

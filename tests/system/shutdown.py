@@ -77,6 +77,13 @@ def foreground_ends_with_its_terminal():
               "left of svctl run")
 
 
+def run_shows_what_goes_to_the_console():
+    """svctl run of a file that was made for a container, `to: console`: what its apps write is shown"""
+    with Daemon() as svd:
+        file = svd.write("version: 1\napps:\n  job: { exec: [/bin/sh, -c, 'echo out; echo err >&2'], restart: { policy: never }, logs: { to: console } }\n")
+        equal(svd.svctl("run", file).stdout, "job/0 | out\njob/0 | err\n", "svctl run")
+
+
 def run_is_of_its_file_alone():
     """svctl run with SVD_HOME set: nothing that lives there runs along, and nothing is left there"""
     with Daemon() as svd:
@@ -126,5 +133,5 @@ def interrupted_at_any_moment():
             equal(list(temporary.iterdir()), [], f"left in TMPDIR after {delay} ms")
 
 
-run(sigterm_stops_all, run_is_of_its_file_alone, daemon_stop_stops_all, second_sigterm_forces, foreground_ends_with_its_terminal,
+run(sigterm_stops_all, run_shows_what_goes_to_the_console, run_is_of_its_file_alone, daemon_stop_stops_all, second_sigterm_forces, foreground_ends_with_its_terminal,
     killed_foreground_leaves_nothing, interrupted_at_any_moment)

@@ -257,6 +257,7 @@ struct World {
   std::map<std::string, std::string> environment{{"SVD_HOME", "/h"}};
   std::set<std::string> existing;
   std::set<std::string> pipes;        // those of the files that are no regular ones
+  std::string prefix = "/usr";        // where svctl is installed
   std::vector<std::string> programs;  // that were run: "systemctl start svd.service"
   std::string failing_program;        // ends with 1
   std::uint32_t uid = 1000;
@@ -272,7 +273,8 @@ struct World {
       return found == environment.end() ? std::nullopt : std::optional{found->second};
     };
     system.uid = uid;
-    system.prefix = "/usr";
+    system.user_name = [] { return std::string{"ann"}; };
+    system.prefix = prefix;
     system.cpus = 4;
     system.directory = "/srv/shop";
     system.out = [this](std::string_view text) { out += text; };

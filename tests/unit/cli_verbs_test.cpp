@@ -261,6 +261,19 @@ TEST_CASE("startup hands the daemon to systemd, and exchanges none that runs", "
                                                      "systemctl enable svd.service svd.socket",
                                                      "systemctl start svd.socket svd.service"});
   }
+  SECTION("of the system, where the message bus does not look for policies") {
+    world.uid = 0;
+    world.prefix = "/usr/local";
+    world.existing.insert({"/etc/dbus-1/system.d", "/run/dbus/system_bus_socket"});
+    CHECK(world.run({"startup"}) == Exit::ok);
+    REQUIRE(world.programs.size() == 6);
+    const std::string link = "/etc/dbus-1/system.d/org.svd1.conf";
+    CHECK(world.programs[2] == "ln -sfn /usr/local/share/dbus-1/system.d/org.svd1.conf " + link);
+    CHECK(world.programs[3] == "systemctl reload dbus.service");
+    world.existing.insert(link);
+    CHECK(world.run({"startup", "--disable"}) == Exit::ok);
+    CHECK(world.programs.back() == "rm " + link);
+  }
   SECTION("that runs already") {
     world.daemon_runs = true;
     CHECK(world.run({"startup"}) == Exit::ok);
@@ -272,6 +285,13 @@ TEST_CASE("startup hands the daemon to systemd, and exchanges none that runs", "
     CHECK(world.run({"startup"}) == Exit::error);
     CHECK(world.programs.size() == 1);
     CHECK_THAT(world.err, ContainsSubstring("'loginctl enable-linger' ended with 1"));
+    CHECK_THAT(world.err, ContainsSubstring("ask root for 'loginctl enable-linger ann'"));
+  }
+  SECTION("of a user who lingers already, and may not say so") {
+    world.existing.insert("/var/lib/systemd/linger/ann");
+    world.failing_program = "loginctl enable-linger";
+    CHECK(world.run({"startup"}) == Exit::ok);
+    CHECK(world.programs.front() == "systemctl --user enable svd.service");
   }
   SECTION("and takes it back") {
     CHECK(world.run({"startup", "--disable"}) == Exit::ok);

@@ -24,8 +24,8 @@ struct Place {
     tree.put("/svc/cgroup.procs", std::to_string(::getppid()) + "\n" + std::to_string(::getpid()) + "\n");
     tree.put("/svc/svd-1/supervisor/cgroup.procs", "");
   }
-  [[nodiscard]] Controllers prepare(bool has_owner = false) const {
-    return prepare_controllers({tree.top(), "/svc", has_owner}, tree.path("/svc/svd-1"));
+  [[nodiscard]] Controllers prepare(bool has_owner = false, bool is_given = false) const {
+    return prepare_controllers({tree.top(), "/svc", has_owner, is_given}, tree.path("/svc/svd-1"));
   }
   CgroupTree tree;
 };
@@ -108,6 +108,12 @@ TEST_CASE("systemd's mark makes a cgroup ours", "[kernel]") {
   if (::setxattr(place.tree.path("/svc").c_str(), "user.delegate", "1", 1, 0) < 0)
     return;  // not on this disk
   (void)place.prepare(true);
+  CHECK(place.tree.get("/svc/cgroup.subtree_control") == "+cpu +io +memory +pids");
+}
+
+TEST_CASE("a cgroup that whoever started us has given is ours without a mark", "[kernel]") {
+  const Place place;
+  (void)place.prepare(true, true);
   CHECK(place.tree.get("/svc/cgroup.subtree_control") == "+cpu +io +memory +pids");
 }
 

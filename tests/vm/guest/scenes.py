@@ -38,8 +38,8 @@ def check_missing(status, beginnings):
 
 
 def cgroups_when_writable(degraded=(), user=None):
-    """Nothing is missing but that, and the strays of a killed instance are gone when its successor runs."""
-    with Container("--systemd=always", "--stop-signal", "SIGTERM", user=user) as box:
+    """As for an init that is systemd: podman stop sends SIGRTMIN+3. Nothing is missing but that, and the strays of a killed instance are gone when its successor runs."""
+    with Container("--systemd=always", user=user) as box:
         check_missing(box.svctl_json("daemon", "status"), degraded)
         reports = Reports(box.directory / "root/var/reports")
         os.chmod(reports.path, 0o666)

@@ -44,10 +44,37 @@ def fields():
             equal({line.split()[1].partition("/")[0] for line in told}, {":".join(line.split()[:2]) for line in want}, f"whom svd tells of: {told}")
 
 
-def ecosystem(name, number):
+def lines_with_fields():
+    """with `fields: true` one journalctl selects the lines of an ecosystem, an app, an instance, a revision, also when svd was killed meanwhile"""
+    with Service() as svd:
+        svd.apply(ecosystem("one", 1, ", fields: true"))
+        svd.apply(ecosystem("one", 2, ", fields: true"))
+        svd.kill_both()
+        svd.wait_until(svd.answers, "the service answers again")
+        svd.apply(ecosystem("one", 3, ", fields: true"))
+        webs = {f"one web {slot} {revision}" for slot in (0, 1) for revision in (1, 2, 3)}
+        for match, want in (("SVD_ECOSYSTEM=one", webs | {"one db 0 1"}),
+                            ("SVD_ECOSYSTEM=one SVD_APP=web", webs),
+                            ("SVD_ECOSYSTEM=one SVD_APP=web SVD_INSTANCE=1", {line for line in webs if line.split()[2] == "1"}),
+                            ("SVD_ECOSYSTEM=one SVD_APP=web SVD_REVISION=2", {"one web 0 2", "one web 1 2"}),
+                            ("SVD_ECOSYSTEM=one SVD_APP=web SVD_REVISION=3 -p info -t one:web/1", {"one web 1 3"})):
+            have = svd.wait_until(lambda: (lines := of_apps(match)) >= want and lines, f"the lines of {match}")
+            equal(have, want, f"what {match} selects")
+        equal(svd.svctl("logs", "db", "--lines", 5).stdout.split("| ")[-1].strip(), "one db 0 1", "what svctl logs shows")
+        equal(svd.daemon()["degraded"], [], "what is missing")
+        svd.systemctl("stop")
+        svd.wait_until(lambda: not output("pgrep", "-x", "logtool", ok=False), "the writers end with the apps")
+
+
+def of_apps(match):
+    """What svd itself says of them has the same fields."""
+    return {line["MESSAGE"] for line in entries("_COMM=logtool", *match.split())}
+
+
+def ecosystem(name, number, logs=""):
     """Apps that say who they are; another number is another generation of `web`."""
     program = "[sh, -c, 'echo $SVD_ECOSYSTEM $SVD_APP $SVD_INSTANCE $SVD_REVISION; exec sleep 1000']"
-    return (f"version: 1\nname: {name}\ndefaults: {{ logs: {{ to: journal }} }}\napps:\n"
+    return (f"version: 1\nname: {name}\ndefaults: {{ logs: {{ to: journal{logs} }} }}\napps:\n"
             f"  web: {{ exec: {program}, instances: 2, env: {{ N: '{number}' }} }}\n  db: {{ exec: {program} }}\n")
 
 
@@ -56,7 +83,11 @@ def lines_of(match):
 
 
 def messages(*match):
-    return [json.loads(line)["MESSAGE"] for line in output("journalctl", "-b", "-o", "json", *match).splitlines()]
+    return [entry["MESSAGE"] for entry in entries(*match)]
 
 
-run(lines_by_instance, fields)
+def entries(*match):
+    return [json.loads(line) for line in output("journalctl", "-b", "-o", "json", *match).splitlines()]
+
+
+run(lines_by_instance, fields, lines_with_fields)
