@@ -88,7 +88,9 @@ struct Sockets {
     for (const auto slot : slots) ready.emplace_back(slot, StartId{++last});
     serve(ready);
   }
-  [[nodiscard]] bool has_waiting(std::uint32_t slot) const { return listeners->has_waiting(web, slot, StartId{last}); }
+  [[nodiscard]] bool has_waiting(std::uint32_t slot) const {
+    return listeners->has_waiting(web, slot, StartId{last});
+  }
   void retain(std::vector<Listener> keep, bool gone = false, const AppId& app = web) {
     listeners->retain(app, keep, gone);
   }
