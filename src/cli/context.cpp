@@ -11,9 +11,11 @@ std::string as_address(const std::string& text) { return text.starts_with('/') ?
 
 Error unreachable(const Endpoint& where, std::int64_t pid) {
   const auto number = std::to_string(pid);
-  return {std::errc::not_connected, "a daemon runs (pid " + number + "), but nobody listens at " +
-                                        where.address + ": its socket was removed; 'kill -HUP " + number +
-                                        "' has it make another one, and no app is touched by that"};
+  return {std::errc::not_connected,
+          "a daemon runs (pid " + number + "), but nobody listens at " + where.address +
+              ": its socket was removed, or it has another runtime directory; "
+              "'kill -HUP " +
+              number + "' has it make its socket anew, and no app is touched by that"};
 }
 
 }  // namespace

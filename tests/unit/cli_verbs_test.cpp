@@ -196,8 +196,9 @@ TEST_CASE("a daemon whose socket is gone is not taken for none, and says how to 
   world.hidden_daemon = 77;
   CHECK(world.run({"ls"}) == Exit::error);
   CHECK(world.err ==
-        "svctl: a daemon runs (pid 77), but nobody listens at unix:path=/h/run/bus: its socket was removed; "
-        "'kill -HUP 77' has it make another one, and no app is touched by that\n");
+        "svctl: a daemon runs (pid 77), but nobody listens at unix:path=/h/run/bus: its socket was removed, "
+        "or it has another runtime directory; 'kill -HUP 77' has it make its socket anew, and no app is "
+        "touched by that\n");
   world.start_result = fail(std::errc::io_error, "already running");  // the lock has the last word
   CHECK(world.run({"apply", "eco.yaml"}) == Exit::error);
   CHECK(world.daemons_started == 1);
