@@ -52,6 +52,12 @@ Result<> write_file(int directory, const std::string& path, std::string_view tex
   return {};
 }
 
+// The scheduler bfq knows weights up to 1000; 100 is the usual one with both.
+std::uint32_t bfq_weight(std::uint32_t weight) {
+  constexpr std::uint32_t usual = 100, most = 10'000, most_of_bfq = 1000;
+  return weight <= usual ? weight : usual + (weight - usual) * (most_of_bfq - usual) / (most - usual);
+}
+
 std::string_view next_line(std::string_view& text) {
   const auto end = text.find('\n');
   const auto line = text.substr(0, end);
@@ -157,9 +163,11 @@ Result<> write_limit(int directory, const std::string& path, const LimitFile& fi
   // Linux 6.1 does not let a cpuset that has processes be emptied again: all CPUs that there are.
   if (!written && file.key == "cpuset" && !file.is_set)
     written = write_file(directory, name, read_file_at(directory, "cpuset.cpus.effective"));
-  if (written || file.other.empty() || written.error().code != std::errc::no_such_file_or_directory)
-    return written;
-  return write_file(directory, path + "/" + std::string{file.other}, file.value);
+  if (file.other.empty()) return written;
+  auto also = write_file(directory, path + "/" + std::string{file.other},
+                         std::to_string(bfq_weight(limits.io_weight.value_or(100))));
+  if (!written && written.error().code == std::errc::no_such_file_or_directory) return also;
+  return written;
 }
 
 std::optional<std::uint64_t> flat_value(std::string_view text, std::string_view key) {

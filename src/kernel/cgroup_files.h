@@ -21,7 +21,7 @@ struct LimitFile {
   std::string_view key;  // of the ecosystem file: "memory"
   Controller controller{};
   std::string_view file;     // "memory.max"
-  std::string_view other{};  // a file of the same meaning, where the first is missing
+  std::string_view other{};  // a file of the same meaning, for other disks: what is there is written to
   std::string value{};       // what is to be written; of io_max, by the names in the file: see io_max_lines
   bool is_set = false;       // else `value` lifts the limit
 };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 
 #include "kernel/proc.h"
 
@@ -24,6 +25,16 @@ std::string sentence(const std::string& key, const std::string& why) {
 
 bool exists(int directory, const std::string& path) {
   return ::faccessat(directory, path.c_str(), F_OK, 0) == 0;
+}
+
+// What io.cost is switched on for is told at the top of the whole hierarchy only. True where nothing can be
+// known.
+bool some_disk_weighs(const std::string& top) {
+  if (read_file(top + "/io.cost.qos").find("enable=1") != std::string::npos) return true;
+  std::error_code unknown;
+  for (const auto& disk : std::filesystem::directory_iterator{"/sys/block", unknown})
+    if (read_file(disk.path().string() + "/queue/scheduler").find("[bfq]") != std::string::npos) return true;
+  return static_cast<bool>(unknown);
 }
 
 std::uint64_t count_of(int directory, const std::string& file, std::string_view event) {
@@ -52,6 +63,8 @@ std::string LinuxLimits::obstacle(const LimitFile& file) const {
   const auto in_base = [&](std::string_view name) {
     return !name.empty() && exists(cgroups_.directory(), std::string{name});
   };
+  if (file.key == "io_weight" && !some_disk_weighs(cgroups_.top()))
+    return "no disk has a scheduler that knows weights (bfq), nor io.cost";
   if (in_base(file.file) || in_base(file.other)) return "";
   return "this kernel has no " + std::string{file.file};
 }

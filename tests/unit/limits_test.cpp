@@ -72,8 +72,17 @@ TEST_CASE("a limit that is not set writes nothing, and lifts the former one when
   CHECK(leaf.get("io.max").starts_with("8:16 rbps=max wbps=max riops=max wiops=max"));
 }
 
-TEST_CASE("a weight goes to the scheduler that has one", "[kernel]") {
+TEST_CASE("a weight goes to each scheduler that has one, in its own measure", "[kernel]") {
   const Leaf leaf;
+  for (const auto& [weight, of_bfq] : {std::pair{50U, "50"}, {100U, "100"}, {10'000U, "1000"}}) {
+    leaf.tree.put("/leaf/io.bfq.weight", "");
+    Limits both;
+    both.io_weight = weight;
+    CHECK(leaf.write(both) == "");
+    CHECK(leaf.get("io.weight") == std::to_string(weight));
+    CHECK(leaf.get("io.bfq.weight") == of_bfq);
+  }
+  std::filesystem::remove(leaf.tree.path("/leaf/io.bfq.weight"));
   std::filesystem::remove(leaf.tree.path("/leaf/io.weight"));
   Limits limits;
   limits.io_weight = 7;
