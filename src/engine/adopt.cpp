@@ -26,6 +26,20 @@ void catch_up(Occupant& one, const KnownChild& child) {
   one.life.state = lifecycle::Starting{child.id};
 }
 
+// It was stopped to make place for what came after it, which is not on record: its end is no failure, least
+// of all of what replaced it.
+void put_down(Occupant& one, StartId id, Cause cause) {
+  if (one.phase() != Phase::ready || one.start != id) return;
+  one.cause = cause;
+  one.life.state =
+      lifecycle::Stopping{id, 0, lifecycle::Stopping::Step::asked, false, {}, {}, lifecycle::Waiting{}};
+}
+
+bool was_renewed(const std::vector<KnownChild>& children, const KnownChild& child) {
+  const auto next = std::ranges::upper_bound(children, child.id, {}, &KnownChild::id);
+  return next != children.end() && next->generation != child.generation;
+}
+
 // Which child is whose.
 class Assignment {
  public:
@@ -58,6 +72,8 @@ class Assignment {
       const auto former = std::exchange(main.version, version_for_(child));
       const bool first_of_rollout = former && former->spec.generation != child.generation;
       if (first_of_rollout) slot_.part = plan::Part::replaced;
+      if (!its.empty() && slot_.renewal != Renewal::none)
+        put_down(main, its.back().id, slot_.renewal == Renewal::reload ? Cause::reloaded : Cause::restarted);
       slot_.renewal = Renewal::none;
       its.push_back(child);
     } else if (is_stale(slot_)) {
@@ -98,24 +114,6 @@ class Assignment {
 
 }  // namespace
 
-namespace {
-
-// What came after it in its place is another version: it was stopped for that, which is not on record. Its
-// end is no failure, least of all of the version that replaced it.
-bool was_renewed(const std::vector<KnownChild>& children, const KnownChild& child) {
-  const auto next = std::ranges::upper_bound(children, child.id, {}, &KnownChild::id);
-  return next != children.end() && next->generation != child.generation;
-}
-
-void put_down(Occupant& one, StartId id) {
-  if (one.phase() != Phase::ready) return;
-  one.cause = Cause::updated;
-  one.life.state =
-      lifecycle::Stopping{id, 0, lifecycle::Stopping::Step::asked, false, {}, {}, lifecycle::Waiting{}};
-}
-
-}  // namespace
-
 Adopted Engine::State::assign(Slot& slot, const std::vector<KnownChild>& children,
                               const VersionFor& version_for, std::vector<std::string>& problems) {
   auto out = Assignment{*this, slot, version_for, problems}.take(children);
@@ -141,7 +139,7 @@ void Engine::State::adopt(Occupant& one, const std::vector<KnownChild>& children
     if (!counted) {
       starts.emplace(number(child.id), &one);
       if (one.phase() == Phase::starting) state = lifecycle::Ready{child.id, 0, ago(child.started)};
-      if (!last && was_renewed(children, child)) put_down(one, child.id);
+      if (!last && was_renewed(children, child)) put_down(one, child.id, Cause::updated);
       if (auto* stopping = std::get_if<lifecycle::Stopping>(&state))
         stopping->step = lifecycle::Stopping::Step::asked;
       dispatch(Exited{child.id, child.status});

@@ -342,3 +342,19 @@ TEST_CASE("when every revision is lost, none is taken for the one that was stabl
   CHECK(web.version->spec.generation == 102);
   CHECK_FALSE(web.stable);
 }
+
+TEST_CASE("a restart that a person asked for counts as none, also when the engine dies meanwhile",
+          "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb instances=3 surge=0 missing=1"));
+  bench.pass(Millis{1000});
+  REQUIRE(bench.engine->reload({"web"}, bench.root));
+  bench.settle();
+  REQUIRE(bench.world.spawns == 6);
+  bench.restart_engine();
+  bench.pass(Millis{1000});
+  CHECK(bench.world.spawns == 6);
+  for (std::uint32_t slot = 0; slot < 3; ++slot) CHECK(bench.instance("web", slot).restarts == 0);
+  for (const auto& record : bench.world.records)
+    CHECK_THAT(record.text, !ContainsSubstring("signal SIGTERM"));
+}
