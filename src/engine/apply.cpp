@@ -40,7 +40,7 @@ std::vector<PlanStep> Engine::State::diff_against(const Ecosystem& want) const {
     auto& out = have[app.id.app];
     out.spec = &app.version->spec;
     out.instances = app.instances();
-    out.scaled = app.scale.has_value();
+    out.scaled = app.scale.has_value() && !app.unreadable;
     out.stopped = !app.wanted;
     out.leaving = app.leaving;
     out.unreadable = app.unreadable;

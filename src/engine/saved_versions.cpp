@@ -13,7 +13,7 @@ const Ecosystem* SavedVersions::decoded(const Name& ecosystem, std::uint64_t rev
   auto& out = decoded_[{ecosystem, revision}];
   const auto source = sources_.find({ecosystem, revision});
   if (source == sources_.end()) {
-    if (why != nullptr) *why = "it is missing";
+    if (why != nullptr) *why = "it is missing or damaged";
     return nullptr;
   }
   auto copy = *source->second;

@@ -49,9 +49,12 @@ TEST_CASE("what runs is kept when all that was saved is lost, until its file is 
   bench.world.saved.clear();
   bench.world.revisions.clear();
   check_untouched(bench);
-  CHECK(is_told(bench, "cannot read revision 2 of shop: it is missing"));
+  CHECK(is_told(bench, "cannot read revision 2 of shop: it is missing or damaged"));
   CHECK(is_told(bench, "there is no runtime state"));
   const auto pid = bench.instance("web", 0).pid;
+  const auto steps = bench.engine->plan(file("shop\nweb instances=3 gen=2")).value();
+  REQUIRE(steps.size() == 1);
+  CHECK(steps.front().why == std::vector<std::string>{"what it was started with cannot be read any more"});
   REQUIRE(bench.apply("shop\nweb instances=3 gen=2"));
   bench.pass(Millis{60'000});
   CHECK(bench.instance("web", 0).pid == pid);  // it is what the file says
