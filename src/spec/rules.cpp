@@ -105,8 +105,23 @@ void check_scheduling(const AppInFile& file, const AppSpec& app, Complaints& out
     complain(file, "scheduling.priority", "only the policies fifo and rr have a priority", out);
 }
 
+// With a /tmp of its own, empty at each start, an app finds nothing there that is outside.
+void check_private_tmp(const AppInFile& file, const AppSpec& app, Complaints& out) {
+  const auto is_hidden = [](std::string_view path) {
+    return path.starts_with("/tmp/") || path.starts_with("/var/tmp/");
+  };
+  if (!app.harden.private_tmp) return;
+  const bool directory = is_hidden(app.cwd);
+  if (directory || (!app.exec.empty() && is_hidden(app.exec.front())))
+    complain(file, "harden.private_tmp",
+             in_quotes(directory ? app.cwd : app.exec.front()) + ", its " + (directory ? "cwd" : "program") +
+                 ", is not there when /tmp and /var/tmp are its own",
+             out);
+}
+
 void check_hardening(const AppInFile& file, const AppSpec& app, Complaints& out) {
   const auto& harden = app.harden;
+  check_private_tmp(file, app, out);
   if (harden.capabilities && (harden.ambient & ~*harden.capabilities) != 0)
     complain(file, "harden.ambient_capabilities", "not all of them are in 'capabilities'", out);
   for (std::size_t i = 1; i < harden.syscalls.size(); ++i)
