@@ -34,12 +34,16 @@ struct SteerOptions {
 Result<Exit> steer(const Context& context, const Verb& verb, const SteerOptions& options) {
   SVD_TRY(const auto client, context.connect());
   SVD_TRY(const auto begun, client->steer(verb.what, options.app));
-  if (begun.change == ChangeId{} && !options.follow.json) {
+  const bool is_done = verb.what == Steer::pause;  // a held update does not end before it goes on
+  if ((begun.change == ChangeId{} || is_done) && !options.follow.json) {
     context.out(printable(options.app) + ": " + verb.nothing + "\n");
     return Exit::ok;
   }
-  return follow_change(context, *client, begun,
-                       {.flags = options.follow, .kind = verb.name, .nothing = verb.nothing});
+  auto flags = options.follow;
+  flags.no_wait = flags.no_wait || is_done;
+  return follow_change(
+      context, *client, begun,
+      {.flags = flags, .kind = verb.name, .nothing = verb.nothing, .aborts = verb.what == Steer::abort});
 }
 
 }  // namespace

@@ -109,9 +109,16 @@ void warn_unsaved(const Context& context, Client& client) {
                 "; the next start of svd will know an older state\n");
 }
 
-Result<Exit> finished(const Context& context, Client& client, const ChangeReport& report, bool json) {
-  const bool good = report.view.state == "succeeded";
-  if (json) {
+bool is_taken_back(const ChangeView& view) {
+  const auto says = [&](const char* words) { return view.error.find(words) != std::string::npos; };
+  return view.state == "failed" && says("aborted by ") && !says("cannot roll back");
+}
+
+Result<Exit> finished(const Context& context, Client& client, const ChangeReport& report,
+                      const FollowOptions& options) {
+  const bool aborted = options.aborts && is_taken_back(report.view);
+  const bool good = report.view.state == "succeeded" || aborted;
+  if (options.flags.json) {
     context.out(to_json(report) + "\n");
     return good ? Exit::ok : Exit::error;
   }
@@ -121,6 +128,7 @@ Result<Exit> finished(const Context& context, Client& client, const ChangeReport
   else
     context.err("svctl: " + text);
   warn_unsaved(context, client);
+  if (aborted) return Exit::ok;
   const auto shown = std::min(report.failures.size(), most_tails);
   for (std::size_t i = 0; i < shown; ++i) {
     const auto instances = client.instances({report.failures[i].instance});
@@ -216,7 +224,7 @@ Result<Exit> follow_change(const Context& context, Client& client, Begun begun,
     }
   }
   progress.clear();
-  return finished(context, client, report, flags.json);
+  return finished(context, client, report, options);
 }
 
 }  // namespace svd::cli

@@ -22,6 +22,7 @@ struct FollowOptions {
   std::string kind;     // of the change, in the words of D-Bus: "apply", "stop"
   std::string nothing;  // what it means that there was nothing to do
   bool plan = false;    // show the change's steps first
+  bool aborts = false;  // that the change fails, and its app goes back, is what was asked for
 };
 
 // Shows progress (one line that is rewritten on a terminal; else a line a second at most) until the change

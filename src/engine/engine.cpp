@@ -74,6 +74,7 @@ void Engine::State::advance(Occupant& one, const lifecycle::Event& event) {
   if (one.life.state == before) return;
   auto& slot = *one.slot;
   const auto from = lifecycle::phase(before), to = one.phase();
+  const bool born = lifecycle::pid_of(before) == 0 && lifecycle::pid_of(one.life.state) != 0;
   count_serving(one);
   if (from != to) {
     one.since = now.wall;
@@ -84,9 +85,9 @@ void Engine::State::advance(Occupant& one, const lifecycle::Event& event) {
                std::string{to_text(to)} + (why.empty() ? "" : ": " + why),
            &one);
     if (one.role != Role::main || slot.part != plan::Part::none) slot.app->progress = now.mono;
-    if (!dependents.empty()) touch_dependents(*slot.app);
     if (one.goes() && !is_live(to) && !std::exchange(one.rested, true)) rested.push_back(&one);
   }
+  if ((from != to || born) && !dependents.empty()) touch_dependents(*slot.app);
   may_have_ended = may_have_ended || to == Phase::completed || to == Phase::failed;
   touch(one);
   mark_changed(slot);

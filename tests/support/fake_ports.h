@@ -81,6 +81,8 @@ inline Result<Ecosystem> decode_simple(Source& source) {
         app.update.max_unavailable.value = static_cast<std::uint32_t>(number());
       else if (key == "after")
         app.depends_on[*Name::parse(value)] = Dependency::ready;
+      else if (key == "begun")
+        app.depends_on[*Name::parse(value)] = Dependency::started;
       else if (key == "min_ready")
         app.update.min_ready = Millis{number()};
       else if (key == "deadline")

@@ -368,6 +368,14 @@ TEST_CASE("pause, resume and abort steer the update of one app", "[cli][actions]
   CHECK(world.out == "web: its update is held; 'svctl resume' goes on, 'svctl abort' takes it back\n");
   CHECK(world.run({"resume", "web"}) == Exit::ok);
   CHECK(world.daemon.calls == Calls{"abort web", "change", "pause web", "resume web"});
+  world.daemon.begun = Begun{ChangeId{7}, 2};
+  world.daemon.change->view.state = "running";  // and goes on to be, while the update is held
+  CHECK(world.run({"pause", "web"}) == Exit::ok);
+  world.daemon.change->view.state = "failed";
+  world.daemon.change->view.error = "cannot replace web/1: aborted by ada; rolled back to revision 1";
+  CHECK(world.run({"abort", "web"}) == Exit::ok);
+  world.daemon.change->view.error += "; cannot roll back to revision 1: no such file";
+  CHECK(world.run({"abort", "web"}) == Exit::error);
   world.daemon.begun = fail(std::errc::io_error, "cannot pause web: no update runs");
   CHECK(world.run({"pause", "web"}) == Exit::error);
   CHECK(world.err == "svctl: cannot pause web: no update runs\n");

@@ -223,3 +223,11 @@ TEST_CASE("a slot that an update had left out waits as any other when the app go
   CHECK(bench.instance("web", 1).phase == Phase::ready);
   CHECK(bench.change(*begun).state == "failed");
 }
+
+TEST_CASE("who waits for a start does not wait for readiness", "[engine][depends]") {
+  Bench bench;
+  bench.world.lazy = true;
+  REQUIRE(bench.apply("shop\ndb ready=60000\nweb begun=db"));
+  CHECK(bench.instance("db", 0).phase == Phase::starting);
+  CHECK(bench.instance("web", 0).phase == Phase::ready);
+}
