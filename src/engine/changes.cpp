@@ -77,12 +77,16 @@ void Engine::State::supersede(App& app) {
   mark_dirty(*part->change);
 }
 
+// Also once more: what had come to where it was wanted is to move again.
 void Engine::State::track(Slot& slot) {
   auto* part = slot.app->part;
-  if (part == nullptr || slot.track != Track::none) return;
+  if (part == nullptr || slot.track == Track::pending || slot.track == Track::failed) return;
+  auto& view = part->change->view;
+  if (slot.track == Track::none) ++view.total;
+  if (slot.track == Track::done) --view.done;
+  if (slot.track == Track::kept) --part->kept;
   slot.track = Track::pending;
   ++part->pending;
-  ++part->change->view.total;
   mark_changed(slot);  // so that it is evaluated even if nothing happens to it
 }
 

@@ -70,6 +70,23 @@ const Change* change_that_stops(const std::vector<Task>& tasks) {
   return found;
 }
 
+// What is asked of an app in which an update runs becomes part of that update, which goes on: it has one
+// outcome, for whoever began it and for whoever asked. A held one nobody is made to wait for.
+Change* update_of(const App& app) {
+  return app.rolling && app.part != nullptr && app.part->open ? app.part->change : nullptr;
+}
+
+// The update that all of them belong to.
+Change* update_of(const std::vector<Task>& tasks) {
+  Change* found = nullptr;
+  for (const auto& task : tasks) {
+    auto* const one = update_of(*task.app);
+    if (one == nullptr || task.app->paused || (found != nullptr && one != found)) return nullptr;
+    found = one;
+  }
+  return found;
+}
+
 tl::unexpected<Error> stopping(const char* verb) {
   return fail(std::errc::operation_canceled, std::string{"cannot "} + verb + ": the daemon is stopping");
 }
@@ -84,10 +101,11 @@ Result<Begun> Engine::start(const Names& names, const Actor& who) {
   auto tasks = tasks_for(chosen, needs, [](const App& app) { return !app.wanted; });
   if (tasks.empty()) return Begun{};
   const auto* by = s.intern(who.name);
-  auto& change = s.begin_change("start", target_of(tasks), who);
+  auto* const update = update_of(tasks);
+  auto& change = update != nullptr ? *update : s.begin_change("start", target_of(tasks), who);
   for (const auto& task : tasks) {
     auto& app = *task.app;
-    s.begin_part(change, app);
+    if (update_of(app) == nullptr) s.begin_part(change, app);
     const auto count = static_cast<std::uint32_t>(task.slots.size());
     change.view.steps.push_back(
         step_of(task, Action::start, "start " + plan::count_instances(count), "asked for by " + who.name));
@@ -109,10 +127,12 @@ Result<Begun> Engine::stop(const Names& names, const Actor& who) {
   if (tasks.empty()) return Begun{};
   if (const auto* running = change_that_stops(tasks)) return Begun{running->view.id, 0};
   const auto* by = s.intern(who.name);
-  auto& change = s.begin_change("stop", target_of(tasks), who);
+  const auto all = [](const Task& task) { return task.whole; };
+  auto* const update = std::ranges::none_of(tasks, all) ? update_of(tasks) : nullptr;
+  auto& change = update != nullptr ? *update : s.begin_change("stop", target_of(tasks), who);
   for (const auto& task : tasks) {
     auto& app = *task.app;
-    s.begin_part(change, app);
+    if (task.whole || update_of(app) == nullptr) s.begin_part(change, app);
     const auto count = static_cast<std::uint32_t>(task.slots.size());
     change.view.steps.push_back(
         step_of(task, Action::stop, "stop " + plan::count_instances(count), "asked for by " + who.name));
@@ -145,10 +165,14 @@ Result<Begun> renew(Engine::State& s, const Names& names, const Actor& who, Rene
       chosen, [](const Slot&) { return true; }, [](const App& app) { return !app.wanted; });
   if (tasks.empty()) return Begun{};
   const auto* by = s.intern(who.name);
-  auto& change = s.begin_change(reload ? "reload" : "restart", target_of(tasks), who);
+  for (const auto& task : tasks)
+    task.app->halted = task.app->paused = false;  // an update that stopped goes on
+  auto* const update = update_of(tasks);
+  auto& change =
+      update != nullptr ? *update : s.begin_change(reload ? "reload" : "restart", target_of(tasks), who);
   for (const auto& task : tasks) {
     auto& app = *task.app;
-    s.begin_part(change, app);
+    if (update_of(app) == nullptr) s.begin_part(change, app);
     const auto count = static_cast<std::uint32_t>(task.slots.size());
     change.view.steps.push_back(step_of(task, Action::replace,
                                         summary(count, app.version->spec.update, app.instances()),
@@ -165,7 +189,6 @@ Result<Begun> renew(Engine::State& s, const Names& names, const Actor& who, Rene
       }
     }
     app.wanted = true;
-    app.halted = app.paused = false;  // an update that had stopped goes on
     app.rolling = true;
     app.progress = s.now.mono;
     s.touch(app);
@@ -227,8 +250,9 @@ Result<Begun> Engine::scale(const std::string& name, std::uint32_t instances, co
   if (from == instances) return Begun{};
   if (instances > app.width() && !app.version->spec.listen.empty())
     SVD_CHECK(s.ports.listeners.bind(app.version->spec, app.id, instances));
-  auto& change = s.begin_change("scale", app.id.str(), who);
-  s.begin_part(change, app);
+  auto* const update = update_of({Task{&app, true, {}}});
+  auto& change = update != nullptr ? *update : s.begin_change("scale", app.id.str(), who);
+  if (update_of(app) == nullptr) s.begin_part(change, app);
   change.view.steps.push_back(
       {Action::scale,
        app.id,

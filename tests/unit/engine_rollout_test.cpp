@@ -329,3 +329,53 @@ TEST_CASE("an app that is deleted while it is updated has no replacement any mor
   bench.pass(Millis{0});
   for (const auto& slot : bench.engine->state().apps.begin()->second.slots) CHECK_FALSE(slot->replacement);
 }
+
+TEST_CASE("what is asked of an app in the middle of its update becomes part of that, with one outcome",
+          "[engine][rollout]") {
+  Bench bench;
+  serve(bench, " rollback=1");
+  SECTION("a restart of one instance, also of one that was replaced already") {
+    const auto begun = update(bench, " rollback=1");
+    bench.pass(Millis{2500});
+    const auto replaced = bench.instance("web", 0);
+    REQUIRE(replaced.generation == 102);
+    const auto asked = bench.engine->restart({"web/0"}, bench.root);
+    CHECK(asked->change == begun->change);
+    bench.pass(Millis{20'000});
+    CHECK(bench.change(*begun).state == "succeeded");
+    CHECK(bench.change(*begun).done == bench.change(*begun).total);
+    CHECK(bench.instance("web", 0).pid != replaced.pid);
+    for (std::uint32_t slot = 0; slot < 3; ++slot) CHECK(bench.instance("web", slot).generation == 102);
+  }
+  SECTION("a scale, which fails when the update does") {
+    bench.world.gets_ready = [](const LaunchPlan& plan) { return plan.generation != 102; };
+    const auto begun = update(bench, " ready=3000 rollback=1");
+    bench.pass(Millis{500});
+    const auto asked = bench.engine->scale("web", 4, bench.root);
+    CHECK(asked->change == begun->change);
+    bench.pass(Millis{30'000});
+    CHECK(bench.change(*begun).state == "failed");
+    CHECK_THAT(bench.change(*begun).error, ContainsSubstring("rolled back to revision 1"));
+    CHECK_THAT(bench.engine->history("shop").value().back().outcome, ContainsSubstring("rolled back"));
+    CHECK(all(bench).size() == 4);
+  }
+  SECTION("while it is held nobody is made to wait for it") {
+    const auto begun = update(bench, " rollback=1");
+    REQUIRE(bench.engine->pause("web", bench.root));
+    const auto asked = bench.engine->scale("web", 4, bench.root);
+    bench.pass(Millis{1000});
+    CHECK(bench.change(*asked).state == "succeeded");
+    CHECK(bench.change(*begun).state == "running");
+    REQUIRE(bench.engine->resume("web", bench.root));
+    bench.pass(Millis{20'000});
+    CHECK(bench.change(*begun).state == "succeeded");
+    CHECK(all(bench).size() == 4);
+  }
+  SECTION("but a stop of all of it ends it") {
+    const auto begun = update(bench, " rollback=1");
+    REQUIRE(bench.engine->stop({"web"}, bench.root));
+    bench.pass(Millis{5000});
+    CHECK(bench.change(*begun).state == "superseded");
+  }
+  CHECK(bench.world.violations.empty());
+}
