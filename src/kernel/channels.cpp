@@ -294,7 +294,8 @@ void Channels::disconnect(StartId id, const std::string& message) {
 Result<> Channels::send(StartId id, const std::string& json) {
   auto* const entry = state_ ? state_->find(id) : nullptr;
   if (entry == nullptr || !entry->link)
-    return fail(std::errc::not_connected, "cannot send: it has no channel; 'channel: node' or 'channel: json' gives it one");
+    return fail(std::errc::not_connected,
+                "cannot send: it has no channel; 'channel: node' or 'channel: json' gives it one");
   const auto value = ipc::JsonView::parse(json);
   if (!value) return fail(std::errc::invalid_argument, "cannot send: this is not one JSON value");
   if (ipc::is_internal(*value))

@@ -259,7 +259,8 @@ TEST_CASE("what cannot be sent is refused with the reason", "[process]") {
   CHECK(error("{") == "cannot send: this is not one JSON value");
   CHECK(error("{\"cmd\":\"NODE_CLUSTER\"}") ==
         "cannot send: a `cmd` that begins with NODE_ is for Node itself");
-  CHECK(error("1", StartId{7}) == "cannot send: it has no channel; 'channel: node' or 'channel: json' gives it one");
+  CHECK(error("1", StartId{7}) ==
+        "cannot send: it has no channel; 'channel: node' or 'channel: json' gives it one");
   const auto large = "\"" + std::string(100'000, 'x') + "\"";
   std::string last;
   for (int i = 0; i < 100 && last.empty(); ++i) last = error(large);
