@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -61,13 +62,62 @@ Result<Target> resolve(const std::vector<std::string>& what, const std::set<std:
   return target;
 }
 
+using Revisions = std::set<std::uint64_t>;
+
+// What the apps of each ecosystem run. After an automatic rollback that is not the one that was accepted
+// last, which is the current one on the bus; an app that this one did not change has its number, and yet runs
+// nothing of it.
+Result<std::map<Name, Revisions>> running_revisions(Client& client,
+                                                    const std::vector<RevisionView>& revisions) {
+  SVD_TRY(const auto apps, client.apps({}));
+  SVD_TRY(const auto instances, client.instances({}));
+  std::map<Name, Revisions> running, started;
+  std::set<AppId> updating;  // or an update of it has stopped
+  for (const auto& app : apps) {
+    if (app.update.empty())
+      running[app.id.ecosystem].insert(app.revision);
+    else
+      updating.insert(app.id);
+  }
+  for (const auto& one : instances) {
+    started[one.id.app.ecosystem].insert(one.revision);
+    if (updating.contains(one.id.app)) running[one.id.app.ecosystem].insert(one.revision);
+  }
+  for (const auto& view : revisions) {
+    auto& its = running[view.ecosystem];
+    if (view.current && its.size() > 1 && !started[view.ecosystem].contains(view.number))
+      its.erase(view.number);
+  }
+  return running;
+}
+
+void mark(std::vector<RevisionView>& revisions, const std::map<Name, Revisions>& running) {
+  for (auto& view : revisions)
+    if (const auto found = running.find(view.ecosystem); found != running.end() && !found->second.empty())
+      view.current = found->second.contains(view.number);
+}
+
+// "revision 3 is what runs"; of the target 0: the one before was asked for.
+std::string what_runs(Client& client, const Target& target, const std::vector<RevisionView>& revisions) {
+  Revisions found;
+  if (target.revision != 0) found.insert(target.revision);
+  if (const auto running = running_revisions(client, revisions); running && found.empty())
+    for (const auto& [ecosystem, its] : *running)
+      if (ecosystem.str() == target.ecosystem) found = its;
+  if (found.size() != 1) return "that revision is what runs";
+  return "revision " + std::to_string(*found.begin()) + " is what runs";
+}
+
 Result<Exit> history(const Context& context, const std::string& ecosystem, bool json) {
   SVD_TRY(const auto client, context.connect());
-  SVD_TRY(const auto revisions, client->history(ecosystem));
-  if (json)
+  SVD_TRY(auto revisions, client->history(ecosystem));
+  if (json) {
     context.out(json_lines(revisions));
-  else
-    context.out(history_table(revisions, context.system.now(), context.style));
+    return Exit::ok;
+  }
+  SVD_TRY(const auto running, running_revisions(*client, revisions));
+  mark(revisions, running);
+  context.out(history_table(revisions, context.system.now(), context.style));
   return Exit::ok;
 }
 
@@ -78,9 +128,10 @@ Result<Exit> rollback(const Context& context, const RollbackOptions& options) {
   for (const auto& revision : revisions) ecosystems.insert(revision.ecosystem.str());
   SVD_TRY(const auto target, resolve(options.what, ecosystems));
   SVD_TRY(const auto begun, client->rollback(target.ecosystem, target.revision));
-  return follow_change(
-      context, *client, begun,
-      {.flags = options.follow, .kind = "rollback", .nothing = "that revision is what runs", .plan = true});
+  std::string nothing;
+  if (begun.change == ChangeId{}) nothing = what_runs(*client, target, revisions);
+  return follow_change(context, *client, begun,
+                       {.flags = options.follow, .kind = "rollback", .nothing = nothing, .plan = true});
 }
 
 }  // namespace

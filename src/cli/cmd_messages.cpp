@@ -108,8 +108,9 @@ void add_send(CLI::App& root, Context& context) {
       root.add_subcommand("send", "Send one JSON value to the programs of instances, over their channel")
           ->group("Act");
   command
-      ->add_option("name", options->name,
-                   "An app (web), an instance (web/0), shop:web, shop:, all, or /regex/")
+      ->add_option(
+          "name", options->name,
+          "An app (web), an instance (web/0), shop:web; or shop:, all, /regex/: those that have a channel")
       ->required()
       ->type_name("NAME");
   command->add_option("message", options->message, "A JSON value; '-' reads it from standard input")

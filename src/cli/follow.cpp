@@ -134,7 +134,8 @@ Result<Exit> finished(const Context& context, Client& client, const ChangeReport
     const auto instances = client.instances({report.failures[i].instance});
     if (!instances) continue;
     for (const auto& instance : *instances)
-      context.err(tail_text(tail_of(context, instance, tail_lines), context.style));
+      if (instance.phase != Phase::waiting)  // it was not started
+        context.err(tail_text(tail_of(context, instance, tail_lines, report.view.started), context.style));
   }
   return good ? Exit::ok : Exit::error;
 }
@@ -164,11 +165,16 @@ Result<Exit> nothing_to_do(const Context& context, const FollowOptions& options)
 
 }  // namespace
 
-AppStatus::Tail tail_of(const Context& context, const InstanceView& instance, std::uint64_t lines) {
+AppStatus::Tail tail_of(const Context& context, const InstanceView& instance, std::uint64_t lines,
+                        std::optional<WallTime> since) {
   AppStatus::Tail tail{instance.id.str(), {}};
   if (instance.log.empty() || instance.log == "none" || instance.log == "console") return tail;
   LogQuery query;
   query.lines = lines;
+  // The journal knows when a line came. What a line in a file begins with may be of any clock and zone:
+  // nothing is left out for that.
+  const bool has_times = instance.log.starts_with("journal:");
+  if (has_times) query.since = since;
   bool joins = false;  // the line before was incomplete: this one continues it
   const auto read =
       context.system.read_logs({{instance.id.str(), instance.log}}, query, [&](const LogLine& line) {
@@ -176,6 +182,7 @@ AppStatus::Tail tail_of(const Context& context, const InstanceView& instance, st
           tail.lines.back() += line.text;
         else
           tail.lines.emplace_back(line.text);
+        tail.unsure = tail.unsure || (since && !has_times && (!line.when || *line.when < *since));
         joins = !line.complete;
         return true;
       });

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "cli/context.h"
@@ -31,9 +32,10 @@ struct FollowOptions {
 [[nodiscard]] Result<Exit> follow_change(const Context& context, Client& client, Begun begun,
                                          const FollowOptions& options);
 
-// The last lines that an instance logged. What keeps them from being read is a line too.
+// The last lines that an instance logged. What keeps them from being read is a line too. `since`: older ones
+// are left out where the time of a line is known, and elsewhere it is said that they may be there.
 [[nodiscard]] AppStatus::Tail tail_of(const Context& context, const InstanceView& instance,
-                                      std::uint64_t lines);
+                                      std::uint64_t lines, std::optional<WallTime> since = {});
 
 // How long a client waits for an engine that starts anew before it gives up.
 inline constexpr std::chrono::seconds reconnect_patience{15};

@@ -196,8 +196,10 @@ std::string outcome_text(const ChangeReport& report, const Style& style) {
   const auto shown = std::min(report.failures.size(), most);
   for (std::size_t i = 0; i < shown; ++i) {
     const auto& slot = report.failures[i];
-    text += "  " + paint(style, Paint::bold, printable(slot.instance)) + " " + printable(slot.phase) + ": " +
-            printable(slot.reason) + '\n';
+    if (slot.reason.empty() && slot.phase == "ready")
+      continue;  // what was to replace it failed: see the error
+    text += "  " + paint(style, Paint::bold, printable(slot.instance)) + " " + printable(slot.phase) +
+            (slot.reason.empty() ? "" : ": " + printable(slot.reason)) + '\n';
   }
   if (report.failures.size() > shown)
     text += "  and " + std::to_string(report.failures.size() - shown) + " more: see 'svctl ls'\n";

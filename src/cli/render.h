@@ -53,6 +53,7 @@ struct AppStatus {
   struct Tail {
     std::string instance;
     std::vector<std::string> lines;
+    bool unsure = false;  // lines of earlier starts may be among them
   };
   std::vector<Tail> tails;
 };

@@ -116,7 +116,8 @@ std::vector<std::string> directories(const AppStatus& status) {
 
 std::string tail_text(const AppStatus::Tail& tail, const Style& style) {
   if (tail.lines.empty()) return "";
-  auto text = paint(style, Paint::bold, "Last lines of " + printable(tail.instance)) + '\n';
+  auto text = paint(style, Paint::bold, "Last lines of " + printable(tail.instance)) +
+              (tail.unsure ? " (some may be of earlier starts)\n" : "\n");
   for (const auto& line : tail.lines) text += paint(style, Paint::dim, "  | ") + printable(line) + '\n';
   return text;
 }

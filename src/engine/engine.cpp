@@ -285,20 +285,24 @@ Error refusal(const std::vector<std::pair<std::string, Error>>& refused, std::ui
 
 }  // namespace
 
-// Who refuses it does not keep it from the others.
+// Who refuses it does not keep it from the others. Where all are meant, those that have a channel are.
 Result<std::uint32_t> Engine::send(const Names& names, const std::string& json, const Actor&) {
   SVD_TRY(const auto chosen, select(state_->apps, names, Use::change));
   std::uint32_t sent = 0;
   std::vector<std::pair<std::string, Error>> refused;
+  std::optional<Error> unreachable;
   for (const auto& one : chosen)
     for (const auto index : one.slots) {
       const auto& slot = *one.app->slots[index];
       const auto done = state_->ports.channels.send(slot.occupant->start, json);
       if (done)
         ++sent;
+      else if (!one.named && done.error().code == std::errc::not_connected)
+        unreachable = done.error();
       else
         refused.emplace_back(slot_name(slot), done.error());
     }
+  if (refused.empty() && sent == 0 && unreachable) return tl::make_unexpected(*unreachable);
   if (refused.empty()) return sent;
   return tl::unexpected{refusal(refused, sent)};
 }

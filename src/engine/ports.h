@@ -70,7 +70,7 @@ class ChannelPort {
  public:
   virtual ~ChannelPort() = default;
   // It still serves, but asks its clients to leave (Node: answers carry `Connection: close`). → Drained when
-  // no client is left, if that can be told.
+  // no client is left, if that can be told. Asked once more, it answers once more.
   virtual void drain(StartId id) = 0;
   // First `message`, if not empty, then Node's `disconnect` or {"svd":"stop"}: it ends its servers, and then
   // the channel. → Drained.

@@ -70,7 +70,7 @@ class Selection {
   void add_whole(App& app) {
     if (!visible(app)) return;
     auto& chosen = chosen_[app.id];
-    chosen = {&app, true, {}};
+    chosen = {&app, true, chosen.named, {}};
     for (const auto& slot : app.slots)
       if (slot && (use_ == Use::view || !app.is_surplus(*slot))) chosen.slots.push_back(slot->index);
   }
@@ -114,6 +114,8 @@ class Selection {
         add_whole(*app);
       else if (auto added = add_slot(*app, *parts->slot); !added && found.size() == 1)
         return added;
+      if (const auto entry = chosen_.find(app->id); entry != chosen_.end() && !parts->app.empty())
+        entry->second.named = true;
     }
     return {};
   }

@@ -28,6 +28,7 @@ enum class Use : std::uint8_t {
 struct Chosen {
   App* app = nullptr;
   bool whole = false;
+  bool named = false;  // it, or an instance of it, by its own name
   std::vector<std::uint32_t>
       slots;  // existing ones, ascending; where whole: all that are not surplus (view: all)
 };

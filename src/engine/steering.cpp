@@ -13,6 +13,12 @@ Result<App*> updating(Engine::State& s, const std::string& verb, const std::stri
   if (chosen.size() != 1 || !chosen.front().whole)
     return fail(std::errc::invalid_argument, "cannot " + verb + " '" + name + "': want one app");
   auto* app = chosen.front().app;
+  if (!app->rolling && app->halted)
+    return fail(std::errc::invalid_argument,
+                "cannot " + verb + ": the update of " + app->id.app.str() +
+                    " failed and stopped; apply the file again to go on with it, or take it back with "
+                    "'svctl rollback " +
+                    app->id.ecosystem.str() + "'");
   if (!app->rolling)
     return fail(std::errc::invalid_argument, "cannot " + verb + ": no update runs in " + app->id.app.str());
   return app;

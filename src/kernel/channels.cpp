@@ -203,6 +203,14 @@ void Channels::State::tell_drained(Entry& entry) {
   telling.request();
 }
 
+// An engine that did not live to write down what it had asked for asks once more: the program, which was
+// asked, has answered.
+void Channels::State::tell_drained_again(const Entry& entry) {
+  if (!entry.told_drained || entry.ended) return;
+  events.emplace_back(Drained{entry.id});
+  telling.request();
+}
+
 void Channels::State::tell() {
   for (const auto what = std::exchange(events, {}); const auto& event : what) handlers.event(event);
 }
@@ -260,8 +268,11 @@ void Channels::forget(const AppId& id) {
 
 void Channels::drain(StartId id) {
   auto* const entry = state_ ? state_->find(id) : nullptr;
-  if (entry == nullptr || !entry->link) return;
+  if (entry == nullptr) return;
+  if (!entry->link) return state_->tell_drained_again(*entry);
   auto& app = state_->app_of(entry->slot.app);
+  if (app.primary.is_leaving(id)) return state_->tell_drained_again(*entry);
+  entry->told_drained = false;  // what it said before it was asked is no answer
   state_->directory.set_ready(entry->slot, id, false);
   app.primary.drain(id);
   state_->carry_out(app);
@@ -269,9 +280,11 @@ void Channels::drain(StartId id) {
 
 void Channels::disconnect(StartId id, const std::string& message) {
   auto* const entry = state_ ? state_->find(id) : nullptr;
-  if (entry == nullptr || !entry->link) return;
+  if (entry == nullptr) return;
+  if (!entry->link) return state_->tell_drained_again(*entry);
   auto& app = state_->app_of(entry->slot.app);
-  if (app.primary.is_asked_to_end(id)) return;
+  if (app.primary.is_asked_to_end(id)) return state_->tell_drained_again(*entry);
+  entry->told_drained = false;  // that no client is left; what counts now is the channel's end
   state_->directory.set_ready(entry->slot, id, false);
   if (const auto value = ipc::JsonView::parse(message)) state_->write(*entry, ipc::write_value(*value));
   app.primary.disconnect(id);
@@ -281,7 +294,8 @@ void Channels::disconnect(StartId id, const std::string& message) {
 Result<> Channels::send(StartId id, const std::string& json) {
   auto* const entry = state_ ? state_->find(id) : nullptr;
   if (entry == nullptr || !entry->link)
-    return fail(std::errc::not_connected, "cannot send: it has no channel; 'channel: node' or 'channel: json' gives it one");
+    return fail(std::errc::not_connected,
+                "cannot send: it has no channel; 'channel: node' or 'channel: json' gives it one");
   const auto value = ipc::JsonView::parse(json);
   if (!value) return fail(std::errc::invalid_argument, "cannot send: this is not one JSON value");
   if (ipc::is_internal(*value))

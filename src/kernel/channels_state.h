@@ -82,6 +82,7 @@ struct Channels::State {
   void drop(StartId id);
   void tell_ready(Entry& entry);
   void tell_drained(Entry& entry);
+  void tell_drained_again(const Entry& entry);
   void tell();
   void log(const std::string& text) const;
   App& app_of(const AppId& id);

@@ -135,7 +135,8 @@ std::vector<Field> make_fields() {
 
     gate("ready.notify", ReadyGate::Kind::notify, "Ready when it says `READY=1` on $NOTIFY_SOCKET, as sd_notify(3) does.", "false"),
     gate("ready.channel", ReadyGate::Kind::channel,
-         "Ready when it says so on its channel: the message `ready`, or, with `channel: node`, when its servers listen.",
+         "Ready when it says so on its channel: the message `ready`, or, with `channel: node`, when its servers listen. "
+         "A program that has once sent `ready` is waited for until it does so again, also in its next version.",
          "true with `channel: node` and no other kind"),
     tcp_gate("ready.tcp", "Ready when a connection to this address is accepted."),
     field("ready.increment", AT(ready.increment), boolean(), replace, "Whether each instance's slot is added to the port of `tcp`."),

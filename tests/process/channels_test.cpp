@@ -259,7 +259,8 @@ TEST_CASE("what cannot be sent is refused with the reason", "[process]") {
   CHECK(error("{") == "cannot send: this is not one JSON value");
   CHECK(error("{\"cmd\":\"NODE_CLUSTER\"}") ==
         "cannot send: a `cmd` that begins with NODE_ is for Node itself");
-  CHECK(error("1", StartId{7}) == "cannot send: it has no channel; 'channel: node' or 'channel: json' gives it one");
+  CHECK(error("1", StartId{7}) ==
+        "cannot send: it has no channel; 'channel: node' or 'channel: json' gives it one");
   const auto large = "\"" + std::string(100'000, 'x') + "\"";
   std::string last;
   for (int i = 0; i < 100 && last.empty(); ++i) last = error(large);
@@ -280,9 +281,11 @@ TEST_CASE("the end of a channel is the end of draining", "[process]") {
   CHECK(lab.wait<Drained>(StartId{1}));
   CHECK(lab.holder.count("channel ") == 0);
   lab.channels->drain(StartId{1});
+  lab.settle();
+  CHECK(lab.count<Drained>(StartId{1}) == 2);
   lab.channels->disconnect(StartId{1}, "");
   lab.settle();
-  CHECK(lab.count<Drained>(StartId{1}) == 1);
+  CHECK(lab.count<Drained>(StartId{1}) == 3);
 }
 
 TEST_CASE("a program without clients is drained at once", "[process]") {
@@ -296,6 +299,33 @@ TEST_CASE("a program without clients is drained at once", "[process]") {
   program.say(text);
   CHECK(lab.wait<Drained>(StartId{1}));
   lab.restart_engine();
+  CHECK(lab.wait<Drained>(StartId{1}));
+  // The next engine may have to ask again, and be past what it was told when it began.
+  lab.events.clear();
+  lab.channels->drain(StartId{1});
+  CHECK(lab.wait<Drained>(StartId{1}));
+  program.read();
+  CHECK(program.lines.empty());
+}
+
+TEST_CASE("only what is said after the question is its answer", "[process]") {
+  ChannelLab lab;
+  auto program = lab.start("web", 0);
+  program.say("{\"svd\":\"idle\"}\n");
+  CHECK(lab.wait<Drained>(StartId{1}));
+  lab.events.clear();
+  lab.channels->drain(StartId{1});
+  lab.line(program);
+  lab.settle();
+  CHECK(lab.count<Drained>(StartId{1}) == 0);
+  program.say("{\"svd\":\"idle\"}\n");
+  CHECK(lab.wait<Drained>(StartId{1}));
+  lab.events.clear();
+  lab.channels->disconnect(StartId{1}, "");
+  lab.line(program);
+  lab.settle();
+  CHECK(lab.count<Drained>(StartId{1}) == 0);
+  program.close();
   CHECK(lab.wait<Drained>(StartId{1}));
 }
 

@@ -262,6 +262,7 @@ struct World {
   std::string failing_program;        // ends with 1
   std::uint32_t uid = 1000;
   std::map<std::string, std::vector<std::string>> logs;  // by where
+  std::optional<WallTime> asked_since;                   // by whoever read logs last
   std::string out, err;
   SteadyTime steady{};
   static constexpr int interrupt_fd = 99;
@@ -343,6 +344,7 @@ struct World {
 
  private:
   Result<> give_logs(const std::vector<LogSource>& sources, const LogQuery& query, const LogSink& sink) {
+    asked_since = query.since;
     for (std::size_t i = 0; i < sources.size(); ++i) {
       const auto& lines = logs[sources[i].where];
       const auto skipped = query.lines && lines.size() > *query.lines ? lines.size() - *query.lines : 0;

@@ -471,6 +471,58 @@ TEST_CASE("rollback finds the ecosystem by itself when there is one, and tells a
   CHECK_THAT(world.err, ContainsSubstring("several ecosystems: 7, shop"));
 }
 
+TEST_CASE("a rollback to what runs names the revision", "[cli][rollback]") {
+  World world;
+  world.daemon.revisions = {{app_id("shop:x").ecosystem, 1, ago(1h), "root", "succeeded", "f", "", false}};
+  world.daemon.apps = {app("shop:web", 1, 1, "ready"), app("blog:web", 1, 1, "ready")};
+  world.daemon.apps[1].revision = 9;
+  world.daemon.begun = Begun{};
+  CHECK(world.run({"rollback"}) == Exit::ok);
+  CHECK(world.out == "nothing to do: revision 3 is what runs\n");
+  CHECK(world.run({"rollback", "1"}) == Exit::ok);
+  CHECK(world.out == "nothing to do: revision 1 is what runs\n");
+  world.daemon.apps.push_back(app("shop:api", 1, 1, "ready"));
+  world.daemon.apps[2].revision = 2;
+  CHECK(world.run({"rollback"}) == Exit::ok);
+  CHECK(world.out == "nothing to do: that revision is what runs\n");
+}
+
+TEST_CASE("history marks what runs, which after an automatic rollback is not what was accepted last",
+          "[cli][history]") {
+  World world;
+  const auto shop = app_id("shop:x").ecosystem, blog = app_id("blog:x").ecosystem;
+  world.daemon.revisions = {{blog, 1, ago(1h), "root", "succeeded", "f", "", true},
+                            {shop, 3, ago(1h), "root", "succeeded", "f", "", false},
+                            {shop, 4, ago(1h), "root", "failed: rolled back to revision 3", "f", "", true}};
+  world.daemon.apps = {app("shop:web", 1, 1, "ready")};  // revision 3
+  CHECK(world.run({"history"}) == Exit::ok);
+  CHECK_THAT(world.out, ContainsSubstring("blog              1  *"));
+  CHECK_THAT(world.out, ContainsSubstring("shop              3  *"));
+  CHECK_THAT(world.out, ContainsSubstring("shop              4    "));
+  // What it did not change is counted to it, and runs since an earlier one.
+  world.daemon.apps.push_back(app("shop:db", 1, 1, "ready"));
+  world.daemon.apps[1].revision = 4;
+  world.daemon.instances = {instance("shop:web/0", Phase::ready), instance("shop:db/0", Phase::ready)};
+  world.daemon.instances[1].revision = 2;
+  CHECK(world.run({"history"}) == Exit::ok);
+  CHECK_THAT(world.out, ContainsSubstring("shop              3  *"));
+  CHECK_THAT(world.out, ContainsSubstring("shop              4    "));
+  world.daemon.instances[1].revision = 4;
+  CHECK(world.run({"history"}) == Exit::ok);
+  CHECK_THAT(world.out, ContainsSubstring("shop              3  *"));
+  CHECK_THAT(world.out, ContainsSubstring("shop              4  *"));
+  // An update that stopped has changed nothing of what runs.
+  world.daemon.apps = {app("shop:web", 1, 1, "degraded")};
+  world.daemon.apps[0].revision = 4;
+  world.daemon.apps[0].update = "0 of 1 replaced, stopped";
+  world.daemon.instances.pop_back();
+  CHECK(world.run({"history"}) == Exit::ok);
+  CHECK_THAT(world.out, ContainsSubstring("shop              3  *"));
+  CHECK_THAT(world.out, ContainsSubstring("shop              4    "));
+  CHECK(world.run({"history", "--json"}) == Exit::ok);
+  CHECK_THAT(world.out, ContainsSubstring(R"("current":true)"));
+}
+
 TEST_CASE("events prints the last ones, then each new one once, through a lost connection", "[cli][events]") {
   World world;
   for (std::uint64_t i = 1; i <= 5; ++i)

@@ -85,6 +85,37 @@ TEST_CASE("a failed change exits 1 with step and reason for each slot, and the e
     world.logs[world.daemon.instances[0].log].push_back("line " + std::to_string(i));
   CHECK(world.run({"start", "web"}) == Exit::error);
   check_golden("failed_change", world.err);
+  world.logs[world.daemon.instances[0].log] = {"line"};
+  world.daemon.instances[0].log = "journal:shop:web/3";  // has the time of each line
+  world.logs["journal:shop:web/3"] = {"new line"};
+  CHECK(world.run({"start", "web"}) == Exit::error);
+  CHECK_THAT(world.err, ContainsSubstring("Last lines of shop:web/3\n  | new line\n"));
+  CHECK(world.asked_since == world.daemon.change->view.started);
+}
+
+TEST_CASE("a failed change shows nothing of who did not fail, and not the log of who was not started",
+          "[cli][wait]") {
+  auto world = stopping_world();
+  world.daemon.change = change("apply", "failed", 0, 2);
+  world.daemon.change->view.error = "web/0: exit code 7; rolled back to revision 1";
+  world.daemon.change->failures = {{"shop:web/0", "ready", ""}, {"shop:api/0", "waiting", "waits for web"}};
+  SECTION("after a rollback") {
+    world.daemon.instances = {instance("shop:web/0", Phase::ready)};
+    world.logs[world.daemon.instances[0].log] = {"boom"};
+    world.daemon.change->failures.pop_back();
+    CHECK(world.run({"start", "web"}) == Exit::error);
+    CHECK(world.err ==
+          "svctl: apply shop: failed after 1.2s: web/0: exit code 7; rolled back to revision 1\n"
+          "Last lines of shop:web/0 (some may be of earlier starts)\n  | boom\n");
+  }
+  SECTION("while it waits for another") {
+    world.daemon.instances = {instance("shop:api/0", Phase::waiting, "waits for web")};
+    world.logs[world.daemon.instances[0].log] = {"of last week"};
+    CHECK(world.run({"start", "web"}) == Exit::error);
+    CHECK_THAT(world.err, ContainsSubstring("  shop:api/0 waiting: waits for web\n"));
+    CHECK_THAT(world.err, !ContainsSubstring("Last lines"));
+    CHECK_THAT(world.err, !ContainsSubstring("shop:web/0 ready"));
+  }
 }
 
 TEST_CASE("Ctrl-C stops the waiting, not the change, and exits 130", "[cli][wait]") {

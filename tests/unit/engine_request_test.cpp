@@ -269,3 +269,16 @@ TEST_CASE("a message that one program refuses reaches the others, and who refuse
   CHECK(bench.engine->send({"web/0"}, "{}", bench.root).error().text == "cannot send: it does not read");
   CHECK(bench.engine->send({"web/2"}, "{}", bench.root).value() == 1);
 }
+
+TEST_CASE("a message to all is one to all that have a channel", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nweb instances=3 channel=json\ndb instances=2"));
+  for (const std::string name : {"all", "shop:", "/shop/"})
+    CHECK(bench.engine->send({name}, "{}", bench.root).value() == 3);
+  for (const Names& names :
+       {Names{"db"}, Names{"db/1"}, Names{"all", "db"}, Names{"db/0", "all"}, Names{"/db/"}}) {
+    const auto sent = bench.engine->send(names, "{}", bench.root);
+    REQUIRE_FALSE(sent);
+    CHECK_THAT(sent.error().text, ContainsSubstring("it has no channel"));
+  }
+}

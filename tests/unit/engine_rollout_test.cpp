@@ -257,6 +257,22 @@ TEST_CASE("without an update there is nothing to steer", "[engine][rollout]") {
   }
 }
 
+TEST_CASE("of an update that failed and stopped it is said what can be done", "[engine][rollout]") {
+  Bench bench;
+  serve(bench, " ready=30000");
+  bench.world.gets_ready = [](const LaunchPlan& plan) { return plan.generation == 101; };
+  REQUIRE(update(bench, " ready=30000"));
+  bench.pass(Millis{35'000});
+  REQUIRE(bench.app("web").update == "0 of 3 replaced, stopped");
+  for (const auto& tried : {bench.engine->pause("web", bench.root), bench.engine->resume("web", bench.root),
+                            bench.engine->abort("web", bench.root)}) {
+    REQUIRE_FALSE(tried);
+    CHECK_THAT(tried.error().text,
+               ContainsSubstring("the update of web failed and stopped; apply the file again"));
+    CHECK_THAT(tried.error().text, ContainsSubstring("'svctl rollback shop'"));
+  }
+}
+
 TEST_CASE("an update that has no place, because others are not ready, is late in time, and says so",
           "[engine][rollout]") {
   Bench bench;
