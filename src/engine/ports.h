@@ -42,6 +42,14 @@ class ProcessPort {
   [[nodiscard]] virtual std::string directory(StartId id) const = 0;
 };
 
+// An app of the same file, and the listeners that it is to have. Whatever else it has bound it gives up: who
+// asks for such an address gets the same sockets, with all that waits there, and both have them until it has
+// let go of them.
+struct Giver {
+  AppId app;
+  std::span<const Listener> keeps{};
+};
+
 // The supervisor's sockets. They belong to the app, not to an instance: they outlive crashes, reloads,
 // scaling to 0 and the engine (the keeper holds them).
 class ListenerPort {
@@ -49,11 +57,19 @@ class ListenerPort {
   virtual ~ListenerPort() = default;
   // From now on `app` has these listeners, for `slots` slots (one socket each where the balance is even or
   // sticky). What is bound already stays bound and gets the new options. Error: the address, why, and who has
-  // it; then nothing has changed.
-  virtual Result<> bind(const AppSpec& spec, const AppId& app, std::uint32_t slots) = 0;
+  // it; then nothing has changed. Without `givers` nobody gives anything up. `app` itself may be one of them:
+  // what it shares with others and does not keep has their options.
+  virtual Result<> bind(const AppSpec& spec, const AppId& app, std::uint32_t slots,
+                        std::span<const Giver> givers) = 0;
+  Result<> bind(const AppSpec& spec, const AppId& app, std::uint32_t slots) {
+    return bind(spec, app, slots, {});
+  }
   // Closes what `app` has bound besides these: called when no instance uses the rest any more. An empty
   // `keep` and `gone` true: the app is no more, what its instances bound by themselves (Node) goes, too.
   virtual void retain(const AppId& app, std::span<const Listener> keep, bool gone) = 0;
+  // These are all the apps that there are, ascending. What a former engine bound for others, which nobody
+  // accepted, goes.
+  virtual void retain_all(std::span<const AppId> apps) = 0;
   // These starts are to get new connections (balance even, sticky, round-robin); all others of the app are
   // not.
   virtual void serve(const AppId& app, std::span<const std::pair<std::uint32_t, StartId>> ready) = 0;

@@ -32,6 +32,7 @@ class Restorer {
     for (const auto& app : saved_.apps) restore_app(app);
     adopt();
     for (auto& [id, app] : s_.apps) wake(app);
+    forget_unaccepted();
     s_.restore_changes(saved_.changes);
     report();
     return std::move(problems_);
@@ -367,6 +368,15 @@ class Restorer {
       for (std::uint32_t i = 0; i < app.instances(); ++i)
         if (i >= app.slots.size() || !app.slots[i]) s_.make_slot(app, i, Cause::returned, nullptr);
     s_.touch(app);
+  }
+
+  // Sockets of a file that the former engine did not come to accept. Where something cannot be read, they may
+  // be of what is there.
+  void forget_unaccepted() {
+    if (!problems_.empty() || from_.runtime.empty()) return;
+    std::vector<AppId> all;
+    for (const auto& [id, app] : s_.apps) all.push_back(id);
+    s_.ports.listeners.retain_all(all);
   }
 
   // A replacement that nothing leads to its end, or that a newer revision does not want, goes. Where the one

@@ -38,13 +38,30 @@ std::uint32_t App::width() const {
   return std::max(static_cast<std::uint32_t>(slots.size()), leaving ? 0U : instances());
 }
 
+// Those that have, or still have, what the file does not name for them.
+std::vector<Giver> Engine::State::givers(const Ecosystem& want) const {
+  std::vector<Giver> all;
+  for (auto entry = apps.lower_bound({want.name, {}});
+       entry != apps.end() && entry->first.ecosystem == want.name; ++entry) {
+    const auto& [id, app] = *entry;
+    const auto wanted = want.apps.find(id.app);
+    const std::span<const Listener> keeps =
+        wanted == want.apps.end() ? std::span<const Listener>{} : wanted->second.listen;
+    const auto& has = app.version->spec.listen;
+    if (app.releasing || app.leaving || !std::ranges::equal(has, keeps, is_same_address))
+      all.push_back({id, keeps});
+  }
+  return all;
+}
+
 Result<> Engine::State::bind_all(const Ecosystem& want) {
+  const auto given = givers(want);
   for (const auto& [name, spec] : want.apps) {
     if (spec.listen.empty()) continue;
     const AppId id{want.name, name};
     const auto app = apps.find(id);
     const auto width = app == apps.end() ? spec.instances : std::max(app->second.width(), spec.instances);
-    const auto bound = ports.listeners.bind(spec, id, width);
+    const auto bound = ports.listeners.bind(spec, id, width, given);
     if (bound) continue;
     unbind(want, name);
     return bound;
@@ -52,19 +69,22 @@ Result<> Engine::State::bind_all(const Ecosystem& want) {
   return {};
 }
 
-// Nothing comes of this file: what was bound for it, up to `last`, goes again.
+// Nothing comes of this file: what was bound for it, up to `last`, goes again, and what there was gets its
+// own options back, also where somebody else was about to have it.
 void Engine::State::unbind(const Ecosystem& want, const Name& last) {
-  for (auto entry = want.apps.begin(); entry != want.apps.end() && entry->first <= last; ++entry) {
-    if (entry->second.listen.empty()) continue;
-    const AppId id{want.name, entry->first};
-    const auto found = apps.find(id);
-    if (found == apps.end()) {
+  for (auto entry = want.apps.begin(); entry != want.apps.end() && entry->first <= last; ++entry)
+    if (const AppId id{want.name, entry->first}; !entry->second.listen.empty() && !apps.contains(id))
       ports.listeners.retain(id, {}, true);
-      continue;
-    }
-    auto& app = found->second;  // what it has now gets its own options back
-    if (!app.version->spec.listen.empty())
-      static_cast<void>(ports.listeners.bind(app.version->spec, id, app.width()));
+  for (auto entry = apps.lower_bound({want.name, {}});
+       entry != apps.end() && entry->first.ecosystem == want.name; ++entry) {
+    auto& app = entry->second;
+    const auto& listen = app.version->spec.listen;
+    const auto wanted = want.apps.find(app.id.app);
+    const bool asked = wanted != want.apps.end() && wanted->first <= last && !wanted->second.listen.empty();
+    if (!asked && listen.empty()) continue;
+    const Giver own{app.id, app.leaving ? std::span<const Listener>{} : listen};
+    if (!listen.empty())
+      static_cast<void>(ports.listeners.bind(app.version->spec, app.id, app.width(), {&own, 1}));
     release(app);
   }
 }
@@ -102,7 +122,20 @@ Result<> Engine::State::bind(App& app, const Version& version) {
   AppSpec spec = version.spec;
   app.picks = app.picks || picks(spec);
   if (&version != app.version.get()) drop_addresses_of(app.version->spec, spec);
-  return spec.listen.empty() ? Result<>{} : ports.listeners.bind(spec, app.id, app.width());
+  return spec.listen.empty() ? Result<>{}
+                             : bind_accepted(app, spec, &version == app.version.get() && !app.leaving);
+}
+
+// Where an address was on its way from one app to another, both have it.
+Result<> Engine::State::bind_accepted(const App& app, const AppSpec& spec, bool keeps) {
+  std::vector<Giver> all{
+      {app.id, keeps ? std::span<const Listener>{spec.listen} : std::span<const Listener>{}}};
+  const auto bound = ports.listeners.bind(spec, app.id, app.width(), all);
+  if (bound) return bound;
+  for (auto entry = apps.lower_bound({app.id.ecosystem, {}});
+       entry != apps.end() && entry->first.ecosystem == app.id.ecosystem; ++entry)
+    if (entry->first != app.id) all.push_back({entry->first});
+  return ports.listeners.bind(spec, app.id, app.width(), all);
 }
 
 // After a former engine. An app whose sockets cannot be had waits, and nobody waits for it.
@@ -150,7 +183,7 @@ void Engine::State::admit(App& app) {
 void Engine::State::retry_binding() {
   for (auto* app : std::set{unbound}) {
     if (now.mono < app->bind_at || shutting) continue;
-    const auto bound = ports.listeners.bind(app->version->spec, app->id, app->width());
+    const auto bound = bind_accepted(*app, app->version->spec, true);
     if (bound)
       admit(*app);
     else

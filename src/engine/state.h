@@ -194,10 +194,12 @@ struct Engine::State {
 
   // sockets.cpp
   Result<> bind_all(const Ecosystem& want);
+  [[nodiscard]] std::vector<Giver> givers(const Ecosystem& want) const;
   void unbind(const Ecosystem& want, const Name& last);
   void release(App& app);
   void let_go(App& app);
   Result<> bind(App& app, const Version& version);
+  Result<> bind_accepted(const App& app, const AppSpec& spec, bool keeps);
   void rebind(App& app);
   void await_sockets(App& app, const std::string& why);
   void admit(App& app);

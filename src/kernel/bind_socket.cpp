@@ -129,13 +129,8 @@ tl::expected<UniqueFd, BindFailure> bind_inet_family(const BindRequest& request,
   if (!fd) return fail_with(errno);
   if (auto failed = set_before_bind(fd.get(), address->family(), request))
     return tl::make_unexpected(*failed);
-  if (is_reserved(l)) {
-    // Who may share an address is decided by the user that the sockets belong to.
-    if (request.uid && *request.uid != ::geteuid() &&
-        ::fchown(fd.get(), *request.uid, static_cast<gid_t>(-1)) < 0)
-      return fail_with(errno);
-    if (l.kind == Kind::udp) return fd;
-  }
+  if (auto failed = apply_sharing(fd.get(), request)) return tl::make_unexpected(*failed);
+  if (is_reserved(l) && l.kind == Kind::udp) return fd;
   if (::bind(fd.get(), address->get(), address->size) < 0) return fail_with(errno);
   return fd;
 }
@@ -267,6 +262,15 @@ std::optional<BindFailure> apply_options(int fd, const BindRequest& request) {
   if (::listen(fd, static_cast<int>(std::min<std::uint32_t>(l.backlog, 0x7fffffff))) < 0)
     return failure(errno);
   return std::nullopt;
+}
+
+// It is decided by the user that the sockets belong to.
+std::optional<BindFailure> apply_sharing(int fd, const BindRequest& request) {
+  struct stat found {};
+  if (!is_reserved(request.listener) || !request.uid || ::fstat(fd, &found) < 0 ||
+      found.st_uid == *request.uid || ::fchown(fd, *request.uid, static_cast<gid_t>(-1)) == 0)
+    return std::nullopt;
+  return failure(errno);
 }
 
 // By a descriptor of the file itself, so that nothing that is put in its place meanwhile gets a new owner.

@@ -43,6 +43,8 @@ tl::expected<UniqueFd, BindFailure> bind_socket(const BindRequest& request);
 
 // Everything of a listener that can be changed on a bound socket: its options and its queue's length.
 [[nodiscard]] std::optional<BindFailure> apply_options(int fd, const BindRequest& request);
+// Who may share a reserved address.
+[[nodiscard]] std::optional<BindFailure> apply_sharing(int fd, const BindRequest& request);
 // The mode and the owner of a unix socket's file.
 [[nodiscard]] std::optional<BindFailure> apply_file(const BindRequest& request);
 

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -28,14 +29,23 @@ bool is_listening(int fd) {
 }
 
 // Ascending, each once.
-std::vector<std::uint32_t> ready_indices(const ListeningApp& app, const BoundListener& bound) {
+std::vector<std::uint32_t> ready_indices(const ListeningApp& app, const BoundListener& bound,
+                                         std::span<const Sharer> others) {
   std::vector<std::uint32_t> indices;
   for (const auto& [slot, id] : app.ready) indices.push_back(index_of(bound, slot, id));
+  for (const auto& other : others)
+    for (const auto& [slot, id] : other.app->ready) indices.push_back(index_of(*other.bound, slot, id));
   std::ranges::sort(indices);
   const auto repeated = std::ranges::unique(indices);
   indices.erase(repeated.begin(), repeated.end());
   std::erase_if(indices, [&](std::uint32_t index) { return index >= bound.held.size(); });
   return indices;
+}
+
+// Of the file system of sockets; 0: there is none.
+ino_t inode(int fd) {
+  struct stat found {};
+  return ::fstat(fd, &found) == 0 ? found.st_ino : 0;
 }
 
 template <class App>
@@ -50,6 +60,21 @@ auto find_in(App& app, const Listener& listener) -> decltype(app.bound.data()) {
 
 BoundListener* ListeningApp::find(const Listener& listener) { return find_in(*this, listener); }
 const BoundListener* ListeningApp::find(const Listener& listener) const { return find_in(*this, listener); }
+
+std::vector<Sharer> sharers(const Holder& holder, ListenerTable& table, const Name& ecosystem,
+                            BoundListener& bound) {
+  std::vector<Sharer> found;
+  if (!bound.shared || bound.held.empty()) return found;
+  const auto own = inode(holder.borrow(bound.held.front()));
+  for (auto entry = table.lower_bound({ecosystem, {}});
+       entry != table.end() && entry->first.ecosystem == ecosystem; ++entry)
+    for (auto& other : entry->second.bound)
+      if (&other != &bound && other.identity == bound.identity && !other.held.empty() &&
+          inode(holder.borrow(other.held.front())) == own)
+        found.push_back({&entry->second, &other});
+  bound.shared = !found.empty();
+  return found;
+}
 
 bool is_grouped(const Listener& listener) {
   return is_inet(listener) && (listener.balance == Balance::even || listener.balance == Balance::sticky);
@@ -85,16 +110,21 @@ bool has_own_file(const std::string& held_name, const std::string& path) {
   return socket && socket->mark != 0 && socket->mark == file_mark(path);
 }
 
-Result<> steer(const Holder& holder, const ListeningApp& app, BoundListener& bound) {
+Result<> steer(const Holder& holder, const ListeningApp& app, BoundListener& bound,
+               std::span<const Sharer> others) {
   if (!bound.known || bound.held.size() < 2) return {};
   const auto& listener = bound.terms.listener;
-  const auto wanted = static_cast<std::uint32_t>(sockets_wanted(listener, app.slots));
+  auto wanted = static_cast<std::uint32_t>(sockets_wanted(listener, app.slots));
+  for (const auto& other : others)
+    wanted = std::max(
+        wanted, static_cast<std::uint32_t>(sockets_wanted(other.bound->terms.listener, other.app->slots)));
   BoundListener::Steered want{listener.balance == Balance::sticky ? Steering::by_peer : Steering::random,
-                              ready_indices(app, bound), wanted};
+                              ready_indices(app, bound, others), wanted};
   if (want.indices.empty()) {
     want.indices.resize(std::min<std::size_t>(wanted, bound.held.size()));
     std::iota(want.indices.begin(), want.indices.end(), 0U);
   }
+  want.total = std::max(want.total, want.indices.back() + 1);
   if (bound.steered == want) return {};
   auto program = steering_program(want.how, want.indices, want.total);
   SVD_CHECK(attach_steering(holder.borrow(bound.held.front()), program));
@@ -122,14 +152,20 @@ void drop(Holder& holder, BoundListener& bound, std::size_t keep) {
   while (bound.held.size() > keep) {
     const auto& name = bound.held.back();
     const auto path = socket_path(holder.borrow(name));
-    if (!path.empty() && has_own_file(name, path)) ::unlink(path.c_str());
+    if (!path.empty() && !bound.shared && has_own_file(name, path)) ::unlink(path.c_str());
     holder.release(name);
     bound.held.pop_back();
   }
 }
 
+void hold_again(Holder& holder, const BoundListener& bound) {
+  for (const auto& name : bound.held) (void)holder.hold(name, holder.borrow(name));
+}
+
 void settle(Holder& holder, BoundListener& bound) {
   if (!bound.known) return;
+  bound.unsettled = bound.shared;
+  if (bound.shared) return;
   const auto& listener = bound.terms.listener;
   if (!is_grouped(listener)) {
     drop(holder, bound, 1);

@@ -10,6 +10,11 @@
 //
 // Everything but what bind(2) takes changes in place. The balance, too: the one socket is the first of a
 // group, and the other way round; instances that started before the change go on taking from what they have.
+//
+// An address that moves from one app to another does so by sharing: the new app's names stand for the same
+// sockets, all of the group in their order, and each app lets go of its own names when it may. So a socket is
+// closed by the last app that has it, and no moment is lost if the engine dies in between. Meanwhile it has
+// the options of the app that is to keep it, and the kernel picks among the ready slots of both.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +50,9 @@ struct BoundListener {
   std::vector<std::string> held{};  // the sockets' names at the keeper, by index
   StartId since{};                  // the balance was another one up to this start
   std::optional<Steered> steered{};
+  bool shared = false;     // other listeners may have the same sockets: see sharers()
+  bool foreign = false;    // and they have the options of one of those
+  bool unsettled = false;  // settle() waits until nobody shares them
 };
 
 // An app's listeners, and what was last said of it.
@@ -57,6 +65,14 @@ struct ListeningApp {
   [[nodiscard]] const BoundListener* find(const Listener& listener) const;
 };
 using ListenerTable = std::map<AppId, ListeningApp>;
+
+// Who else has the sockets of `bound`, of the same ecosystem. Nobody: it is no more `shared`.
+struct Sharer {
+  ListeningApp* app = nullptr;
+  BoundListener* bound = nullptr;
+};
+[[nodiscard]] std::vector<Sharer> sharers(const Holder& holder, ListenerTable& table, const Name& ecosystem,
+                                          BoundListener& bound);
 
 // Even or sticky: one socket for each slot.
 [[nodiscard]] bool is_grouped(const Listener& listener);
@@ -72,16 +88,22 @@ using ListenerTable = std::map<AppId, ListeningApp>;
 // The file at `path` is that of this socket.
 [[nodiscard]] bool has_own_file(const std::string& held_name, const std::string& path);
 
-// Lets the kernel pick among those that are ready. Nothing where there is nothing to pick.
-Result<> steer(const Holder& holder, const ListeningApp& app, BoundListener& bound);
+// Lets the kernel pick among those that are ready, also of `others`. Nothing where there is nothing to pick.
+Result<> steer(const Holder& holder, const ListeningApp& app, BoundListener& bound,
+               std::span<const Sharer> others);
 // A program can stop what it was lent from listening, for all (shutdown(2)). Then it listens again; and a
 // group joins anew as a whole, since the order is lost.
 void mend(const Holder& holder, const BoundListener& bound, std::uint32_t index);
 // Connections that wait to be accepted. Of a listening socket tcp_info(7) tells their number as tcpi_unacked
 // (tcp_get_info()); 0 for any other.
 [[nodiscard]] std::uint32_t queue_length(int fd);
-// Closes all but the first `keep` sockets, the last one first, and removes the file of a unix socket.
+// Closes all but the first `keep` sockets, the last one first, and removes the file of a unix socket, unless
+// it is shared.
 void drop(Holder& holder, BoundListener& bound, std::size_t keep);
+
+// After another name of its sockets went: a service manager stores none under two names (FDSTORE), and has
+// given up the one that it knew.
+void hold_again(Holder& holder, const BoundListener& bound);
 
 // No instance is left that started before the last change of it: what only those used goes.
 void settle(Holder& holder, BoundListener& bound);

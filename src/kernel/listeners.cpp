@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 
 #include "kernel/binding.h"
@@ -96,6 +97,17 @@ void Listeners::take_over(Holder& holder, StartId last) {
     found->held.push_back(std::move(name));
   }
   for (auto name = stray.rbegin(); name != stray.rend(); ++name) holder.release(*name);
+  find_shared();
+}
+
+// Among those of one address; sharers() tells whether it is so.
+void Listeners::find_shared() {
+  std::map<std::pair<Name, std::uint64_t>, BoundListener*> first;
+  for (auto& [id, app] : table_)
+    for (auto& bound : app.bound) {
+      const auto [entry, fresh] = first.try_emplace({id.ecosystem, bound.identity}, &bound);
+      if (!fresh) bound.shared = entry->second->shared = true;
+    }
 }
 
 Result<BindRequest> Listeners::request_for(const AppSpec& spec, const AppId& id,
@@ -124,16 +136,17 @@ Result<BindRequest> Listeners::request_for(const AppSpec& spec, const AppId& id,
   return request;
 }
 
-Result<> Listeners::bind(const AppSpec& spec, const AppId& app, std::uint32_t slots) {
+Result<> Listeners::bind(const AppSpec& spec, const AppId& app, std::uint32_t slots,
+                         std::span<const Giver> givers) {
   std::vector<BindRequest> requests;
   for (const auto& listener : spec.listen) {
     SVD_TRY(auto request, request_for(spec, app, listener));
     requests.push_back(std::move(request));
   }
-  Binding binding{*holder_, table_, app, slots, last_};
+  Binding binding{*holder_, table_, app, slots, last_, givers};
   for (const auto& request : requests) SVD_CHECK(binding.add(request));
   SVD_CHECK(binding.commit());
-  steer_all(table_[app]);
+  steer_all(app, table_[app]);
   return {};
 }
 
@@ -141,30 +154,63 @@ void Listeners::retain(const AppId& app, std::span<const Listener> keep, bool go
   if (gone && gone_) gone_(app);
   const auto found = table_.find(app);
   if (found == table_.end()) return;
-  auto& bound = found->second.bound;
-  std::erase_if(bound, [&](BoundListener& one) {
+  std::vector<std::uint64_t> let_go;
+  std::erase_if(found->second.bound, [&](BoundListener& one) {
     const bool kept = std::ranges::any_of(keep, [&](const Listener& listener) {
       return listener.name == one.name && listener_identity(listener) == one.identity;
     });
+    (void)sharers(*holder_, table_, app.ecosystem, one);
     if (kept) {
       settle(*holder_, one);
     } else {
+      if (one.shared) let_go.push_back(one.identity);
       drop(*holder_, one, 0);
     }
     return !kept;
   });
   if (gone) table_.erase(found);
+  if (!let_go.empty()) unshare(app.ecosystem, let_go);
+}
+
+// Somebody has let go of his names of these.
+void Listeners::unshare(const Name& ecosystem, std::span<const std::uint64_t> identities) {
+  for (auto entry = table_.lower_bound({ecosystem, {}});
+       entry != table_.end() && entry->first.ecosystem == ecosystem; ++entry) {
+    bool any = false;
+    for (auto& bound : entry->second.bound) {
+      if (!bound.shared || std::ranges::find(identities, bound.identity) == identities.end()) continue;
+      any = true;
+      (void)sharers(*holder_, table_, ecosystem, bound);
+      hold_again(*holder_, bound);
+      if (bound.unsettled) settle(*holder_, bound);
+    }
+    if (any) steer_all(entry->first, entry->second);
+  }
+}
+
+void Listeners::retain_all(std::span<const AppId> apps) {
+  std::vector<AppId> others;
+  for (const auto& [id, app] : table_)
+    if (!std::ranges::binary_search(apps, id)) others.push_back(id);
+  for (const auto& id : others) retain(id, {}, true);
 }
 
 void Listeners::serve(const AppId& app, std::span<const std::pair<std::uint32_t, StartId>> ready) {
   auto& state = table_[app];
   state.ready.assign(ready.begin(), ready.end());
-  steer_all(state);
+  steer_all(app, state);
 }
 
-void Listeners::steer_all(ListeningApp& app) {
+// A group that several have is steered by the one that is to keep it.
+void Listeners::steer_all(const AppId& id, ListeningApp& app) {
   for (auto& bound : app.bound) {
-    const auto steered = steer(*holder_, app, bound);
+    if (bound.held.size() < 2) continue;
+    auto others = sharers(*holder_, table_, id.ecosystem, bound);
+    Sharer chief{&app, &bound};
+    if (bound.foreign)
+      for (auto& other : others)
+        if (!other.bound->foreign) std::swap(chief, other);
+    const auto steered = steer(*holder_, *chief.app, *chief.bound, others);
     if (!steered && std::ranges::find(notes_, steered.error().text) == notes_.end())
       notes_.push_back(steered.error().text);
   }

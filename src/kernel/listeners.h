@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // ListenerPort for Linux: the supervisor's sockets. They are bound when an app is accepted, held by the
 // keeper under names that say whose they are (kernel/listener_name.h), found again by the next engine, and
-// closed by nothing but their removal from the file. What they are: kernel/bound_listener.h.
+// closed by nothing but their removal from the file; an app gives up its own to another one of that file by
+// sharing them until it has gone. What they are: kernel/bound_listener.h.
 #pragma once
 
 #include <functional>
@@ -21,8 +22,11 @@ class Listeners final : public ListenerPort, public ListenerSource, public Share
   // anything else; `holder` outlives this object.
   void take_over(Holder& holder, StartId last);
 
-  Result<> bind(const AppSpec& spec, const AppId& app, std::uint32_t slots) override;
+  using ListenerPort::bind;
+  Result<> bind(const AppSpec& spec, const AppId& app, std::uint32_t slots,
+                std::span<const Giver> givers) override;
   void retain(const AppId& app, std::span<const Listener> keep, bool gone) override;
+  void retain_all(std::span<const AppId> apps) override;
   void serve(const AppId& app, std::span<const std::pair<std::uint32_t, StartId>> ready) override;
   [[nodiscard]] bool has_waiting(const AppId& app, std::uint32_t slot, StartId id) const override;
   [[nodiscard]] std::vector<std::string> describe(const AppId& app) const override;
@@ -44,7 +48,9 @@ class Listeners final : public ListenerPort, public ListenerSource, public Share
   [[nodiscard]] Result<BindRequest> request_for(const AppSpec& spec, const AppId& id,
                                                 const Listener& listener) const;
   [[nodiscard]] const ListeningApp* find(const AppId& app) const;
-  void steer_all(ListeningApp& app);
+  void find_shared();
+  void unshare(const Name& ecosystem, std::span<const std::uint64_t> identities);
+  void steer_all(const AppId& id, ListeningApp& app);
 
   Holder* holder_ = nullptr;
   std::function<void(const AppId&)> gone_;

@@ -80,7 +80,8 @@ changed file takes effect with the next apply. Values from env files and from `p
 
 What `listen` names is bound by the supervisor, before the first instance starts, with the supervisor's own rights: a port
 below 1024 is there for an app with a `user`, too. It is closed only when it is gone from the file: no restart, crash, update or
-`instances: 0` closes it, and who connects meanwhile waits in its queue. An instance finds it
+`instances: 0` closes it, and who connects meanwhile waits in its queue. One that moves to another
+app of the file, as when an app is renamed, is handed on as it is. An instance finds it
 
 - by `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES`, as from systemd: descriptors from 3 on, in the order of the file;
 - with `channel: node`, when it listens on that port, as any Node program does.

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -90,7 +91,12 @@ class FakeHolder final : public Holder {
   Result<> hold(const std::string& name, int fd) override {
     if (held.size() >= room && !held.contains(name))
       return fail(std::errc::no_buffer_space, "cannot hold: full");
+    struct stat found {};
+    REQUIRE(::fstat(fd, &found) == 0);
     held.insert_or_assign(name, UniqueFd{::fcntl(fd, F_DUPFD_CLOEXEC, 3)});
+    stored.erase(name);
+    if (std::ranges::none_of(stored, [&](const auto& entry) { return entry.second == found.st_ino; }))
+      stored.emplace(name, found.st_ino);
     return {};
   }
   [[nodiscard]] int borrow(const std::string& name) const override {
@@ -102,9 +108,17 @@ class FakeHolder final : public Holder {
     for (const auto& [name, fd] : held) names.push_back(name);
     return names;
   }
-  void release(const std::string& name) override { held.erase(name); }
+  void release(const std::string& name) override {
+    held.erase(name);
+    stored.erase(name);
+  }
+  // What is held is stored, too.
+  [[nodiscard]] bool is_stored() const {
+    return std::ranges::all_of(held, [&](const auto& entry) { return stored.contains(entry.first); });
+  }
 
   std::map<std::string, UniqueFd> held;
+  std::map<std::string, ino_t> stored;  // by the service manager, which keeps none twice
   std::size_t room = 1'000;
 };
 

@@ -420,6 +420,7 @@ TEST_CASE("a change of balance keeps the socket, and instances take from what th
   CHECK(taker(sockets) == 0);
   test.retain({shared});
   CHECK(test.holder.held.size() == 1);
+  CHECK(test.holder.is_stored());
   CHECK(option(test.start(0).front(), SOL_SOCKET, SO_REUSEPORT) == 0);
 }
 

@@ -128,32 +128,63 @@ class FakeWorld final : public ProcessPort,
   }
 
   // ListenerPort: ports are all that matters. The keeper holds what is bound; a new engine has to ask for it.
-  Result<> bind(const AppSpec& spec, const AppId& app, std::uint32_t) override {
+  // Who was given a port is the one it is `bound` by, while those that gave it up have it, too.
+  using ListenerPort::bind;
+  Result<> bind(const AppSpec& spec, const AppId& app, std::uint32_t,
+                std::span<const Giver> givers) override {
     for (const auto& listener : spec.listen) {
       const auto holder = bound.find(listener.port);
-      if (taken.contains(listener.port) || (holder != bound.end() && holder->second.first != app))
+      const bool had = holder != bound.end() && (holder->second.first == app || has_too(app, listener.port));
+      if (had) continue;
+      if (taken.contains(listener.port) ||
+          (holder != bound.end() && !gives(givers, holder->second.first, listener.port)))
         return fail(std::errc::address_in_use,
                     "cannot listen on port " + std::to_string(listener.port) + ": Address already in use");
     }
     for (const auto& listener : spec.listen) {
-      bound[listener.port] = {app, listener};
       known_.insert(listener.port);
+      const auto holder = bound.find(listener.port);
+      if (holder == bound.end() || holder->second.first == app)
+        bound[listener.port] = {app, listener};
+      else if (has_too(app, listener.port) && (givers.empty() || gives(givers, app, listener.port)))
+        continue;  // it has it, as the other one has it
+      else
+        hand_over(listener, app);
     }
     return {};
   }
   void retain(const AppId& app, std::span<const Listener> keep, bool gone) override {
-    std::erase_if(bound, [&](const auto& entry) {
-      const auto& [port, held] = entry;
-      const bool kept =
-          !gone && std::ranges::any_of(keep, [&](const auto& listener) { return listener.port == port; });
-      if (held.first != app || kept) return false;
-      for (const auto& [id, child] : table)
-        if (!child.exited && child.plan.slot.app == app && uses(child.plan, port) && is_on_disk(child.plan) &&
-            !is_given_up(id))
-          violations.push_back("a listener in use was closed: port " + std::to_string(port));
-      if (on_closed) on_closed(app, port);
+    const auto lets_go = [&](std::uint16_t port) {
+      return gone || std::ranges::none_of(keep, [&](const auto& listener) { return listener.port == port; });
+    };
+    std::erase_if(formerly, [&](const auto& entry) {
+      const auto& [port, former] = entry;
+      if (former != app || !lets_go(port)) return false;
+      check_unused(app, port);
       return true;
     });
+    for (auto entry = bound.begin(); entry != bound.end();) {
+      auto& [port, held] = *entry;
+      const auto former = formerly.lower_bound({port, {}});
+      if (held.first != app || !lets_go(port)) {
+        ++entry;
+      } else if (former != formerly.end() && former->first == port) {
+        check_unused(app, port);
+        held.first = former->second;
+        formerly.erase(former);
+      } else {
+        check_unused(app, port);
+        if (on_closed) on_closed(app, port);
+        entry = bound.erase(entry);
+      }
+    }
+  }
+  void retain_all(std::span<const AppId> apps) override {
+    std::set<AppId> others;
+    for (const auto& [port, held] : bound) others.insert(held.first);
+    for (const auto& [port, app] : formerly) others.insert(app);
+    for (const auto& app : others)
+      if (!std::ranges::binary_search(apps, app)) retain(app, {}, true);
   }
   void serve(const AppId& app, std::span<const std::pair<std::uint32_t, StartId>> ready) override {
     served[app] = {ready.begin(), ready.end()};
@@ -165,11 +196,12 @@ class FakeWorld final : public ProcessPort,
   [[nodiscard]] std::vector<std::string> describe(const AppId& app) const override {
     std::vector<std::string> out;
     for (const auto& [port, held] : bound)
-      if (held.first == app) out.push_back("tcp *:" + std::to_string(port));
+      if (held.first == app || has_too(app, port)) out.push_back("tcp *:" + std::to_string(port));
     return out;
   }
   std::map<std::uint16_t, std::pair<AppId, Listener>> bound;
-  std::set<std::uint16_t> taken;  // by somebody else
+  std::set<std::pair<std::uint16_t, AppId>> formerly;  // those who gave up a port, and still have it
+  std::set<std::uint16_t> taken;                       // by somebody else
   std::map<AppId, std::vector<std::pair<std::uint32_t, StartId>>> served;
 
   // ChannelPort
@@ -387,6 +419,7 @@ class FakeWorld final : public ProcessPort,
     engine_died();
     table.clear();
     bound.clear();
+    formerly.clear();
   }
 
  private:
@@ -510,6 +543,26 @@ class FakeWorld final : public ProcessPort,
   }
 
   std::vector<Operation> pending_;
+  [[nodiscard]] bool has_too(const AppId& app, std::uint16_t port) const {
+    return formerly.contains({port, app});
+  }
+  static bool gives(std::span<const Giver> givers, const AppId& app, std::uint16_t port) {
+    const auto giver = std::ranges::find(givers, app, &Giver::app);
+    return giver != givers.end() &&
+           std::ranges::none_of(giver->keeps, [&](const Listener& kept) { return kept.port == port; });
+  }
+  void hand_over(const Listener& listener, const AppId& to) {
+    auto& held = bound.at(listener.port);
+    formerly.erase({listener.port, to});
+    formerly.insert({listener.port, held.first});
+    held = {to, listener};
+  }
+  void check_unused(const AppId& app, std::uint16_t port) {
+    for (const auto& [id, child] : table)
+      if (!child.exited && child.plan.slot.app == app && uses(child.plan, port) && is_on_disk(child.plan) &&
+          !is_given_up(id))
+        violations.push_back("a listener in use was closed: port " + std::to_string(port));
+  }
   static bool uses(const LaunchPlan& plan, std::uint16_t port) {
     return std::ranges::any_of(plan.listen, [&](const auto& listener) { return listener.port == port; });
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace svd::test {
@@ -18,12 +19,13 @@ class RandomFile {
   }
   bool chance(std::uint32_t percent) { return below(100) < percent; }
 
-  // Three apps, some of them; each ecosystem has ports of its own. Who depends on whom is drawn, too, but
-  // always on one that comes later.
+  // Three apps, some of them; each ecosystem has ports of its own, one of which goes from app to app. Who
+  // depends on whom is drawn, too, but always on one that comes later.
   std::string make(const std::string& name) {
     std::string text = name;
     const bool has_job = chance(75), has_api = chance(75);
     const std::uint32_t base = name == "a" ? 80 : 180;
+    roaming_ = base + 50;
     if (chance(75)) {
       text += app("web", base);
       if (has_api && chance(30)) text += " after=api";
@@ -45,7 +47,8 @@ class RandomFile {
   }
 
   std::string app(const char* name, std::uint32_t port) {
-    const auto generation = below(4);
+    auto generation = below(4);
+    if (generation == 3 && roaming_ == 0) generation = 2;
     return "\n" + std::string{name} + key("instances", below(5)) + key("gen", generation) +
            key("policy", chance(60) ? 0 : 1 + below(2)) + key("delay", chance(50) ? 0 : below(400)) +
            key("max", below(6)) + key("window", 2000) + key("reset", below(600)) + key("jitter", below(101)) +
@@ -68,11 +71,13 @@ class RandomFile {
     std::string text = channels[generation];
     if (generation % 2 == 1) text += key("ready", 100 + below(900));
     if (generation != 0) text += key("listen", port);
-    if (generation > 1) text += key(generation == 2 ? "even" : "listen", port + 1);
+    if (generation == 2) text += key("even", port + 1);
+    if (generation == 3) text += key("listen", std::exchange(roaming_, 0));
     return text;
   }
 
   std::mt19937_64& random_;
+  std::uint32_t roaming_ = 0;  // a port that no app of this file has got yet
 };
 
 }  // namespace svd::test

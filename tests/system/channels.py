@@ -197,4 +197,30 @@ def reload_loses_nothing():
             say(f"   {balance or 'undeclared'}: {sum(clients.answers.values())} requests, none failed")
 
 
-run(workers_outlive_the_engine, talk_survives_the_engine, reload_loses_nothing)
+def an_address_moves_and_loses_nothing():
+    """an app with a listener gets another name, and back, under load and with a killed engine: no request fails"""
+    for balance in ("shared", "even"):
+        with Daemon() as svd:
+            port = free_port()
+            app = {"instances": 2, "env": {"PORT": str(port)},
+                   "listen": {"http": {"tcp": f"127.0.0.1:{port}", "balance": balance}}}
+            other = {"instances": 0, "listen": {"local": {"unix": str(svd.directory / "local")}}}
+            svd.apply(yaml(svd, {"one": (SERVER, dict(app)), "other": (SERVER, dict(other))}))
+            clients = Clients(port, keeping=0, fresh=2)
+            try:
+                for turn, (name, idle) in enumerate((("two", "another"), ("one", "other"), ("two", "another"))):
+                    svd.apply(yaml(svd, {name: (SERVER, dict(app)), idle: (SERVER, dict(other))}))
+                    if turn == 1:
+                        kill_engine(svd)
+                    svd.wait_ready(f"t:{name}", 2)
+                    svd.wait_until(lambda: len(svd.apps()) == 2, "the former apps are gone")
+                    check((svd.directory / "local").is_socket(), "the unix socket's file is there")
+                    check(ask(port) in svd.pids(name).values(), "the new app serves")
+            finally:
+                clients.stop()
+            equal(clients.failures, [], f"failed requests of {sum(clients.answers.values())} ({balance})")
+            say(f"   {balance}: {sum(clients.answers.values())} requests, none failed")
+
+
+run(workers_outlive_the_engine, talk_survives_the_engine, reload_loses_nothing,
+    an_address_moves_and_loses_nothing)

@@ -195,3 +195,86 @@ TEST_CASE("a former version gets its sockets when it is started once more, or is
   CHECK(bench.app("web").listeners.size() == 2);
   CHECK(bench.world.violations.empty());
 }
+
+TEST_CASE("an address moves from one app to another within one apply", "[engine]") {
+  Bench bench;
+  const std::string count = GENERATE("instances=2", "instances=0");
+  const auto owner = [&](std::uint16_t port) { return bench.world.bound.at(port).first; };
+  bench.world.on_closed = [](const AppId&, std::uint16_t) { FAIL("a listener was closed"); };
+  REQUIRE(bench.apply("shop\none listen=80 delay=0 " + count + "\nother listen=81 delay=0"));
+  SECTION("by another name of the app") {
+    bench.world.lazy = true;
+    REQUIRE(bench.apply("shop\ntwo listen=80 delay=0 " + count + "\nother listen=81 delay=0"));
+    CHECK(owner(80) == shop("two"));
+    CHECK(bench.world.formerly.size() == (count == "instances=0" ? 0 : 1));  // until it has stopped
+    if (GENERATE(false, true)) bench.restart_engine();
+    bench.world.lazy = false;
+    for (int i = 0; i < 6; ++i) {
+      for (const auto& [id, child] : std::map{bench.world.table}) {
+        if (child.plan.slot.app != shop("one")) continue;
+        bench.world.let_end(id);
+        bench.world.let_vanish(id);
+      }
+      bench.pass(Millis{5000});
+    }
+    CHECK(owner(80) == shop("two"));
+  }
+  SECTION("by a swap") {
+    REQUIRE(bench.apply("shop\none listen=81 gen=2 delay=0 " + count + "\nother listen=80 gen=2 delay=0"));
+    bench.pass(Millis{30'000});
+    CHECK(owner(81) == shop("one"));
+    CHECK(owner(80) == shop("other"));
+  }
+  SECTION("and back, as long as the former one is there") {
+    bench.world.lazy = true;
+    REQUIRE(bench.apply("shop\ntwo listen=80 delay=0\nother listen=81 delay=0"));
+    bench.world.lazy = false;
+    REQUIRE(bench.apply("shop\none listen=80 delay=0 " + count + "\nother listen=81 delay=0"));
+    bench.pass(Millis{30'000});
+    CHECK(owner(80) == shop("one"));
+  }
+  CHECK(bench.world.formerly.empty());
+  CHECK(bench.world.bound.size() == 2);
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("what another app of the file, or of another one, still wants does not move", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\none listen=80\nlast listen=82"));
+  CHECK_FALSE(bench.apply("lab\ntwo listen=80"));
+  bench.world.taken.insert(99);
+  CHECK_FALSE(bench.apply("shop\naa listen=80\nlast listen=82\nzz listen=99"));
+  CHECK(bench.world.bound.at(80).first == shop("one"));
+  CHECK(bench.world.formerly.empty());
+  CHECK(bench.world.bound.size() == 2);
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("what a dead engine had bound for a file that it did not accept is let go", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\none listen=80"));
+  bench.world.bound[85] = {shop("two"), Listener{}};
+  bench.world.formerly.insert({80, shop("two")});
+  bench.restart_engine();
+  CHECK_FALSE(bench.world.bound.contains(85));
+  CHECK(bench.world.formerly.empty());
+  CHECK(bench.world.bound.at(80).first == shop("one"));
+}
+
+TEST_CASE("after a reboot an app gets the address that another one had yet to let go of", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\none listen=80 delay=0\ntwo delay=0"));
+  bench.pass(Millis{1000});
+  bench.world.gets_ready = [](const LaunchPlan& plan) { return plan.slot.app != shop("one"); };
+  bench.world.beside = 1;
+  // The update of the one that gives it up fails, so that it stays what it was.
+  REQUIRE(bench.apply("shop\none gen=2 surge=1 ready=500 delay=0\ntwo gen=2 listen=80 delay=0"));
+  bench.pass(Millis{60'000});
+  bench.world.gets_ready = [](const LaunchPlan&) { return true; };
+  bench.world.reboot();
+  bench.restart_engine();
+  bench.pass(Millis{60'000});
+  CHECK(bench.app("two").state == "ready");
+  CHECK(bench.instance("one", 0).phase == Phase::ready);
+  CHECK(bench.world.violations.empty());
+}
