@@ -42,6 +42,7 @@ install_packages() {
 apt_install() {
   local log status=0
   log=$(mktemp)
+  as_root mkdir -p /usr/share/man/man1  # a Java package wants it, and slim roots lack it
   { as_root apt-get update -q && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@"; } \
     >"$log" 2>&1 </dev/null || status=$?
   [ "$status" = 0 ] || { echo "apt-get failed:" >&2; tail -n 20 "$log" >&2; }
