@@ -94,6 +94,7 @@ Result<Begun> Engine::State::apply(Source source, const Actor& who, const std::s
       record_revision(want.name, std::move(source), who, note.empty() ? summary : note + "; " + summary);
   const Begun begun{change.view.id, change.view.revision};
   accept(std::move(want), change, intern(who.name));
+  unbind_unknown(change.ecosystem);
   unsaved(true);
   return begun;
 }

@@ -70,6 +70,8 @@ class ListenerPort {
   // These are all the apps that there are, ascending. What a former engine bound for others, which nobody
   // accepted, goes.
   virtual void retain_all(std::span<const AppId> apps) = 0;
+  // The apps of an ecosystem that have something bound, ascending.
+  [[nodiscard]] virtual std::vector<AppId> holders(const Name& ecosystem) const = 0;
   // These starts are to get new connections (balance even, sticky, round-robin); all others of the app are
   // not.
   virtual void serve(const AppId& app, std::span<const std::pair<std::uint32_t, StartId>> ready) = 0;

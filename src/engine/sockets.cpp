@@ -38,7 +38,7 @@ std::uint32_t App::width() const {
   return std::max(static_cast<std::uint32_t>(slots.size()), leaving ? 0U : instances());
 }
 
-// Those that have, or still have, what the file does not name for them.
+// Those that have, or still have, what the file does not name for them; also what was lost with its revision.
 std::vector<Giver> Engine::State::givers(const Ecosystem& want) const {
   std::vector<Giver> all;
   for (auto entry = apps.lower_bound({want.name, {}});
@@ -51,7 +51,18 @@ std::vector<Giver> Engine::State::givers(const Ecosystem& want) const {
     if (app.releasing || app.leaving || !std::ranges::equal(has, keeps, is_same_address))
       all.push_back({id, keeps});
   }
+  for (const auto& id : ports.listeners.holders(want.name)) {
+    const auto wanted = want.apps.find(id.app);
+    if (!apps.contains(id))
+      all.push_back({id, wanted == want.apps.end() ? std::span<const Listener>{} : wanted->second.listen});
+  }
   return all;
+}
+
+// The file is accepted: of apps that nobody knows, nothing is held any more.
+void Engine::State::unbind_unknown(const Name& ecosystem) {
+  for (const auto& id : ports.listeners.holders(ecosystem))
+    if (!apps.contains(id)) ports.listeners.retain(id, {}, true);
 }
 
 Result<> Engine::State::bind_all(const Ecosystem& want) {

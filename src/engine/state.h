@@ -196,6 +196,7 @@ struct Engine::State {
   Result<> bind_all(const Ecosystem& want);
   [[nodiscard]] std::vector<Giver> givers(const Ecosystem& want) const;
   void unbind(const Ecosystem& want, const Name& last);
+  void unbind_unknown(const Name& ecosystem);
   void release(App& app);
   void let_go(App& app);
   Result<> bind(App& app, const Version& version);

@@ -195,6 +195,14 @@ void Listeners::retain_all(std::span<const AppId> apps) {
   for (const auto& id : others) retain(id, {}, true);
 }
 
+std::vector<AppId> Listeners::holders(const Name& ecosystem) const {
+  std::vector<AppId> all;
+  for (auto entry = table_.lower_bound({ecosystem, {}});
+       entry != table_.end() && entry->first.ecosystem == ecosystem; ++entry)
+    if (!entry->second.bound.empty()) all.push_back(entry->first);
+  return all;
+}
+
 void Listeners::serve(const AppId& app, std::span<const std::pair<std::uint32_t, StartId>> ready) {
   auto& state = table_[app];
   state.ready.assign(ready.begin(), ready.end());

@@ -27,6 +27,7 @@ class Listeners final : public ListenerPort, public ListenerSource, public Share
                 std::span<const Giver> givers) override;
   void retain(const AppId& app, std::span<const Listener> keep, bool gone) override;
   void retain_all(std::span<const AppId> apps) override;
+  [[nodiscard]] std::vector<AppId> holders(const Name& ecosystem) const override;
   void serve(const AppId& app, std::span<const std::pair<std::uint32_t, StartId>> ready) override;
   [[nodiscard]] bool has_waiting(const AppId& app, std::uint32_t slot, StartId id) const override;
   [[nodiscard]] std::vector<std::string> describe(const AppId& app) const override;

@@ -186,6 +186,13 @@ class FakeWorld final : public ProcessPort,
     for (const auto& app : others)
       if (!std::ranges::binary_search(apps, app)) retain(app, {}, true);
   }
+  [[nodiscard]] std::vector<AppId> holders(const Name& ecosystem) const override {
+    std::set<AppId> all;
+    for (const auto& [port, held] : bound) all.insert(held.first);
+    for (const auto& [port, app] : formerly) all.insert(app);
+    std::erase_if(all, [&](const AppId& id) { return id.ecosystem != ecosystem; });
+    return {all.begin(), all.end()};
+  }
   void serve(const AppId& app, std::span<const std::pair<std::uint32_t, StartId>> ready) override {
     served[app] = {ready.begin(), ready.end()};
   }

@@ -471,7 +471,8 @@ class History {
   void note_start(const SlotId& slot, bool started) {
     auto& count = counts_[slot];
     if (!count.first) ++count.most;
-    if (started && count.ended) ++count.least;
+    const auto app = engine_->app(slot.app);  // what an update starts beside it is no restart
+    if (started && count.ended && app && app->state != "updating") ++count.least;
     if (started) count.ended = false;
     count.first = false;
   }

@@ -203,3 +203,15 @@ TEST_CASE("a replacement of an update that had stopped goes", "[engine]") {
   CHECK(bench.world.living().size() == 1);
   CHECK(bench.world.violations.empty());
 }
+
+TEST_CASE("an address of an app that was lost with its revision goes to who asks for it", "[engine]") {
+  Bench bench;
+  REQUIRE(bench.apply("shop\nold instances=0 listen=80 listen=81"));
+  bench.world.revisions.clear();
+  bench.restart_engine();
+  REQUIRE(bench.apply("shop\nweb listen=80"));
+  bench.pass(Millis{1000});
+  CHECK(bench.instance("web", 0).phase == Phase::ready);
+  CHECK(bench.world.bound.size() == 1);  // and what nobody asks for is held by nobody
+  CHECK(bench.world.violations.empty());
+}

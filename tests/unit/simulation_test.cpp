@@ -28,7 +28,7 @@ std::uint64_t some_seed() {
 int steps_of(std::uint64_t seed) { return 40 + static_cast<int>(seed % 8) * 30; }
 
 // Each showed a bug of the engine, once.
-constexpr std::array<std::uint64_t, 21> telling{
+constexpr std::array<std::uint64_t, 23> telling{
     367,         1'002'331,   2'001'124,   7'002'204,     7'003'062,     41'006'078,    42'001'206,
     77'000'907,  77'002'427,  77'003'756,  77'008'023,    123'003'189,   300'001'495,   300'002'068,
     500'000'134, 900'000'318, 900'003'364, 2'454'392'149, 2'455'795'076, 5'500'000'948, 5'500'009'334};
