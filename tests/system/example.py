@@ -32,7 +32,7 @@ def free_ports(count):
 def place(svd, name, port, count):
     """A copy of the example in the test's own directory, its ports moved to free ones."""
     target = svd.directory / name
-    shutil.copytree(EXAMPLES / name, target)
+    shutil.copytree(EXAMPLES / name, target, ignore=shutil.ignore_patterns("__pycache__"))
     first = free_ports(count)
     for root, _, files in os.walk(target):
         for file in files:
