@@ -206,9 +206,12 @@ TEST_CASE("a replacement of an update that had stopped goes", "[engine]") {
 
 TEST_CASE("an address of an app that was lost with its revision goes to who asks for it", "[engine]") {
   Bench bench;
+  bench.world.save_fails = bench.world.save_revision_fails = true;
   REQUIRE(bench.apply("shop\nold instances=0 listen=80 listen=81"));
-  bench.world.revisions.clear();
   bench.restart_engine();
+  REQUIRE(bench.engine->state().apps.empty());
+  REQUIRE(bench.world.bound.size() == 2);
+  bench.world.save_fails = bench.world.save_revision_fails = false;
   REQUIRE(bench.apply("shop\nweb listen=80"));
   bench.pass(Millis{1000});
   CHECK(bench.instance("web", 0).phase == Phase::ready);
