@@ -70,7 +70,7 @@ void Engine::State::advance(Occupant& one, const lifecycle::Event& event) {
   const auto before = one.life.state;
   auto made = lifecycle::step(std::move(one.life), event, rules_for(one), now.mono, draw());
   one.life = std::move(made.instance);
-  if (made.command) outbox.push_back(*made.command);
+  if (made.command) outbox.push(*made.command);
   if (one.life.state == before) return;
   auto& slot = *one.slot;
   const auto from = lifecycle::phase(before), to = one.phase();
@@ -99,7 +99,7 @@ void Engine::State::advance(Occupant& one, const lifecycle::Event& event) {
 void Engine::State::take_back(Occupant& one) {
   const auto* stopping = std::get_if<lifecycle::Stopping>(&one.life.state);
   if (stopping == nullptr || stopping->step != lifecycle::Stopping::Step::unborn) return;
-  if (std::erase(outbox, lifecycle::Command{lifecycle::Spawn{stopping->id}}) == 0) return;
+  if (!outbox.withdraw(lifecycle::Command{lifecycle::Spawn{stopping->id}})) return;
   starts.erase(static_cast<std::uint64_t>(stopping->id));
   advance(one, lifecycle::SpawnFailed{});
 }
@@ -310,6 +310,7 @@ Result<std::uint32_t> Engine::send(const Names& names, const std::string& json, 
 void Engine::happened(std::string subject, std::string text, Now now) {
   state_->now = now;
   state_->record("daemon", std::move(subject), std::move(text));
+  state_->outbox.tell_all(state_->ports.observer);
 }
 
 void Engine::set_now(Now now) { state_->now = now; }
