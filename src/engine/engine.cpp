@@ -3,6 +3,7 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "engine/select.h"
 #include "engine/state.h"
@@ -160,7 +161,10 @@ void Engine::State::count_serving(Occupant& one) {
 void Engine::State::run_out(Occupant& one) {
   if (goes_on_accepting(one)) return;
   const bool late = one.phase() == Phase::starting;
-  if (late) {
+  if (late && lifecycle::pid_of(one.life.state) == 0) {
+    one.failure = std::make_unique<StartFailure>(StartFailure{StartStage::keeper, ETIMEDOUT, ""});
+    one.cause = Cause::refused;
+  } else if (late) {
     one.late = true;
     one.cause = Cause::late;
   }

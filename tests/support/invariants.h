@@ -20,7 +20,7 @@ class Invariants {
   // Another engine: what the former one had in mind is not compared with.
   void forget() {
     before_.clear();
-    went_back_.clear();
+    meddle();
   }
   // A person did something: what followed from what was before may follow again.
   void meddle() {
