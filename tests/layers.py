@@ -31,6 +31,21 @@ MAY_USE = {
     "logtool": ["base", "files"],
     "cli": ["base", "model", "files", "spec"],
 }
+# The owners inside engine: folder → the other folders of it that it may include. What is on top of engine is its
+# interfaces (LIKE_PORTS), which all may use, and what puts the owners together, which uses them all.
+ENGINE = {
+    "agenda": [],
+    "outbox": [],
+    "journal": ["outbox"],
+    "world": ["agenda", "journal", "outbox"],
+    "changes": ["world", "agenda", "journal", "outbox"],
+    "converge": ["changes", "world", "agenda", "journal", "outbox"],
+    "saving": ["changes", "world", "agenda", "journal", "outbox"],
+    "requests": ["converge", "changes", "world", "agenda", "journal", "outbox"],
+    "takeover": ["converge", "saving", "changes", "world", "agenda", "journal", "outbox"],
+    "views": ["requests", "changes", "world", "agenda", "journal", "outbox"],
+}
+LIKE_PORTS = {"engine/ports.h", "engine/event.h", "engine/control.h"}
 PURE = {"model", "spec", "lifecycle", "plan", "ipc", "engine"}  # no system call, no clock, no file, no thread
 # A header's pattern → the folders that may include it; None: all but the pure ones.
 SYSTEM = [
@@ -80,6 +95,17 @@ def uses_of(folder):
     return found
 
 
+def engine_breach(path, header):
+    """An include between the owners inside engine that their order does not allow."""
+    parts = path.parts
+    if parts[:2] != ("src", "engine") or len(parts) < 4 or not header.startswith("engine/") or header in LIKE_PORTS:
+        return False
+    inside, to = parts[2], header.split("/")
+    if len(to) < 3:
+        return (inside, header) != ("takeover", "engine/engine.h")  # what a new engine is given
+    return to[1] != inside and to[1] not in ENGINE.get(inside, [])
+
+
 def check(source):
     breaches = []
     for folder in sorted(p for p in (source / "src").iterdir() if p.is_dir()):
@@ -91,6 +117,8 @@ def check(source):
         for path, number, is_system, header in includes(folder):
             place = f"{path.relative_to(source)}:{number}"
             top = header.split("/")[0]
+            if not is_system and engine_breach(path.relative_to(source), header):
+                breaches.append(f"{place}: {path.parent.relative_to(source / 'src')} may not include {header}")
             if not is_system and top in MAY_USE and "/" in header:
                 if top != name and top not in allowed and header not in allowed:
                     breaches.append(f"{place}: {name} may not include {header}")
@@ -113,9 +141,12 @@ SAMPLE = {
     "src/plan/CMakeLists.txt": "svd_module(plan FILES diff.cpp USES model bus)\n",
     "src/kernel/processes.cpp": '#include "keeper/protocol.h"\n#include "engine/ports.h"\n#include "keeper/table.h"\n',
     "src/keeper/main.cpp": "#include <vector>\n#include <sys/wait.h>\n",
+    "src/engine/world/world.h": '#include "engine/ports.h"\n#include "engine/changes/changes.h"\n#include "engine/engine.h"\n',
     "src/misc/a.h": "",
 }
 EXPECTED = [
+    "src/engine/world/world.h:2: engine/world may not include engine/changes/changes.h",
+    "src/engine/world/world.h:3: engine/world may not include engine/engine.h",
     "src/keeper/main.cpp:1: keeper may not include <vector>",
     "src/kernel/processes.cpp:3: kernel may not include keeper/table.h",
     "src/misc: not in the layer table",

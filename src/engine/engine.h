@@ -5,19 +5,19 @@
 //
 //   dispatch(event, now)   changes what is observed, and nothing else
 //   reconcile(now)         compares desired with observed, carries out the difference through the ports, and
-//   returns
-//                          when it wants to be called again although nothing happens
+//                          returns when it wants to be called again although nothing happens
+//
+// It is made of owners, one folder each; src/README.md says which one holds what, and who calls whom.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "engine/control.h"
 #include "engine/event.h"
+#include "engine/frontend.h"
 #include "engine/ports.h"
 
 namespace svd {
@@ -43,10 +43,10 @@ struct Restored {
   std::vector<std::string> problems{};  // what was found when all this was read
 };
 
-class Engine final : public Control {
- public:
-  struct State;  // engine/state.h: for the engine's own files, and tests
+class World;
 
+class Engine final : public Frontend {
+ public:
   Engine(Ports ports, std::uint64_t seed);
   ~Engine() override;
 
@@ -60,45 +60,17 @@ class Engine final : public Control {
   std::optional<TimePoint> reconcile(Now now);
   // What happened to the daemon itself becomes an event.
   void happened(std::string subject, std::string text, Now now);
-  // Requests below use this reading; the daemon sets it before each one.
+  // Requests use this reading; the daemon sets it before each one.
   void set_now(Now now);
   // This daemon belongs to its apps (`svd FILE`): when an essential one has failed for good, or all that is
-  // essential has ended, it shuts down (essential.cpp). To be called before the first reconcile().
+  // essential has ended, it shuts down (plan/ending.h). To be called before the first reconcile().
   void end_with_apps();
-  // All that it remembers: what is true of it at any time is a test's business, too.
-  [[nodiscard]] const State& state() const { return *state_; }
   // All is stopped after shutdown(): the daemon may end, with exit_code().
   [[nodiscard]] bool finished() const;
   [[nodiscard]] int exit_code() const;
 
-  Result<Begun> apply(Source source, const Actor& who) override;
-  Result<std::vector<PlanStep>> plan(Source source) override;
-  Result<Begun> start(const Names& names, const Actor& who) override;
-  Result<Begun> stop(const Names& names, const Actor& who) override;
-  Result<Begun> restart(const Names& names, const Actor& who) override;
-  Result<Begun> reload(const Names& names, const Actor& who) override;
-  Result<Begun> pause(const std::string& app, const Actor& who) override;
-  Result<Begun> resume(const std::string& app, const Actor& who) override;
-  Result<Begun> abort(const std::string& app, const Actor& who) override;
-  Result<std::uint32_t> send(const Names& names, const std::string& json, const Actor& who) override;
-  Result<Begun> remove(const Names& names, const Actor& who) override;
-  Result<Begun> scale(const std::string& app, std::uint32_t instances, const Actor& who) override;
-  Result<std::uint32_t> signal(const Names& names, int number, KillTarget whom, const Actor& who) override;
-  Result<Begun> rollback(const std::string& ecosystem, std::uint64_t revision, const Actor& who) override;
-  void shutdown(const Actor& who, bool force) override;
-  [[nodiscard]] Result<std::vector<AppView>> apps(const Names& names) const override;
-  [[nodiscard]] Result<std::vector<InstanceView>> instances(const Names& names) const override;
-  [[nodiscard]] std::optional<AppView> app(const AppId& id) const override;
-  [[nodiscard]] std::optional<InstanceView> instance(const SlotId& id) const override;
-  [[nodiscard]] Usage usage(const AppId& id, Figures figures) const override;
-  [[nodiscard]] Usage usage(const SlotId& id, StartId start, Figures figures) const override;
-  [[nodiscard]] std::optional<ChangeView> change(ChangeId id) const override;
-  [[nodiscard]] std::vector<ChangeId> changes() const override;
-  [[nodiscard]] Result<std::vector<RevisionView>> history(const std::string& ecosystem) const override;
-  [[nodiscard]] std::vector<EventRecord> events(std::uint64_t after, std::uint32_t limit) const override;
-
- private:
-  std::unique_ptr<State> state_;
+  // All that it observes and wants: what is true of it at any time is a test's business, too.
+  [[nodiscard]] const World& world() const;
 };
 
 }  // namespace svd

@@ -101,7 +101,7 @@ struct Failed {
 using Rest = std::variant<Waiting, Backoff, Completed, Stopped, Failed>;
 
 struct Stopping {
-  enum class Step : std::uint8_t { unborn, draining, leaving, asked, killed };
+  enum class Step : std::uint8_t { unanswered, draining, disconnecting, asked, killed };
   StartId id{};
   std::int64_t pid = 0;  // of the main process while it lives, else 0
   Step step = Step::asked;

@@ -64,7 +64,7 @@ void Step::stop_ready(const Ready& ready, const Stop& stop, Rest next) {
 void Step::leave(StartId id, std::int64_t pid, Rest next) {
   const auto end = now_ + rules_.stop.timeout;
   if (!rules_.channel) return ask(id, pid, end, std::move(next));
-  enter(Stopping{id, pid, Stopping::Step::leaving, false, end - signal_share(rules_.stop), end,
+  enter(Stopping{id, pid, Stopping::Step::disconnecting, false, end - signal_share(rules_.stop), end,
                  std::move(next)});
   out_.command = Disconnect{id};
 }
@@ -81,7 +81,7 @@ void Step::kill(StartId id, std::int64_t pid, Rest next) {
 
 // Nobody has said what became of its start: whatever it was, it is to end.
 void Step::ask_about(StartId id, Rest next) {
-  enter(Stopping{id, 0, Stopping::Step::unborn, true, now_ + answer_within, {}, std::move(next)});
+  enter(Stopping{id, 0, Stopping::Step::unanswered, true, now_ + answer_within, {}, std::move(next)});
   out_.command = Kill{id};
 }
 
@@ -126,7 +126,7 @@ void Step::on(const Stop& stop) {
     case Phase::starting: {
       const auto starting = std::get<Starting>(state());
       if (starting.pid == 0)
-        enter(Stopping{starting.id, 0, Stopping::Step::unborn, stop.force, starting.deadline, {}, next});
+        enter(Stopping{starting.id, 0, Stopping::Step::unanswered, stop.force, starting.deadline, {}, next});
       else if (stop.force)
         kill(starting.id, starting.pid, next);
       else
@@ -140,7 +140,8 @@ void Step::on(const Stop& stop) {
       auto stopping = std::get<Stopping>(state());
       stopping.next = next;
       stopping.force = stopping.force || stop.force;
-      const bool born = stopping.step != Stopping::Step::unborn && stopping.step != Stopping::Step::killed;
+      const bool born =
+          stopping.step != Stopping::Step::unanswered && stopping.step != Stopping::Step::killed;
       if (stop.force && born)
         kill(stopping.id, stopping.pid, next);
       else if (stopping.step == Stopping::Step::draining && !stop.drain)
@@ -195,11 +196,11 @@ void Step::on(const Due&) {
   switch (was.step) {
     case Stopping::Step::draining:
       return leave(was.id, was.pid, was.next);
-    case Stopping::Step::leaving:
+    case Stopping::Step::disconnecting:
       return ask(was.id, was.pid, was.end, was.next);
     case Stopping::Step::asked:
       return kill(was.id, was.pid, was.next);
-    case Stopping::Step::unborn:
+    case Stopping::Step::unanswered:
       return ask_about(was.id, was.next);
     case Stopping::Step::killed:
       return;
@@ -214,7 +215,7 @@ void Step::on(const Spawned& spawned) {
     else
       enter(Ready{starting->id, spawned.pid, now_});
   } else if (const auto* stopping = std::get_if<Stopping>(&state());
-             stopping != nullptr && stopping->step == Stopping::Step::unborn) {
+             stopping != nullptr && stopping->step == Stopping::Step::unanswered) {
     const auto was = *stopping;
     if (was.force)
       kill(was.id, spawned.pid, was.next);
@@ -239,7 +240,7 @@ void Step::on(const Drained&) {
     enter(std::move(was));
   } else if (was.step == Stopping::Step::draining) {
     leave(was.id, was.pid, std::move(was.next));
-  } else if (was.step == Stopping::Step::leaving) {
+  } else if (was.step == Stopping::Step::disconnecting) {
     was.deadline = std::min<TimePoint>(was.deadline, now_ + farewell);
     enter(std::move(was));
   }
@@ -249,7 +250,7 @@ void Step::on(const SpawnFailed&) {
   if (std::holds_alternative<Starting>(state())) {
     enter(as_state(judge(false)));
   } else if (const auto* stopping = std::get_if<Stopping>(&state());
-             stopping != nullptr && stopping->step == Stopping::Step::unborn) {
+             stopping != nullptr && stopping->step == Stopping::Step::unanswered) {
     enter(as_state(Rest{stopping->next}));
   }
 }

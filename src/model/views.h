@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -91,8 +92,15 @@ struct EventRecord {
   std::string kind;     // "instance", "change", "daemon"
   std::string subject;  // "shop:web/0", "apply 12", "engine"
   std::string text;     // "ready → backoff: signal SIGKILL, restart in 200ms"
-  // Of the instance's present or last start; 0: it is about none. Not on the bus.
-  std::uint64_t start = 0, revision = 0;
+  // The rest is not on the bus.
+  enum class Level : std::uint8_t {
+    step,     // on the way to something else
+    info,     // what a person may want to read
+    warning,  // what needs one
+  };
+  Level level = Level::info;
+  std::optional<Phase> from{}, to{};      // of an instance that has moved
+  std::uint64_t start = 0, revision = 0;  // the instance's present or last start; 0: it is about none
 };
 
 }  // namespace svd

@@ -17,7 +17,7 @@ class AppDiff {
       : id_{std::move(id)}, have_{have}, want_{want}, changes_{compare(*have.spec, want)} {}
 
   std::vector<PlanStep> take() {
-    if (have_.leaving)
+    if (have_.removed)
       start_all("it was being removed");
     else if (have_.stopped)
       start_all("it was stopped by the user");
@@ -130,7 +130,7 @@ std::vector<PlanStep> diff(const std::map<Name, AppNow>& have, const Ecosystem& 
                            const Compare& compare) {
   std::vector<PlanStep> steps;
   for (const auto& [name, now] : have)
-    if (!want.apps.contains(name) && !now.leaving)
+    if (!want.apps.contains(name) && !now.removed)
       steps.push_back({Action::stop,
                        {want.name, name},
                        now.instances,

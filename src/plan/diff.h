@@ -19,7 +19,7 @@ struct AppNow {
   std::uint32_t instances = 0;               // after scale
   bool scaled = false;                       // by a person, away from what the file said
   bool stopped = false;                      // as a whole, by a person
-  bool leaving = false;                      // it is being removed
+  bool removed = false;                      // it is to go
   bool unreadable = false;                   // what it ran with cannot be decoded any more
   std::vector<std::uint32_t> stopped_slots;  // by a person, one by one
   std::vector<std::string> failed;           // "web/0 had failed: exit code 1"

@@ -36,7 +36,7 @@ class Planner {
       : slots_{slots}, rules_{rules}, now_{now} {}
 
   Rollout take() && {
-    if (std::ranges::any_of(slots_, [](const auto& slot) { return slot.part == Part::broken; })) {
+    if (std::ranges::any_of(slots_, [](const auto& slot) { return slot.stage == Stage::broken; })) {
       out_.broken = true;
       return std::move(out_);
     }
@@ -45,17 +45,17 @@ class Planner {
       if (is_due(slot) && slot.phase != Phase::ready) replace_idle(slot);
     for (const auto& slot : slots_)
       if (is_due(slot) && slot.phase == Phase::ready) replace_ready(slot);
-    const bool held_back = stale_ && in_flight_ == 0 && leaving_ == 0;  // until what is missing is there
+    const bool held_back = stale_ && in_flight_ == 0 && retiring_ == 0;  // until what is missing is there
     out_.busy = busy_ || held_back || !out_.add.empty();
     const bool settled = in_flight_ == 0 && !stale_ && out_.take_over.empty();
     out_.works = settled && works_;
-    out_.finished = settled && leaving_ == 0;
+    out_.finished = settled && retiring_ == 0;
     return std::move(out_);
   }
 
  private:
   static bool is_due(const RolloutSlot& slot) {
-    return slot.stale && slot.part == Part::none && !slot.replacement;
+    return slot.stale && slot.stage == Stage::none && !slot.replacement;
   }
 
   // Whether something that is ready has been so for long enough; if not, when it will have been.
@@ -67,7 +67,7 @@ class Planner {
   }
 
   void look(const RolloutSlot& slot) {
-    leaving_ += slot.leaving;
+    retiring_ += slot.retiring;
     up_ = up_ || slot.phase == Phase::ready || slot.phase == Phase::starting || slot.phase == Phase::waiting;
     stale_ = stale_ || is_due(slot);
     bool available = slot.phase == Phase::ready || slot.phase == Phase::completed;
@@ -78,7 +78,7 @@ class Planner {
         out_.take_over.push_back(slot.slot);
       else
         fly(true);
-    } else if (slot.part == Part::replaced) {
+    } else if (slot.stage == Stage::replaced) {
       available = !slot.stale && (slot.phase == Phase::completed ||
                                   (slot.phase == Phase::ready && has_proved(slot.since, slot.at_once)));
       if (available)
@@ -87,8 +87,8 @@ class Planner {
         fly(slot.phase != Phase::stopping);  // a stop has deadlines of its own
     }
     proven_ = proven_ || !out_.take_over.empty() || (available && !slot.stale);
-    works_ = works_ && (available || slot.part == Part::proven);
-    if (!available && (slot.part == Part::replaced || may_come_up(slot.phase))) ++missing_;
+    works_ = works_ && (available || slot.stage == Stage::proven);
+    if (!available && (slot.stage == Stage::replaced || may_come_up(slot.phase))) ++missing_;
   }
 
   void fly(bool busy) {
@@ -109,7 +109,7 @@ class Planner {
     if (slot.at_once ? in_flight_ < std::max(1U, rules_.unavailable) : slot.in_place && has_place())
       return take_down(slot);
     if (slot.in_place || slot.at_once) return;
-    if (replacements_ + leaving_ < rules_.surge) {
+    if (replacements_ + retiring_ < rules_.surge) {
       ++replacements_;
       ++in_flight_;
       out_.add.push_back(slot.slot);
@@ -131,7 +131,7 @@ class Planner {
   Rollout out_;
   std::uint32_t in_flight_ = 0;     // replacements that have yet to prove themselves
   std::uint32_t replacements_ = 0;  // beside a slot's own
-  std::uint32_t leaving_ = 0;
+  std::uint32_t retiring_ = 0;
   std::uint32_t missing_ = 0;  // slots that are not available now, but will be
   bool busy_ = false;
   bool proven_ = false;  // the new generation works, on one slot at least

@@ -27,7 +27,7 @@
 namespace svd::plan {
 
 // Where a slot is in the present rollout.
-enum class Part : std::uint8_t {
+enum class Stage : std::uint8_t {
   none,      // its turn has not come
   replaced,  // it has, or has a replacement under way
   proven,    // the replacement has been ready for min_ready, or has completed
@@ -42,10 +42,10 @@ struct RolloutSlot {
   bool stale = false;     // what fills it is not of the present generation, or is to be replaced anyway
   bool in_place = false;  // two at a time are not possible, or not wanted
   bool at_once = false;   // ready is enough, min_ready is not waited for; who else is missing does not matter
-  Part part = Part::none;
+  Stage stage = Stage::none;
   std::optional<Phase> replacement{};  // beside it
   TimePoint replacement_since{};
-  std::uint32_t leaving = 0;  // live processes that it has been taken from
+  std::uint32_t retiring = 0;  // live processes that it has been taken from
 };
 
 struct RolloutRules {

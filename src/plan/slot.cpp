@@ -10,8 +10,8 @@ SlotPlan due_at(TimePoint deadline, TimePoint now) {
 
 SlotStep stop_for(Want want) {
   switch (want) {
-    case Want::leave:
-      return SlotStep::leave;
+    case Want::drain:
+      return SlotStep::drain;
     case Want::rest:
     case Want::pause:
       return SlotStep::stop;
@@ -42,7 +42,7 @@ SlotPlan plan_starting(Want want, const lifecycle::Starting& starting, TimePoint
 
 SlotPlan plan_backoff(Want want, const lifecycle::Backoff& backoff, TimePoint now) {
   switch (want) {
-    case Want::leave:
+    case Want::drain:
     case Want::rest:
       return {SlotStep::stop, {}};
     case Want::pause:
@@ -58,7 +58,7 @@ SlotPlan plan_backoff(Want want, const lifecycle::Backoff& backoff, TimePoint no
 }  // namespace
 
 SlotPlan plan_slot(Want want, const lifecycle::State& state, TimePoint now) {
-  const bool to_rest = want == Want::leave || want == Want::rest;
+  const bool to_rest = want == Want::drain || want == Want::rest;
   switch (phase(state)) {
     case Phase::waiting:
       if (want == Want::run) return {SlotStep::begin, {}};

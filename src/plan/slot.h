@@ -13,7 +13,7 @@ namespace svd::plan {
 
 enum class Want : std::uint8_t {
   run,    // one process, kept alive by the restart policy
-  leave,  // stopped, but others serve meanwhile: its clients are given time to leave
+  drain,  // stopped, but others serve meanwhile: its clients are given time to leave
   rest,   // stopped: by a person, by a smaller number of instances, or because the app is no more
   pause,  // the daemon is going down: no process, but what has none stays in its phase, to be found again
   hold,   // its specification cannot be read: what runs is left alone, and nothing can be started
@@ -22,7 +22,7 @@ enum class Want : std::uint8_t {
 enum class SlotStep : std::uint8_t {
   none,
   begin,  // start a process
-  leave,  // lifecycle::Stop{drain}
+  drain,  // lifecycle::Stop{drain}
   stop,   // lifecycle::Stop{}
   due,    // lifecycle::Due{}: the patience of a start, or of a step of a stop, is over
 };

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "engine/engine.h"
-#include "engine/persist.h"
+#include "engine/saving/saved.h"
 
 namespace svd::test {
 

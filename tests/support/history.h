@@ -31,12 +31,10 @@ class History {
       if (fuse_ > 0 && --fuse_ == 0) throw EngineKilled{};
     };
     world_.ignores_channel = world_.ignores_stop;
-    world_.check_spawn = [this](const LaunchPlan& plan) { invariants_.check_spawn(engine_->state(), plan); };
-    world_.is_given_up = [this](StartId id) {
-      return engine_->state().strays.contains(static_cast<std::uint64_t>(id));
-    };
+    world_.check_spawn = [this](const LaunchPlan& plan) { invariants_.check_spawn(engine_->world(), plan); };
+    world_.is_given_up = [this](StartId id) { return engine_->world().starts.is_stray(id); };
     world_.on_closed = [this](const AppId& app, std::uint16_t port) {
-      invariants_.check_closed(engine_->state(), app, port);
+      invariants_.check_closed(engine_->world(), app, port);
     };
     world_.on_record = [this](const EventRecord& record) { note(record); };
     world_.on_exit = [this](const FakeChild& child) { note_exit(child); };
@@ -106,7 +104,7 @@ class History {
 
   void reconcile() {
     wake_ = engine_->reconcile(world_.now);
-    invariants_.check(engine_->state());
+    invariants_.check(engine_->world());
     if (verbose && !world_.violations.empty()) say("violated: " + world_.violations.front());
   }
 
@@ -348,8 +346,8 @@ class History {
     files_.patient = true;
     world_.save_fails = world_.save_revision_fails = false;
     world_.taken.clear();
-    for (const auto& [id, app] : engine_->state().apps)
-      if (app.paused) static_cast<void>(engine_->resume(id.str(), who_));
+    for (const auto& [id, app] : engine_->world().apps.all())
+      if (app.is_paused()) static_cast<void>(engine_->resume(id.str(), who_));
     converge("after the faults ceased");
     check_settled(false);
     check_counts();
@@ -484,8 +482,8 @@ class History {
   void note(const EventRecord& record) {
     if (verbose) say("  " + record.kind + " " + record.subject + ": " + record.text);
     if (!record.text.starts_with("the update failed: going back")) return;
-    for (const auto& [id, app] : engine_->state().apps)
-      if (id.str() == record.subject) return invariants_.check_revert(engine_->state(), id);
+    for (const auto& [id, app] : engine_->world().apps.all())
+      if (id.str() == record.subject) return invariants_.check_revert(engine_->world(), id);
   }
 
   void meddle() {

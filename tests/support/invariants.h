@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "engine/state.h"
+#include "engine/world/world.h"
 #include "support/fake_ports.h"
 
 namespace svd::test {
@@ -29,30 +29,30 @@ class Invariants {
   }
 
   // After each reconcile.
-  void check(const Engine::State& state) {
+  void check(const World& state) {
     for (const auto& [id, child] : world_.table)
       if (!child.exited) check_child(state, child);
     std::map<StartId, Phase> now;
-    for (const auto& [id, app] : state.apps) {
+    for (const auto& [id, app] : state.apps.all()) {
       generations_[id] = app.version->spec.generation;
       check_app(state, app);
       for (const auto& slot : app.slots)
-        if (slot) now[slot->occupant->start] = slot->phase();
+        if (slot) now[slot->main->start] = slot->phase();
     }
     before_ = std::move(now);
   }
 
   // Before a start is carried out: somebody wants it, it is known as nothing but a start, there is a place.
-  void check_spawn(const Engine::State& state, const LaunchPlan& plan) {
+  void check_spawn(const World& state, const LaunchPlan& plan) {
     const auto name = plan.slot.str();
-    const auto found = state.starts.find(static_cast<std::uint64_t>(plan.id));
-    if (found == state.starts.end()) return violated("a start that the engine does not know: " + name);
-    const auto& one = *found->second;
+    const auto* found = state.starts.find(plan.id);
+    if (found == nullptr) return violated("a start that the engine does not know: " + name);
+    const auto& one = *found;
     const auto& slot = *one.slot;
     const auto& app = *slot.app;
     if (one.phase() != Phase::starting || lifecycle::pid_of(one.life.state) != 0)
       violated("a start of what is " + std::string{to_text(one.phase())} + ": " + name);
-    if (app.leaving || !slot.wanted || app.is_surplus(slot) || one.goes() || state.shutting)
+    if (app.removed || !slot.wanted || app.is_surplus(slot) || one.is_retired() || state.down.asked)
       violated("a start that nobody wants: " + name);
     world_.beside = count_known(state, slot) - 1;
     if (one.role == Role::replacement) {
@@ -63,19 +63,19 @@ class Invariants {
   }
 
   // A socket is closed.
-  void check_closed(const Engine::State& state, const AppId& id, std::uint16_t port) {
-    const auto app = state.apps.find(id);
-    if (app == state.apps.end() || app->second.leaving) return;
-    const auto& listen = app->second.version->spec.listen;
+  void check_closed(const World& state, const AppId& id, std::uint16_t port) {
+    const auto* app = state.apps.find(id);
+    if (app == nullptr || app->removed) return;
+    const auto& listen = app->version->spec.listen;
     if (std::ranges::find(listen, port, &Listener::port) != listen.end())
       violated("a listener that its file has was closed: port " + std::to_string(port));
   }
 
   // An app has gone back by itself, since the last check().
-  void check_revert(const Engine::State& state, const AppId& id) {
-    const auto found = state.apps.find(id);
-    if (found == state.apps.end()) return violated("an app that is no more goes back: " + id.str());
-    const auto& app = found->second;
+  void check_revert(const World& state, const AppId& id) {
+    const auto* found = state.apps.find(id);
+    if (found == nullptr) return violated("an app that is no more goes back: " + id.str());
+    const auto& app = *found;
     if (!app.stable || !proved_.contains({id, app.stable->spec.generation}))
       violated("it goes back to what was never stable: " + id.str());
     else if (const auto was = generations_.find(id);
@@ -93,17 +93,17 @@ class Invariants {
   static std::size_t most(const App& app) { return app.instances() + rules_of(app).surge; }
 
   // Those of which the engine knows that something is left, those that it gave up among them.
-  [[nodiscard]] std::ptrdiff_t count_known(const Engine::State& state, const Slot& slot) const {
+  [[nodiscard]] std::ptrdiff_t count_known(const World& state, const Slot& slot) const {
     std::ptrdiff_t count = 0;
-    slot.each_occupant([&](const Occupant& one) { count += is_live(one.phase()) ? 1 : 0; });
+    slot.each([&](const Instance& one) { count += is_live(one.phase()) ? 1 : 0; });
     for (const auto& [id, child] : world_.table)
-      if (child.plan.slot == id_of(slot) && state.strays.contains(static_cast<std::uint64_t>(id))) ++count;
+      if (child.plan.slot == id_of(slot) && state.starts.is_stray(id)) ++count;
     return count;
   }
 
   // In the slots that are to stay: one that a person stops is no matter of the rollout, however long its
   // processes take to end. What a new engine gave up is killed already.
-  [[nodiscard]] std::size_t count_running(const Engine::State& state, const App& app) const {
+  [[nodiscard]] std::size_t count_running(const World& state, const App& app) const {
     const auto stays = [&](std::uint32_t index) {
       return index < app.instances() && index < app.slots.size() && app.slots[index] &&
              app.slots[index]->wanted;
@@ -111,31 +111,31 @@ class Invariants {
     std::size_t count = 0;
     for (const auto& [id, child] : world_.table) {
       const bool of_it = child.plan.slot.app == app.id && stays(child.plan.slot.slot);
-      if (of_it && !child.gone && !state.strays.contains(static_cast<std::uint64_t>(id))) ++count;
+      if (of_it && !child.gone && !state.starts.is_stray(id)) ++count;
     }
     return count;
   }
 
   // Nothing runs that the engine does not know of, or has not given up.
-  void check_child(const Engine::State& state, const FakeChild& child) {
+  void check_child(const World& state, const FakeChild& child) {
     const auto number = static_cast<std::uint64_t>(child.plan.id);
-    if (state.strays.contains(number)) return;
+    if (state.starts.is_stray(child.plan.id)) return;
     const auto name = child.plan.slot.str() + " (start " + std::to_string(number) + ")";
-    const auto found = state.starts.find(number);
-    if (found == state.starts.end()) return violated("it runs without being supervised: " + name);
-    const auto& one = *found->second;
+    const auto* found = state.starts.find(child.plan.id);
+    if (found == nullptr) return violated("it runs without being supervised: " + name);
+    const auto& one = *found;
     if (one.start != child.plan.id || !is_live(one.phase()) || !is_of(one, child.plan.slot))
       violated("it runs as something else: " + name);
-    const bool stays = one.phase() != Phase::stopping && !one.goes();
-    if (stays && one.slot->app->is_surplus(*one.slot) && !state.held.contains(one.slot->app->id))
+    const bool stays = one.phase() != Phase::stopping && !one.is_retired();
+    if (stays && one.slot->app->is_surplus(*one.slot) && !state.agenda.held.contains(one.slot->app->id))
       violated("one too many runs: " + name);
   }
-  static bool is_of(const Occupant& one, const SlotId& id) {
+  static bool is_of(const Instance& one, const SlotId& id) {
     return one.slot->app->id == id.app && one.slot->index == id.slot;
   }
 
-  void check_app(const Engine::State& state, const App& app) {
-    if (app.reverting && !app.rolling) violated("it goes back, but does nothing: " + app.id.str());
+  void check_app(const World& state, const App& app) {
+    if (app.is_going_back() && !app.is_rolling()) violated("it goes back, but does nothing: " + app.id.str());
     check_stable(app);
     std::uint32_t missing = 0, taken = 0;
     for (const auto& slot : app.slots) {
@@ -147,7 +147,7 @@ class Invariants {
       missing += is_missing(slot->phase()) && !rested_.contains(id_of(*slot)) ? 1 : 0;
       taken += was_taken(*slot) ? 1 : 0;
     }
-    if (taken > 0 && !state.shutting && missing > rules_of(app).unavailable)
+    if (taken > 0 && !state.down.asked && missing > rules_of(app).unavailable)
       violated(std::to_string(missing) + " of " + app.id.str() + " are missing in an update");
   }
 
@@ -155,7 +155,7 @@ class Invariants {
 
   // What had come to an end had nobody to miss it.
   void note_rest(const Slot& slot) {
-    const auto& state = slot.occupant->life.state;
+    const auto& state = slot.main->life.state;
     const auto* stopping = std::get_if<lifecycle::Stopping>(&state);
     const auto phase = stopping != nullptr ? lifecycle::phase(stopping->next) : lifecycle::phase(state);
     if (phase == Phase::completed || phase == Phase::failed || phase == Phase::stopped)
@@ -170,7 +170,7 @@ class Invariants {
   }
   // It was ready, and is stopped to be replaced in its place.
   [[nodiscard]] bool was_taken(const Slot& slot) const {
-    const auto& one = *slot.occupant;
+    const auto& one = *slot.main;
     const auto former = before_.find(one.start);
     const bool replaced = one.cause == Cause::updated || one.cause == Cause::reloaded;
     const bool asked = one.phase() == Phase::stopping && lifecycle::pid_of(one.life.state) != 0;
@@ -178,17 +178,17 @@ class Invariants {
   }
 
   void check_slot(const App& app, const Slot& slot) {
-    const auto name = SlotId{app.id, slot.index}.str();
-    const auto& main = *slot.occupant;
+    const auto name = slot.id().str();
+    const auto& main = *slot.main;
     if (main.role != Role::main) violated("the main one of a slot is not: " + name);
     if (slot.replacement && slot.replacement->role != Role::replacement)
       violated("a replacement is none: " + name);
-    for (const auto& one : slot.leaving)
-      if (!one->goes()) violated("two fill one slot: " + name);
-    if (slot.replacement && !app.rolling) violated("a replacement without an update: " + name);
+    for (const auto& one : slot.retired)
+      if (!one->is_retired()) violated("two fill one slot: " + name);
+    if (slot.replacement && !app.is_rolling()) violated("a replacement without an update: " + name);
     const bool old = main.version && main.version->spec.generation != app.version->spec.generation;
     const bool counts = slot.wanted && !app.is_surplus(slot) && !app.unreadable;
-    if (old && counts && main.is_up() && !app.rolling && !app.halted)
+    if (old && counts && main.is_up() && !app.is_rolling() && !app.is_halted())
       violated("another generation runs, and nobody notices: " + name);
   }
 
@@ -200,8 +200,8 @@ class Invariants {
     proved_.insert({app.id, generation});
     for (const auto& slot : app.slots) {
       if (!slot || !slot->wanted || app.is_surplus(*slot)) continue;
-      if (generation != app.version->spec.generation || (is_stale(*slot) && slot->renewal == Renewal::none) ||
-          slot->part == plan::Part::replaced)
+      if (generation != app.version->spec.generation ||
+          (slot->is_stale() && slot->renewal == Renewal::none) || slot->stage == plan::Stage::replaced)
         violated("called stable too early: " + app.id.str());
     }
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A revision is lost on the disk, and an engine takes over.
-#include "engine/persist.h"
-#include "engine/saved_versions.h"
-#include "engine/state.h"
+#include "engine/saving/saved.h"
+#include "engine/takeover/saved_versions.h"
+#include "engine/world/world.h"
 #include "support/catch.h"
 #include "support/fake_ports.h"
 
@@ -121,7 +121,7 @@ TEST_CASE("a way back whose revision is lost ends with what runs", "[engine]") {
   bench.pass(Millis{1500});
   bench.world.lazy = true;
   REQUIRE(bench.engine->abort("web", bench.root));
-  REQUIRE(bench.engine->state().apps.at(web).reverting);
+  REQUIRE(bench.engine->world().apps.find(web)->is_going_back());
   bench.pass(Millis{200});
   REQUIRE(bench.change(*begun).state == "running");
   bench.world.revisions.erase({shop, 2});
@@ -151,11 +151,11 @@ TEST_CASE("of two replacements that nobody saved the former goes in order", "[en
   bench.world.table[StartId{700}] = other;
   const auto former = bench.world.living().at(1);
   bench.restart_engine();
-  REQUIRE(bench.engine->state().starts.contains(static_cast<std::uint64_t>(former)));
-  const auto& one = *bench.engine->state().starts.at(static_cast<std::uint64_t>(former));
+  REQUIRE(bench.engine->world().starts.contains(former));
+  const auto& one = *bench.engine->world().starts.find(former);
   CHECK(one.start == former);
   CHECK(one.phase() == Phase::stopping);
-  CHECK_FALSE(one.rested);
+  CHECK(bench.engine->world().agenda.ended.empty());
 }
 
 TEST_CASE("in an app that cannot be read nothing is half replaced", "[engine]") {
@@ -192,7 +192,7 @@ TEST_CASE("a replacement of an update that had stopped goes", "[engine]") {
   bench.world.gets_ready = [](const LaunchPlan&) { return false; };
   REQUIRE(bench.apply("shop\nweb gen=2 surge=1 ready=500 deadline=600"));
   bench.pass(Millis{5000});
-  REQUIRE(bench.engine->state().apps.at(web).halted);
+  REQUIRE(bench.engine->world().apps.find(web)->is_halted());
   bench.world.save_fails = true;
   REQUIRE(bench.engine->reload({"web"}, bench.root));
   bench.pass(Millis{0});
@@ -209,7 +209,7 @@ TEST_CASE("an address of an app that was lost with its revision goes to who asks
   bench.world.save_fails = bench.world.save_revision_fails = true;
   REQUIRE(bench.apply("shop\nold instances=0 listen=80 listen=81"));
   bench.restart_engine();
-  REQUIRE(bench.engine->state().apps.empty());
+  REQUIRE(bench.engine->world().apps.all().empty());
   REQUIRE(bench.world.bound.size() == 2);
   bench.world.save_fails = bench.world.save_revision_fails = false;
   REQUIRE(bench.apply("shop\nweb listen=80"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <random>
 
-#include "engine/persist.h"
+#include "engine/saving/saved.h"
 #include "support/catch.h"
 
 using namespace svd;
@@ -24,7 +24,7 @@ SavedState example() {
   slot.by = "a b,c=d\n%ä";
   slot.wanted = false;
   slot.renewal = 1;
-  slot.part = 2;
+  slot.stage = 2;
   slot.last = 13;
   slot.start = 11;
   slot.handled = 10;
@@ -46,7 +46,7 @@ SavedState example() {
   other.id = {name("blog"), name("x")};
   other.generation = 1;
   web.wanted = false;
-  web.leaving = web.halted = web.rolling = web.paused = web.reverting = true;
+  web.removed = web.halted = web.rolling = web.paused = web.going_back = true;
   web.scale = 0;
   web.version = 3;
   web.stable = 2;

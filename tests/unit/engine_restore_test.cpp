@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/state.h"
+#include "engine/world/world.h"
 #include "support/catch.h"
 #include "support/fake_ports.h"
 
@@ -338,7 +338,7 @@ TEST_CASE("when every revision is lost, none is taken for the one that was stabl
   REQUIRE(bench.apply("shop\nweb gen=2"));
   bench.world.revisions.clear();
   bench.restart_engine();
-  const auto& web = bench.engine->state().apps.at({*Name::parse("shop"), *Name::parse("web")});
+  const auto& web = bench.engine->world().apps.all().at({*Name::parse("shop"), *Name::parse("web")});
   CHECK(web.version->spec.generation == 102);
   CHECK_FALSE(web.stable);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/state.h"
+#include "engine/world/world.h"
 #include "support/catch.h"
 #include "support/fake_ports.h"
 
@@ -312,7 +312,7 @@ TEST_CASE("an update whose slot ended, and waits for what has failed, is late in
   for (const auto id : bench.world.unfinished()) bench.world.let_vanish(id);
   bench.pass(Millis{10'000});
   CHECK(bench.change(*begun).state == "failed");
-  CHECK_FALSE(bench.engine->state().apps.at({*Name::parse("shop"), *Name::parse("web")}).rolling);
+  CHECK_FALSE(bench.engine->world().apps.all().at({*Name::parse("shop"), *Name::parse("web")}).is_rolling());
 }
 
 TEST_CASE("a replacement that was held back answers to the bounds of the newer file", "[engine][rollout]") {
@@ -325,7 +325,7 @@ TEST_CASE("a replacement that was held back answers to the bounds of the newer f
   bench.pass(Millis{1000});
   bench.world.lazy = true;
   REQUIRE(bench.apply(with("2", "2 surge=1")));
-  const auto& slot = *bench.engine->state().apps.begin()->second.slots.front();
+  const auto& slot = *bench.engine->world().apps.all().begin()->second.slots.front();
   REQUIRE(slot.replacement);
   REQUIRE(slot.replacement->phase() == Phase::waiting);  // the job is being replaced, too
   REQUIRE(bench.apply("shop\napi gen=2 surge=0 missing=1"));
@@ -343,7 +343,8 @@ TEST_CASE("an app that is deleted while it is updated has no replacement any mor
   REQUIRE(bench.engine->remove({"web"}, bench.root));
   bench.engine->shutdown(bench.root, false);
   bench.pass(Millis{0});
-  for (const auto& slot : bench.engine->state().apps.begin()->second.slots) CHECK_FALSE(slot->replacement);
+  for (const auto& slot : bench.engine->world().apps.all().begin()->second.slots)
+    CHECK_FALSE(slot->replacement);
 }
 
 TEST_CASE("what is asked of an app in the middle of its update becomes part of that, with one outcome",

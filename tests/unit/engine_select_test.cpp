@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <chrono>
 
-#include "engine/pattern.h"
+#include "engine/requests/pattern.h"
 #include "support/catch.h"
 #include "support/fake_ports.h"
 

@@ -9,7 +9,10 @@ namespace {
 
 EventRecord event(std::string kind, std::string subject, std::uint64_t start = 0,
                   std::uint64_t revision = 0) {
-  return {1, {}, std::move(kind), std::move(subject), "starting → ready", start, revision};
+  EventRecord out{1, {}, std::move(kind), std::move(subject), "starting → ready"};
+  out.start = start;
+  out.revision = revision;
+  return out;
 }
 
 std::string fields(const EventRecord& record) {

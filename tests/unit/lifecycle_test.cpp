@@ -26,7 +26,7 @@ struct Policy {
 
 Stopping stopping(Stopping::Step step, Rest next = Stopped{}) {
   return {id,
-          step == Stopping::Step::unborn ? 0 : 42,
+          step == Stopping::Step::unanswered ? 0 : 42,
           step,
           false,
           start + second,
@@ -75,11 +75,11 @@ TEST_CASE("every phase has an answer to every event", "[lifecycle]") {
        {"starting",       "stopping signal",     "stopping signal",     "stopping kill", "starting", "stopping kill", "starting",   "backoff",   "ready",     "starting",            "stopping kill",  "backoff"}},
       {Ready{id, 42, start},
        {"ready",          "stopping disconnect", "stopping drain",      "stopping kill", "ready",    "ready",    "ready",           "ready",     "ready",     "ready",               "stopping kill",  "backoff"}},
-      {stopping(Stopping::Step::unborn),
+      {stopping(Stopping::Step::unanswered),
        {"stopping",       "stopping",            "stopping",            "stopping",      "stopping", "stopping", "stopping signal", "stopped",   "stopping",  "stopping",            "stopping kill",  "stopped"}},
       {stopping(Stopping::Step::draining),
        {"stopping",       "stopping disconnect", "stopping",            "stopping kill", "stopping", "stopping", "stopping",        "stopping",  "stopping",  "stopping disconnect", "stopping kill",  "stopped"}},
-      {stopping(Stopping::Step::leaving),
+      {stopping(Stopping::Step::disconnecting),
        {"stopping",       "stopping",            "stopping",            "stopping kill", "stopping", "stopping", "stopping",        "stopping",  "stopping",  "stopping",            "stopping kill",  "stopped"}},
       {stopping(Stopping::Step::asked),
        {"stopping",       "stopping",            "stopping",            "stopping kill", "stopping", "stopping", "stopping",        "stopping",  "stopping",  "stopping",            "stopping await", "stopped"}},
@@ -167,11 +167,11 @@ TEST_CASE("draining, the channel and the signal follow each other, each no longe
   CHECK(policy(asked.instance.state, Due{}, at(16)).command == Command{Kill{id}});
   SECTION("a stop that nobody waits for with open connections goes on to the channel") {
     const auto cut = policy(draining.instance.state, Stop{}, at(1));
-    CHECK(step_of(cut) == Step::leaving);
+    CHECK(step_of(cut) == Step::disconnecting);
     CHECK(std::get<Stopping>(cut.instance.state).end == at(11));
   }
   SECTION("when no client is left, it is told to end at once") {
-    CHECK(step_of(policy(draining.instance.state, Drained{}, at(1))) == Step::leaving);
+    CHECK(step_of(policy(draining.instance.state, Drained{}, at(1))) == Step::disconnecting);
     policy.channel = false;
     CHECK(step_of(policy(draining.instance.state, Drained{}, at(1))) == Step::asked);
   }

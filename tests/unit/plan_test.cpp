@@ -20,12 +20,16 @@ lc::Stopping stopping(lc::Stopping::Step step, lc::Rest next, TimePoint deadline
   return {id, step == lc::Stopping::Step::killed ? 0 : 42, step, false, deadline, deadline, std::move(next)};
 }
 
+bool is_unanswered(const lc::State& state) {
+  const auto* going = std::get_if<lc::Stopping>(&state);
+  return going != nullptr && going->step == lc::Stopping::Step::unanswered;
+}
+
 // What a world that answers at once says to an instance that waits for it.
 lc::Event answer(const lc::State& state) {
   if (phase(state) == Phase::starting && lc::pid_of(state) != 0) return lc::ToldReady{};
-  const auto* going = std::get_if<lc::Stopping>(&state);
-  const bool unborn = going != nullptr && going->step == lc::Stopping::Step::unborn;
-  return unborn || phase(state) == Phase::starting ? lc::Event{lc::Spawned{42}} : lc::Event{lc::Gone{}};
+  return is_unanswered(state) || phase(state) == Phase::starting ? lc::Event{lc::Spawned{42}}
+                                                                 : lc::Event{lc::Gone{}};
 }
 
 }  // namespace
@@ -35,7 +39,7 @@ TEST_CASE("what a slot needs follows from what is wanted and what is", "[plan]")
   const TimePoint later = now + Nanos{5};
   const auto none = SlotPlan{}, begin = SlotPlan{SlotStep::begin, {}}, stop = SlotPlan{SlotStep::stop, {}};
   const auto due = SlotPlan{SlotStep::due, {}}, wait = SlotPlan{SlotStep::none, later},
-             leave = SlotPlan{SlotStep::leave, {}};
+             leave = SlotPlan{SlotStep::drain, {}};
   struct Row {
     lc::State state;
     SlotPlan run, leave, rest, pause, hold;
@@ -52,12 +56,12 @@ TEST_CASE("what a slot needs follows from what is wanted and what is", "[plan]")
       {lc::Completed{}, none, stop, stop, none, none},
       {lc::Stopped{}, begin, none, none, none, none},
       {lc::Failed{}, none, stop, stop, none, none},
-      {stopping(Step::unborn, lc::Stopped{}, later), wait, wait, wait, wait, wait},
-      {stopping(Step::unborn, lc::Stopped{}, now), due, due, due, due, due},
+      {stopping(Step::unanswered, lc::Stopped{}, later), wait, wait, wait, wait, wait},
+      {stopping(Step::unanswered, lc::Stopped{}, now), due, due, due, due, due},
       {stopping(Step::draining, lc::Stopped{}, later), wait, wait, stop, stop, wait},
       {stopping(Step::draining, lc::Waiting{}, later), wait, leave, stop, stop, wait},
-      {stopping(Step::leaving, lc::Stopped{}, later), wait, wait, wait, wait, wait},
-      {stopping(Step::leaving, lc::Stopped{}, now), due, due, due, due, due},
+      {stopping(Step::disconnecting, lc::Stopped{}, later), wait, wait, wait, wait, wait},
+      {stopping(Step::disconnecting, lc::Stopped{}, now), due, due, due, due, due},
       {stopping(Step::asked, lc::Stopped{}, later), wait, wait, wait, wait, wait},
       {stopping(Step::asked, lc::Stopped{}, now), due, due, due, due, due},
       {stopping(Step::asked, lc::Waiting{}, later), wait, leave, stop, stop, wait},
@@ -68,7 +72,7 @@ TEST_CASE("what a slot needs follows from what is wanted and what is", "[plan]")
   for (const auto& row : rows) {
     CAPTURE(to_text(phase(row.state)), row.state.index());
     CHECK(plan_slot(Want::run, row.state, now) == row.run);
-    CHECK(plan_slot(Want::leave, row.state, now) == row.leave);
+    CHECK(plan_slot(Want::drain, row.state, now) == row.leave);
     CHECK(plan_slot(Want::rest, row.state, now) == row.rest);
     CHECK(plan_slot(Want::pause, row.state, now) == row.pause);
     CHECK(plan_slot(Want::hold, row.state, now) == row.hold);
@@ -105,7 +109,7 @@ TEST_CASE("a carried-out plan leaves nothing to do, whatever came before", "[pla
     for (; steps < 20; ++steps) {
       const auto plan = plan_slot(want, instance.state, at);
       const auto at_phase = phase(instance.state);
-      if (plan.wake && at_phase != Phase::starting) {
+      if (plan.wake && at_phase != Phase::starting && !is_unanswered(instance.state)) {
         at = *plan.wake;
         continue;
       }
@@ -113,14 +117,14 @@ TEST_CASE("a carried-out plan leaves nothing to do, whatever came before", "[pla
       lc::Event event = answer(instance.state);
       if (plan.step == SlotStep::begin) event = lc::Begin{id};
       if (plan.step == SlotStep::stop) event = lc::Stop{};
-      if (plan.step == SlotStep::leave) event = lc::Stop{.drain = true};
+      if (plan.step == SlotStep::drain) event = lc::Stop{.drain = true};
       if (plan.step == SlotStep::due) event = lc::Due{};
       instance = lc::step(std::move(instance), event, rules, at, 0.5).instance;
     }
     CAPTURE(static_cast<int>(want), to_text(phase(instance.state)));
     CHECK(steps < 20);
     CHECK(plan_slot(want, instance.state, at) == SlotPlan{});
-    if (want == Want::rest || want == Want::leave) CHECK(phase(instance.state) == Phase::stopped);
+    if (want == Want::rest || want == Want::drain) CHECK(phase(instance.state) == Phase::stopped);
     if (want == Want::pause) CHECK_FALSE(is_live(phase(instance.state)));
   }
 }
@@ -129,12 +133,12 @@ namespace {
 
 constexpr TimePoint at{Nanos{std::chrono::seconds{100}}};
 
-RolloutSlot seen(std::uint32_t slot, Phase phase, bool stale, Part part = Part::none) {
+RolloutSlot seen(std::uint32_t slot, Phase phase, bool stale, Stage stage = Stage::none) {
   RolloutSlot out;
   out.slot = slot;
   out.phase = phase;
   out.stale = stale;
-  out.part = part;
+  out.stage = stage;
   return out;
 }
 
@@ -144,7 +148,7 @@ RolloutSlot in_place(RolloutSlot slot) {
 }
 
 RolloutSlot beside(RolloutSlot slot, Phase replacement, TimePoint since = at) {
-  slot.part = Part::replaced;
+  slot.stage = Stage::replaced;
   slot.replacement = replacement;
   slot.replacement_since = since;
   return slot;
@@ -179,8 +183,8 @@ TEST_CASE("start-first a replacement is added beside the lowest, and takes over 
 
 TEST_CASE("what is leaving counts: live is never above instances + max_surge", "[plan]") {
   using enum Phase;
-  auto done = seen(0, ready, false, Part::proven);
-  done.leaving = 1;
+  auto done = seen(0, ready, false, Stage::proven);
+  done.retiring = 1;
   const std::vector slots{done, seen(1, ready, true)};
   CHECK(plan_rollout(slots, one_more, at).add.empty());
   CHECK(plan_rollout(slots, {2, 0, {}}, at).add == Slots{1});
@@ -192,13 +196,13 @@ TEST_CASE("in place one goes after the other, each when the former has proved it
     return plan_rollout(std::vector{in_place(a), in_place(b)}, one_less, now).replace;
   };
   CHECK(next(seen(0, ready, true), seen(1, ready, true), at) == Slots{0});
-  CHECK(next(seen(0, stopping, true, Part::replaced), seen(1, ready, true), at).empty());
-  CHECK(next(seen(0, starting, false, Part::replaced), seen(1, ready, true), at).empty());
-  auto fresh = seen(0, ready, false, Part::replaced);
+  CHECK(next(seen(0, stopping, true, Stage::replaced), seen(1, ready, true), at).empty());
+  CHECK(next(seen(0, starting, false, Stage::replaced), seen(1, ready, true), at).empty());
+  auto fresh = seen(0, ready, false, Stage::replaced);
   fresh.since = at;
   CHECK(next(fresh, seen(1, ready, true), at).empty());
   CHECK(next(fresh, seen(1, ready, true), at + Millis{2000}) == Slots{1});
-  CHECK(next(seen(0, completed, false, Part::replaced), seen(1, ready, true), at) == Slots{1});
+  CHECK(next(seen(0, completed, false, Stage::replaced), seen(1, ready, true), at) == Slots{1});
 }
 
 TEST_CASE("slots that will not come back have nothing to lose; others wait for a proof, unless nothing is up",
@@ -211,22 +215,22 @@ TEST_CASE("slots that will not come back have nothing to lose; others wait for a
   CHECK(replaced({seen(0, backoff, true), seen(1, failed, true), seen(2, stopping, true)}) == Slots{0, 1, 2});
   // One is tried, and the others may come back as they were.
   CHECK(replaced({beside(seen(0, ready, true), starting), seen(1, backoff, true)}).empty());
-  CHECK(replaced({seen(0, ready, false, Part::proven), seen(1, backoff, true), seen(2, starting, true)}) ==
+  CHECK(replaced({seen(0, ready, false, Stage::proven), seen(1, backoff, true), seen(2, starting, true)}) ==
         Slots{1, 2});
 }
 
 TEST_CASE("a rollout ends where a replacement fails, and when nothing is stale and the old ones are gone",
           "[plan]") {
   using enum Phase;
-  const std::vector broken{seen(0, backoff, false, Part::broken), seen(1, ready, true)};
+  const std::vector broken{seen(0, backoff, false, Stage::broken), seen(1, ready, true)};
   CHECK(plan_rollout(broken, one_more, at).broken);
   CHECK(plan_rollout(broken, one_more, at).add.empty());
-  std::vector done{seen(0, ready, false, Part::proven), seen(1, ready, false)};
+  std::vector done{seen(0, ready, false, Stage::proven), seen(1, ready, false)};
   CHECK(plan_rollout(done, one_more, at).finished);
-  done[0].leaving = 1;
+  done[0].retiring = 1;
   CHECK(plan_rollout(done, one_more, at).works);
   CHECK_FALSE(plan_rollout(done, one_more, at).finished);
-  CHECK_FALSE(plan_rollout(std::vector{seen(0, starting, false, Part::replaced)}, one_more, at).works);
+  CHECK_FALSE(plan_rollout(std::vector{seen(0, starting, false, Stage::replaced)}, one_more, at).works);
 }
 
 TEST_CASE("a new version works when it does on every slot, not when nothing is left to replace", "[plan]") {
