@@ -10,7 +10,7 @@
 //   change 7 kind=apply target=shop … apps=shop:web,…
 //   end 0123456789abcdef                       FNV-1a (64 bits) of all before this line
 //
-// Each struct has one description in format.cpp, from which it is written and read. Keys that have their
+// Each struct has one description in describe.h, from which it is written and read. Keys that have their
 // default are left out. Unknown keys and unknown values of enums are ignored, so that a field or a value can
 // be added without a new level; what cannot be read that way gets one, and a migration from the one before.
 // Values are percent-escaped: no blank, comma, '=' or newline is ever inside one.
