@@ -7,21 +7,21 @@
 // desired and observed state.
 //
 //   waiting    is to be started as soon as the plan says so; there is no process.
-//   starting   a start was ordered; whether it succeeds is not known yet. When it did, there is a pid, and
-//   the
+//   starting   a start was ordered; whether it succeeds is not known yet. When it did, there is a pid, and the
 //              instance has until `deadline` to become ready (with the gate `exec` it is at once).
 //   ready      the program runs, and its gate is met.
-//   stopping   there was a process, and something of it may be left. Its steps, of which each but the last
-//              two may be left out:
-//                unborn    a stop was asked for while the start was still under way: there is no pid yet.
-//                draining  it still serves, and asks its clients to leave: `drain` of its update policy.
-//                leaving   its channel told it to end, and it does so by itself.
-//                asked     the stop signal was sent; with `kill: group` the deadline runs on when the main
-//                          process ends first, for the workers behind a shell or npm that were asked as well.
-//                killed    the main process ended or patience did: SIGKILL went to all that is left.
-//              leaving and asked together take at most `stop.timeout`. `next` says what follows when nothing
-//              is left. A crash passes through here too: the strays of a dead main process are killed, and
-//              only when they are gone may a successor start.
+//   stopping   there was a process, and something of it may be left. Its steps, of which each but the last two
+//              may be left out:
+//                unanswered     a stop was asked for while the start was still under way, or nobody has said
+//                               what became of that: there is no pid yet.
+//                draining       it still serves, and asks its clients to leave: `drain` of its update policy.
+//                disconnecting  its channel told it to end, and it does so by itself.
+//                asked          the stop signal was sent; with `kill: group` the deadline runs on when the main
+//                               process ends first, for the workers behind a shell or npm, asked as well.
+//                killed         the main process ended or patience did: SIGKILL went to all that is left.
+//              disconnecting and asked together take at most `stop.timeout`. `next` says what follows when
+//              nothing is left. A crash passes through here too: the strays of a dead main process are killed,
+//              and only when they are gone may a successor start.
 //   backoff    it ended, and is started again at `until`.
 //   completed  it ended cleanly, and its policy does not want it again.
 //   stopped    it is not wanted.
@@ -30,19 +30,17 @@
 //      Begin        Spawned, ToldReady     Exited (the strays are killed)        Gone
 //   waiting ──► starting ──► ready ────────────────────────────► stopping ──► backoff | completed | failed
 //                  │                │ Stop: drain, channel, signal  ▲  │ ──► stopped
-//                  │ SpawnFailed    └───────────────────────────────┘  └ ──► waiting (after Stop{again} or
-//                  Renew) └──► backoff | failed
+//                  │ SpawnFailed    └───────────────────────────────┘  └ ──► waiting (after Stop{again} or Renew)
+//                  └──► backoff | failed
 //   backoff ──Begin──► starting;  backoff, completed, stopped, failed ──Renew──► waiting ──Stop──► stopped
 //
 // Rules that are easy to get wrong, and where they are kept:
-//  * Nothing starts before Gone: Begin is accepted in waiting, backoff and stopped only, and those are
-//  entered
+//  * Nothing starts before Gone: Begin is accepted in waiting, backoff and stopped only, and those are entered
 //    by Gone (or by SpawnFailed, which leaves nothing behind).
 //  * An end that a stop brought about is not judged by the restart policy; neither are its restarts counted.
 //  * A start that is not ready in time, or that nobody answers, is killed, and that is judged as an end.
 //  * Stop during starting waits for the outcome of the start: a signal to a process that does not exist yet
-//    would be lost. What never was ready has no clients, and may not hear its channel yet: it gets the
-//    signal.
+//    would be lost. What never was ready has no clients, and may not hear its channel yet: it gets the signal.
 //  * Renew (a person or an apply says "again") forgets the past restarts. While stopping it only changes what
 //    comes next.
 //  * A stay in ready of `reset_after` forgets the past; that is decided when the stay ends, so it needs no
@@ -90,10 +88,8 @@ struct Stopped {
   bool operator==(const Stopped&) const = default;
 };
 struct Failed {
-  enum class Why : std::uint8_t {
-    policy,
-    limit
-  };  // the policy says never; or max_restarts within window were used up
+  // The policy says never; or max_restarts within window were used up.
+  enum class Why : std::uint8_t { policy, limit };
   Why why = Why::policy;
   bool operator==(const Failed&) const = default;
 };
@@ -105,9 +101,9 @@ struct Stopping {
   StartId id{};
   std::int64_t pid = 0;  // of the main process while it lives, else 0
   Step step = Step::asked;
-  bool force = false;    // unborn: kill it as soon as it is born
-  TimePoint deadline{};  // when the next step follows; unborn: when it is asked about again
-  TimePoint end{};       // leaving: when patience ends for good
+  bool force = false;    // unanswered: kill it as soon as it is born
+  TimePoint deadline{};  // when the next step follows; unanswered: when it is asked about again
+  TimePoint end{};       // disconnecting: when patience ends for good
   Rest next;
   bool operator==(const Stopping&) const = default;
 };

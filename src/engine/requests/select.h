@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // From names as a person types them to apps and slots.
 //
-//   web          the app, in whichever ecosystem has it; where several do, it is an error for what changes
-//   something web/0        one instance of it shop:web, shop:web/0, shop:   with the ecosystem; the last one
-//   is all its apps /regex/      every app whose "shop:web" matches somewhere (engine/pattern.h) all every
-//   app
+//   web          the app, in whichever ecosystem has it; where several do, it is an error for what changes something
+//   web/0        one instance of it
+//   shop:web, shop:web/0, shop:   with the ecosystem; the last one is all its apps
+//   /regex/      every app whose "shop:web" matches somewhere (pattern.h)
+//   all          every app
 #pragma once
 
 #include <cstdint>

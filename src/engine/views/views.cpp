@@ -69,8 +69,8 @@ std::pair<std::string, std::string> judge(const World& world, const App& app, co
   if (app.unreadable)
     return {"degraded", "its revision cannot be read: what runs is kept, nothing is started"};
   if (!app.wanted) {
-    const auto* rested = counted.unwanted;
-    return {live(counted) > 0 ? "stopping" : "stopped", rested != nullptr ? cause_text(*rested->main) : ""};
+    const auto* example = counted.unwanted;
+    return {live(counted) > 0 ? "stopping" : "stopped", example != nullptr ? cause_text(*example->main) : ""};
   }
   if (const auto failed = counted.of(Phase::failed); failed > 0)
     return {failed == counted.wanted ? "failed" : "degraded",
