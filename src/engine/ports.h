@@ -137,7 +137,7 @@ struct Revision {
 class StatePort {
  public:
   virtual ~StatePort() = default;
-  // Replaces the runtime state (text, engine/persist.h) atomically. False: it could not be written.
+  // Replaces the runtime state (text, engine/saving/saved.h) atomically. False: it could not be written.
   virtual bool save(const std::string& runtime) = 0;
   // Writes or replaces one revision.
   virtual bool save_revision(const Revision& revision) = 0;
