@@ -1,4 +1,4 @@
-# svd_module(plan FILES diff.cpp USES model lifecycle LIBS fmt::fmt): one static library per folder of src/. Only what
+# svd_module(plan FILES diff.cpp USES model lifecycle): one static library per folder of src/. Only what
 # USES and LIBS name can be linked, so the folder graph cannot grow a cycle by accident (tests/layers.py checks the rest).
 function(svd_module name)
   cmake_parse_arguments(M "" "" "FILES;USES;LIBS" ${ARGN})
