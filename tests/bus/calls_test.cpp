@@ -170,6 +170,30 @@ TEST_CASE_METHOD(Fixture, "an error's text that is not UTF-8 arrives readable", 
   CHECK(error_text(reply) == "cannot use '\\xff'");
 }
 
+TEST_CASE_METHOD(Fixture, "what sd-bus takes for no text costs one text, not the reply", "[bus]") {
+  // U+FFFF, U+FDD0 and U+10FFFE: well-formed UTF-8, which sd-bus refuses.
+  const std::string odd =
+      "a\xEF\xBF\xBF"
+      "b\xEF\xB7\x90"
+      "c\xF4\x8F\xBF\xBE"
+      "d\xF0\x9F\x98\x80";
+  const std::string shown =
+      "a\xEF\xBF\xBD"
+      "b\xEF\xBF\xBD"
+      "c\xEF\xBF\xBD"
+      "d\xF0\x9F\x98\x80";
+  harness.control.instance_views[{app_id("shop", "web"), 0}].reason = odd;
+  const auto reply = manager("ListInstances", [](auto* m) { sd_bus_message_append(m, "as", 0); });
+  REQUIRE(error_name(reply).empty());
+  const char *name = nullptr, *phase = nullptr, *reason = nullptr;
+  REQUIRE(sd_bus_message_enter_container(reply.get(), 'a', "(ssstttttxxxssssstt)") > 0);
+  REQUIRE(sd_bus_message_enter_container(reply.get(), 'r', "ssstttttxxxssssstt") > 0);
+  REQUIRE(sd_bus_message_read(reply.get(), "sss", &name, &phase, &reason) > 0);
+  CHECK(reason == shown);
+  harness.control.answer = fail(std::errc::io_error, odd);
+  CHECK(error_text(manager("Start", names)) == shown);
+}
+
 TEST_CASE_METHOD(Fixture, "what the engine throws is one failed call", "[bus]") {
   harness.control.throws = true;
   const auto none = [](auto* m) { sd_bus_message_append(m, "as", 0); };
