@@ -54,6 +54,8 @@ struct CutRecord {
   bool operator==(const CutRecord&) const = default;
 };
 [[nodiscard]] std::string to_text(const CutRecord& record);
+// nullopt: not made by to_text(), or a number in it is over 2^62. Whoever may write to the log's directory
+// could have made it.
 [[nodiscard]] std::optional<CutRecord> parse_cut_record(std::string_view text);
 
 // A rotated file. `bytes` of the stream; a compressed one tells it in its last four bytes (RFC 1952), which
