@@ -36,8 +36,7 @@ std::vector<std::uint32_t> ready_indices(const ListeningApp& app, const BoundLis
   for (const auto& other : others)
     for (const auto& [slot, id] : other.app->ready) indices.push_back(index_of(*other.bound, slot, id));
   std::ranges::sort(indices);
-  const auto repeated = std::ranges::unique(indices);
-  indices.erase(repeated.begin(), repeated.end());
+  indices.erase(std::unique(indices.begin(), indices.end()), indices.end());
   std::erase_if(indices, [&](std::uint32_t index) { return index >= bound.held.size(); });
   return indices;
 }
