@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "files/io.h"
 
 namespace svd {
@@ -42,7 +43,8 @@ class Writer {
         complained_ = false;
         continue;
       }
-      if (!std::exchange(complained_, true)) std::fprintf(stderr, "logtool: %s\n", done.error().text.c_str());
+      if (!std::exchange(complained_, true))
+        std::fprintf(stderr, "logtool: %s\n", printable(done.error().text).c_str());
       return;
     }
   }

@@ -317,3 +317,29 @@ TEST_CASE_METHOD(Fixture, "the bus facade knows its two names and the client's o
       [](auto* m) { sd_bus_message_append(m, "as", 0); }, "org.example");
   CHECK(error_name(elsewhere) == SD_BUS_ERROR_SERVICE_UNKNOWN);
 }
+
+TEST_CASE("a generation is shown under a key of this daemon's own: it cannot be computed from the spec",
+          "[bus]") {
+  const auto shown_by = [](Harness& harness) {
+    for (std::uint32_t slot : {0U, 1U})
+      harness.control.instance_views[{app_id("shop", "web"), slot}].generation = 42;
+    const auto client = harness.connect();
+    std::vector<std::uint64_t> all;
+    for (const char* path : {"/org/svd1/instance/shop/web/0", "/org/svd1/instance/shop/web/1"}) {
+      std::uint64_t number = 0;
+      const auto reply =
+          harness.call(client.get(), path, "org.freedesktop.DBus.Properties", "Get",
+                       [](auto* m) { sd_bus_message_append(m, "ss", "org.svd1.Instance", "Generation"); });
+      REQUIRE(sd_bus_message_read(reply.get(), "v", "t", &number) > 0);
+      all.push_back(number);
+    }
+    return all;
+  };
+  Harness one, other;
+  one.control.add_app(app_id("shop", "web"), 2);
+  other.control.add_app(app_id("shop", "web"), 2);
+  const auto first = shown_by(one), second = shown_by(other);
+  CHECK(first[0] == first[1]);
+  CHECK(first[0] != 42);
+  CHECK(first[0] != second[0]);
+}
