@@ -106,8 +106,7 @@ Result<LogPlace> open_log_place(const std::string& path, Links links) {
 }
 
 Result<UniqueFd> lock_log(const LogPlace& place, bool wait) {
-  SVD_TRY(auto fd,
-          open_at(place.directory.get(), "." + place.base + ".lock", O_RDWR | O_CREAT | O_NONBLOCK, 0600));
+  SVD_TRY(auto fd, open_own_at(place.directory.get(), "." + place.base + ".lock", O_RDWR | O_CREAT, 0600));
   for (;;) {
     if (::flock(fd.get(), wait ? LOCK_EX : LOCK_EX | LOCK_NB) == 0) return fd;
     if (errno == EWOULDBLOCK)

@@ -66,6 +66,8 @@ struct RotatedFile {
   std::string name;
 };
 inline constexpr std::uint64_t max_cut = 2ULL << 30;
+// A longer file is never compressed.
+inline constexpr std::uint64_t max_rotated = (1ULL << 32) - 1;
 
 // Names. `base` is the live file's name.
 [[nodiscard]] std::string record_name(std::string_view base);

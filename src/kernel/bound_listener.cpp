@@ -109,6 +109,11 @@ bool has_own_file(const std::string& held_name, const std::string& path) {
   return socket && socket->mark != 0 && socket->mark == file_mark(path);
 }
 
+void remove_own_file(const std::string& held_name, const std::string& path) {
+  const auto socket = parse_held_name(held_name);
+  if (socket && socket->mark != 0) remove_socket_file(path, socket->mark);
+}
+
 Result<> steer(const Holder& holder, const ListeningApp& app, BoundListener& bound,
                std::span<const Sharer> others) {
   if (!bound.known || bound.held.size() < 2) return {};
@@ -151,7 +156,7 @@ void drop(Holder& holder, BoundListener& bound, std::size_t keep) {
   while (bound.held.size() > keep) {
     const auto& name = bound.held.back();
     const auto path = socket_path(holder.borrow(name));
-    if (!path.empty() && !bound.shared && has_own_file(name, path)) ::unlink(path.c_str());
+    if (!path.empty() && !bound.shared) remove_own_file(name, path);
     holder.release(name);
     bound.held.pop_back();
   }
