@@ -28,7 +28,7 @@ class ProcessPort {
   // To the main process, or to its process group. Nothing happens when it has ended already.
   virtual void signal(StartId id, int number, KillTarget whom) = 0;
   // SIGKILL to all that is left of this start: the main process if it lives, and every stray in its cgroup. →
-  // Gone (after Exited, if that was still to come).
+  // Gone (after Exited, if that was still to come); of a start that nobody answered: SpawnFailed or Gone.
   virtual void kill(StartId id) = 0;
   // Its main process has ended; what it left is given time. → Gone when nothing is left of it.
   virtual void await(StartId id) = 0;

@@ -39,7 +39,7 @@
 //  entered
 //    by Gone (or by SpawnFailed, which leaves nothing behind).
 //  * An end that a stop brought about is not judged by the restart policy; neither are its restarts counted.
-//  * A start that is not ready in time is killed, and that is judged as an end.
+//  * A start that is not ready in time, or that nobody answers, is killed, and that is judged as an end.
 //  * Stop during starting waits for the outcome of the start: a signal to a process that does not exist yet
 //    would be lost. What never was ready has no clients, and may not hear its channel yet: it gets the
 //    signal.
@@ -69,7 +69,7 @@ struct Waiting {
 struct Starting {
   StartId id{};
   std::int64_t pid = 0;  // 0: not born yet
-  TimePoint deadline{};  // with a pid: to be ready by then
+  TimePoint deadline{};  // to be ready by then; without a pid: to be answered
   bool operator==(const Starting&) const = default;
 };
 struct Ready {
@@ -106,7 +106,7 @@ struct Stopping {
   std::int64_t pid = 0;  // of the main process while it lives, else 0
   Step step = Step::asked;
   bool force = false;    // unborn: kill it as soon as it is born
-  TimePoint deadline{};  // draining, leaving, asked: when the next step follows
+  TimePoint deadline{};  // when the next step follows; unborn: when it is asked about again
   TimePoint end{};       // leaving: when patience ends for good
   Rest next;
   bool operator==(const Stopping&) const = default;
@@ -195,6 +195,9 @@ struct Rules {
 
 // What is kept of stop.timeout for the signal, when the channel is tried first.
 [[nodiscard]] Nanos signal_share(const StopPolicy& stop);
+// A start that is not answered in this time is given up. Far more than any takes: it is for an order that was
+// lost.
+inline constexpr Millis answer_within{120'000};
 // After its channel was closed a program has this long to end by itself.
 inline constexpr Millis farewell{250};
 

@@ -59,6 +59,7 @@ std::string reason(const StartFailure& failure) {
   if (failure.stage == keeper && failure.err == ESHUTDOWN) return "it is stopping everything";
   if (failure.stage == keeper && failure.err == ENOTCONN) return "there is none at the moment";
   if (failure.stage == keeper && failure.err == ECONNRESET) return "it died meanwhile";
+  if (failure.stage == keeper && failure.err == ETIMEDOUT) return "it did not answer";
   if (failure.stage == keeper && failure.err == E2BIG) return "arguments and environment are too long";
   if (failure.err == ELOOP && failure.stage == log) return "a symbolic link of somebody else is in the way";
   if (failure.err == EMLINK && failure.stage == log)
