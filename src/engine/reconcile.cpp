@@ -206,6 +206,7 @@ struct Performer {
     state.ports.processes.signal(signal.id, signal.number, signal.whom);
   }
   void operator()(const lifecycle::Kill& kill) const { state.ports.processes.kill(kill.id); }
+  void operator()(const lifecycle::Cancel& cancel) const { state.ports.processes.cancel(cancel.id); }
   void operator()(const lifecycle::Await& await) const { state.ports.processes.await(await.id); }
 };
 

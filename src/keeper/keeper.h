@@ -7,6 +7,7 @@
 //   passed.cpp  what a service manager passes
 //   engine.cpp  starts the engine, and again when it dies
 //   serve.cpp   carries out what the engine asks for
+//   births.cpp  starts that are under way; launcher.cpp is where they may wait for somebody
 //   outbox.cpp  tells the engine what happened; the tables are its queue
 //   reap.cpp    ends of children
 //   stop.cpp    SIGTERM, and stopping everything when no engine can
@@ -14,6 +15,7 @@
 
 #include <cstdint>
 
+#include "keeper/births.h"
 #include "keeper/options.h"
 #include "keeper/protocol.h"
 #include "keeper/spawn.h"
@@ -21,8 +23,7 @@
 
 namespace svd::keeper {
 
-// A start that failed, until the engine was told. The keeper reads no more requests while a full message of
-// refusals might not fit.
+// A start that failed, until the engine was told.
 struct Refusal {
   std::uint64_t id;
   std::int32_t err;
@@ -30,10 +31,9 @@ struct Refusal {
   Stage stage;
 };
 struct Refusals {
-  static constexpr std::uint32_t capacity = 4 * max_records;
+  static constexpr std::uint32_t capacity = 4 * max_records + max_starts + max_launchers;
   Refusal items[capacity];
   std::uint32_t count;
-  [[nodiscard]] bool has_room() const { return count + max_records <= capacity; }
 };
 
 struct Engine {
@@ -83,6 +83,7 @@ struct Keeper {
   Outbox outbox;
   Stop stop;
   Refusals refusals;
+  Births births;
   Held held;
   Children children;
 };
@@ -99,7 +100,7 @@ void unwatch(Keeper& keeper, int& fd);
 
 // What an event belongs to; children's pidfds are `tag_child` plus the entry's number.
 inline constexpr std::uint64_t tag_signals = 1, tag_engine = 2, tag_engine_pidfd = 3, tag_base = 4,
-                               tag_child = 16;
+                               tag_launcher = 16, tag_child = tag_launcher + max_launchers;
 
 // passed.cpp
 void take_passed(Keeper& keeper, int lowest);  // and closes whatever else is open from `lowest` on
@@ -108,17 +109,23 @@ void take_passed(Keeper& keeper, int lowest);  // and closes whatever else is op
 void plan_start(Keeper& keeper);  // now or later, by how the last one fared
 void start_engine(Keeper& keeper);
 void adopt_engine(Keeper& keeper, int socket);  // it started us: --adopt
-void engine_hung_up(Keeper& keeper);            // its end of the socket is closed
+void engine_born(Keeper& keeper, std::int32_t pid);
+void engine_failed(Keeper& keeper, int err);  // it could not be started
+void engine_hung_up(Keeper& keeper);          // its end of the socket is closed
 void engine_ended(Keeper& keeper, Ended ended, int number);
 void tell_waiter(Keeper& keeper, const char* text, std::uint32_t size);  // --ready-fd; once
 
 // serve.cpp
 void serve(Keeper& keeper);       // some of what is in the socket
 void serve_rest(Keeper& keeper);  // all of it: the engine is dead
+// A pid that an adopted child had, whose end was not noticed yet, now belongs to a new one.
+void retire(Keeper& keeper, std::int32_t pid);
 
 // outbox.cpp
 void greet(Keeper& keeper);  // a new engine is connected
 void report(Keeper& keeper, Entry& entry, std::uint8_t what);
+// Whether a whole message of starts may fail, and all that are under way: else no more requests are read.
+bool has_room_for_refusals(const Keeper& keeper);
 void refuse(Keeper& keeper, std::uint64_t id, const Born& born);
 void flush(Keeper& keeper);
 void rewatch(Keeper& keeper);  // after anything that changes what to wait for

@@ -51,9 +51,10 @@ namespace {
 
 Keeper keeper;
 
-constexpr int wanted_fd = first_other;  // where the one descriptor that we may have been given goes
+constexpr int wanted_fd = STDERR_FILENO + 1;  // where the one descriptor that we may have been given goes
 
-// See stdio_slot. Whatever else was open in the process that started us is closed: it is not ours.
+// 0 is /dev/null, 1 and 2 are as they were given. Whatever else was open in the process that started us is
+// closed: it is not ours.
 bool set_up_descriptors() {
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0) return false;
@@ -70,11 +71,6 @@ bool set_up_descriptors() {
   else
     take_passed(keeper, wanted_fd);
   if (!keeper.options.adopt && given >= 0) keeper.ready_fd = wanted_fd;
-  for (int fd = stdio_slot; fd < first_other; ++fd)  // taken, so that nothing else gets there
-    if (::dup3(STDIN_FILENO, fd, O_CLOEXEC) < 0) {
-      if (errno == EBADF) errno = EMFILE;  // above RLIMIT_NOFILE
-      return false;
-    }
   return true;
 }
 
@@ -106,7 +102,6 @@ void raise_limit() {
 }
 
 void find_out_what_works() {
-  keeper.nursery.share_files = probe_unshare();
   if (!probe_clone3()) keeper.nursery.missing |= missing_into_cgroup;
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) keeper.nursery.missing |= missing_subreaper;
 }
@@ -127,7 +122,7 @@ bool set_up() {
   set_up_signals();
   find_out_what_works();
   keeper.epoll = ::epoll_create1(EPOLL_CLOEXEC);
-  if (keeper.epoll < 0 || keeper.signals < 0) return false;
+  if (keeper.epoll < 0 || keeper.signals < 0 || !set_up_births(keeper)) return false;
   watch(keeper, keeper.signals, EPOLLIN, tag_signals);
   return true;
 }
@@ -157,6 +152,8 @@ void take(const epoll_event& event) {
     return;
   }
   if (event.data.u64 == tag_base) return;  // check_stopped() looks
+  if (event.data.u64 >= tag_launcher && event.data.u64 < tag_child)
+    return take_reply(keeper, static_cast<std::uint32_t>(event.data.u64 - tag_launcher));
   if (event.data.u64 >= tag_child) return take_child_event(event.data.u64 - tag_child);
   if (keeper.engine.socket < 0) return;
   if ((event.events & EPOLLOUT) != 0) keeper.outbox.blocked = false;
@@ -171,6 +168,7 @@ void check_timers() {
     ::kill(engine.pid, SIGKILL);
     engine.kill_at = -1;
   }
+  check_births(keeper);
   check_stopped(keeper);
 }
 
@@ -178,8 +176,8 @@ void check_timers() {
 int wait_time() {
   std::int64_t next = -1;
   const bool stopping = keeper.stop.phase > Stop::Phase::asked || keeper.stop.force;
-  for (const std::int64_t at :
-       {keeper.engine.start_at, keeper.engine.kill_at, stopping ? keeper.stop.deadline : -1})
+  for (const std::int64_t at : {keeper.engine.start_at, keeper.engine.kill_at,
+                                stopping ? keeper.stop.deadline : -1, next_birth_check(keeper)})
     if (at >= 0 && (next < 0 || at < next)) next = at;
   if (next < 0) return -1;
   const std::int64_t left = next - now_ms();

@@ -305,6 +305,7 @@ void KeeperClient::hand_out(const Incoming& message) {
     case Type::ready:
     case Type::redirect:
     case Type::quit:
+    case Type::cancel:
       return;  // not ours to get
   }
 }

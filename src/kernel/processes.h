@@ -80,6 +80,7 @@ class LinuxProcesses final : public ProcessPort, public Holder {
   void spawn(LaunchPlan plan) override;
   void signal(StartId id, int number, KillTarget whom) override;
   void kill(StartId id) override;
+  void cancel(StartId id) override;
   void await(StartId id) override;
   void forget(std::span<const StartId> ids) override;
   void flush() override;

@@ -130,6 +130,7 @@ void LinuxProcesses::State::tell() {
     events.pop_front();
     if (handlers.event) handlers.event(event);
   }
+  send_held_back();
   if (unanswered == 0 && !leftover_leaves.empty()) tidying.request();
 }
 
@@ -161,6 +162,8 @@ void LinuxProcesses::State::on_spawned(Child& child, const keeper::Report& repor
   child.life = Child::Life::running;
   child.known.pid = report.pid;
   child.pending.reset();
+  // The kernel knows, and asks no file system: one that is not there any more would not answer us either.
+  child.directory = working_directory(report.pid);
   remember(child);
   emit(Spawned{child.known.id, report.pid});
   if (child.kill_wanted) kill_now(child);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 
 #include "kernel/proc.h"
 #include "kernel/processes_state.h"
@@ -54,13 +53,6 @@ keeper::Stdio to_wire(Stdio::Kind kind) {
       return keeper::Stdio::inherit;
   }
   return keeper::Stdio::null;
-}
-
-// A link such as `current` may be moved while the start is under way: from here on it means what it means
-// now, and what is shown is where the program is. Empty: the child will say what is wrong with it.
-std::string resolved(const std::string& directory) {
-  const std::unique_ptr<char, decltype(&std::free)> path{::realpath(directory.c_str(), nullptr), &std::free};
-  return path ? path.get() : "";
 }
 
 }  // namespace
@@ -195,8 +187,6 @@ void LinuxProcesses::State::start(LaunchPlan plan) {
   child.known.generation = plan.generation;
   child.known.started = Loop::now().wall;
   child.stop = plan.stop;
-  child.directory = resolved(plan.cwd);
-  if (!child.directory.empty()) plan.cwd = child.directory;
   const auto id = plan.id;
   Attachments attached;
   auto details = prepare(plan, child, attached);

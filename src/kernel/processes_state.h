@@ -63,6 +63,11 @@ struct LinuxProcesses::State {
     std::uint32_t count = 0;
     std::vector<UniqueFd> fds;
   };
+  struct HeldBack {
+    StartId id;
+    std::string record;
+    Attachments attached;
+  };
   // A cgroup that is watched until it is empty.
   struct Emptying {
     UniqueFd events;
@@ -89,6 +94,9 @@ struct LinuxProcesses::State {
 
   // processes.cpp
   void queue_record(StartId id, std::string record, Attachments attached);
+  void add_record(StartId id, std::string record, Attachments attached);
+  void send_held_back();
+  bool drop_held_back(StartId id);
   void send_in_file(StartId id, const std::string& record, const Attachments& attached);
   void send_batch();
   void kill_now(Child& child);
@@ -161,8 +169,9 @@ struct LinuxProcesses::State {
   Children children;
   std::map<std::string, UniqueFd> held;
   Batch batch;
-  std::uint32_t batch_limit = 0;  // grows within one flush: the keeper gets to work at once
-  std::size_t unanswered = 0;     // starts that were sent
+  std::deque<HeldBack> held_back;  // until others are answered
+  std::uint32_t batch_limit = 0;   // grows within one flush: the keeper gets to work at once
+  std::size_t unanswered = 0;      // starts that were sent
 
   std::deque<Event> events;
   bool telling_soon = false;  // the keeper's messages are being read; tell() follows

@@ -297,6 +297,7 @@ void LinuxProcesses::State::hand_over() {
   for (const auto& [name, fd] : held) names.push_back(name);
   send_held(names);
   batch = {};
+  held_back.clear();
   unanswered = 0;
   std::vector<Child*> taken;
   for (auto& [id, child] : children) taken.push_back(&child);

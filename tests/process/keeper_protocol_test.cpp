@@ -293,7 +293,7 @@ TEST_CASE("without a cgroup the process group goes with its leader", "[keeper]")
 TEST_CASE("no descriptor left fails a start as a shortage of processes does", "[keeper]") {
   TestCgroups test;
   if (!test.cgroups.available()) return;
-  Talker talker{start_keeper({"/bin/sh", "-c", "ulimit -n 73; exec " SVD_KEEPER " --adopt"}),
+  Talker talker{start_keeper({"/bin/sh", "-c", "ulimit -n 9; exec " SVD_KEEPER " --adopt"}),
                 test.cgroups.base()};
   REQUIRE(test.cgroups.make("shop:web/0.1").has_value());
   const auto answer = talker.spawn(talker.plan({"/bin/true"}), "shop:web/0.1");
@@ -310,7 +310,7 @@ TEST_CASE("no process left fails a start, and the keeper goes on", "[keeper]") {
   std::filesystem::copy_file(SVD_KEEPER, home / "svd");
   const auto uid = std::to_string(100'000 + ::getpid());  // nobody else's
   Talker talker{start_keeper({"/usr/bin/setpriv", "--reuid=" + uid, "--regid=" + uid, "--clear-groups",
-                              "/bin/sh", "-c", "ulimit -p 2; exec " + (home / "svd") + " --adopt"})};
+                              "/bin/sh", "-c", "ulimit -p 3; exec " + (home / "svd") + " --adopt"})};
   const auto first = talker.plan({"/bin/sleep", "1000"});
   REQUIRE(talker.spawn(first).what == keeper::What::spawned);
   const auto answer = talker.spawn(talker.plan({"/bin/sleep", "1000"}));

@@ -1,0 +1,1 @@
+svd_system_test(frozen TIMEOUT 900)
