@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -113,7 +114,20 @@ void leave_the_foreground() {
   if (keeper.options.daemonize) keeper.ready_fd = go_to_background_awaited();
 }
 
+// What a process has from its parent, and neither fork(2) nor execve(2) resets: nothing of it is meant for
+// apps. What one may have meant (niceness, scheduling, affinity, limits, namespaces, no_new_privs) stays.
+void leave_inheritance() {
+  constexpr unsigned long usual_slack = 50'000;  // nanoseconds
+  ::personality(PER_LINUX);
+  ::prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+  ::prctl(PR_SET_TIMERSLACK, usual_slack, 0, 0, 0);
+  ::prctl(PR_MCE_KILL, PR_MCE_KILL_CLEAR, 0, 0, 0);
+  constexpr int join_session_keyring = 1;                // KEYCTL_JOIN_SESSION_KEYRING
+  ::syscall(SYS_keyctl, join_session_keyring, nullptr);  // root's, if an administrator has started us
+}
+
 bool set_up() {
+  leave_inheritance();
   raise_limit();
   if (!set_up_descriptors()) return false;
   leave_the_foreground();
