@@ -25,6 +25,8 @@
 namespace svd::keeper {
 namespace {
 
+constexpr int join_session_keyring = 1;  // KEYCTL_JOIN_SESSION_KEYRING: a new one, without a name
+
 [[noreturn]] void give_up(const Birth& birth, Stage stage, int err, int detail = 0) {
   Crib& crib = *birth.nursery->crib;
   crib.stage = stage;
@@ -144,16 +146,28 @@ void set_listen_pid(const Birth& birth) {
     if (std::strcmp(*variable, listen_pid) == 0) put_own_pid(*variable + sizeof "LISTEN_PID=" - 1);
 }
 
+bool keeps_capabilities(const Launch& launch) {
+  for (std::uint32_t i = 0; i < launch.spawn->step_count; ++i)
+    if (launch.steps[i].op == Op::keep_capabilities) return true;
+  return false;
+}
+
+// Who becomes another user takes nothing of ours along: no groups that were not asked for, no keys of our
+// session's keyring, and no capabilities, whatever the securebits say that we were started with.
 void set_identity(const Birth& birth) {
   const Launch& launch = *birth.launch;
   const Spawn& spawn = *launch.spawn;
-  if ((spawn.given & given_groups) != 0 &&
+  const bool is_other = (spawn.given & given_user) != 0 && spawn.uid != 0;
+  if (is_other) ::syscall(SYS_keyctl, join_session_keyring, nullptr);  // may be filtered out in a container
+  if ((spawn.given & (given_groups | given_user)) != 0 &&
       ::syscall(SYS_setgroups, static_cast<std::size_t>(spawn.group_count), launch.groups) < 0)
     give_up(birth, Stage::groups, errno);
   if ((spawn.given & given_group) != 0 && ::syscall(SYS_setresgid, spawn.gid, spawn.gid, spawn.gid) < 0)
     give_up(birth, Stage::group, errno);
   if ((spawn.given & given_user) != 0 && ::syscall(SYS_setresuid, spawn.uid, spawn.uid, spawn.uid) < 0)
     give_up(birth, Stage::identity, errno);
+  if (is_other && !keeps_capabilities(launch))
+    if (const int err = drop_capabilities(); err != 0) give_up(birth, Stage::identity, err);
   if ((spawn.given & (given_group | given_user)) != 0) die_with_the_keeper(birth);
 }
 

@@ -7,6 +7,7 @@
 //   passed.cpp  what a service manager passes
 //   engine.cpp  starts the engine, and again when it dies
 //   serve.cpp   carries out what the engine asks for
+//   starts.cpp  from records to starts
 //   births.cpp  starts that are under way; launcher.cpp is where they may wait for somebody
 //   outbox.cpp  tells the engine what happened; the tables are its queue
 //   reap.cpp    ends of children
@@ -120,6 +121,12 @@ void serve(Keeper& keeper);       // some of what is in the socket
 void serve_rest(Keeper& keeper);  // all of it: the engine is dead
 // A pid that an adopted child had, whose end was not noticed yet, now belongs to a new one.
 void retire(Keeper& keeper, std::int32_t pid);
+
+// starts.cpp
+struct Attached;
+struct Message;
+void begin_starts(Keeper& keeper, const Message& message, Attached& attached);
+void begin_start_from_file(Keeper& keeper, Attached& attached);
 
 // outbox.cpp
 void greet(Keeper& keeper);  // a new engine is connected

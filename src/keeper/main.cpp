@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <linux/securebits.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -113,7 +115,24 @@ void leave_the_foreground() {
   if (keeper.options.daemonize) keeper.ready_fd = go_to_background_awaited();
 }
 
+// What a process has from its parent, and neither fork(2) nor execve(2) resets: nothing of it is meant for
+// apps. What one may have meant (niceness, scheduling, affinity, limits, namespaces, no_new_privs) stays.
+void leave_inheritance() {
+  constexpr unsigned long usual_slack = 50'000;  // nanoseconds
+  constexpr int weakening_bits = SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CAPS;
+  ::personality(PER_LINUX);
+  // Of the securebits those that leave rights to who changes its user; others take some from root.
+  if (const int bits = ::prctl(PR_GET_SECUREBITS); bits > 0 && (bits & weakening_bits) != 0)
+    ::prctl(PR_SET_SECUREBITS, bits & ~weakening_bits);
+  ::prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+  ::prctl(PR_SET_TIMERSLACK, usual_slack, 0, 0, 0);
+  ::prctl(PR_MCE_KILL, PR_MCE_KILL_CLEAR, 0, 0, 0);
+  constexpr int join_session_keyring = 1;                // KEYCTL_JOIN_SESSION_KEYRING
+  ::syscall(SYS_keyctl, join_session_keyring, nullptr);  // root's, if an administrator has started us
+}
+
 bool set_up() {
+  leave_inheritance();
   raise_limit();
   if (!set_up_descriptors()) return false;
   leave_the_foreground();

@@ -232,6 +232,7 @@ enum class Op : std::uint32_t {
   keep_capabilities,  // prctl(PR_SET_KEEPCAPS): over the change of user
   ambient,            // these alone, and also over execve(2)
   no_new_privileges,
+  keep_only,  // permitted and effective lose all but number, inheritable and ambient everything
   scheduler,  // sched_setscheduler(2): policy extra, priority number
   filter,     // seccomp(2): size bytes of sock_filter at a
 };

@@ -166,7 +166,14 @@ class Planner {
   void capabilities() {
     if (harden_.capabilities)
       add({.op = Op::bounding, .number = *harden_.capabilities, .words = "the capability bounding set"});
-    if (harden_.ambient == 0) return;
+    if (harden_.ambient == 0) {
+      if (harden_.capabilities)
+        add({.op = Op::keep_only,
+             .number = *harden_.capabilities,
+             .late = true,
+             .words = "dropping capabilities"});
+      return;
+    }
     if (identity_.uid) add({.op = Op::keep_capabilities, .words = "keeping capabilities"});
     add({.op = Op::ambient, .number = harden_.ambient, .late = true, .words = "ambient capabilities"});
   }

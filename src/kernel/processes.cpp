@@ -56,6 +56,7 @@ LinuxProcesses::State::State(const Loop& loop_in, ProcessesOptions options_in, S
       credentials{options.runtime_directory.empty() ? std::string{}
                                                     : options.runtime_directory + "/credentials"},
       may_mount{has_capability(CAP_SYS_ADMIN)},
+      inherited_oom_score{std::atoi(read_file("/proc/self/oom_score_adj").c_str())},
       client{loop_in,
              {.reports = [this](std::span<const keeper::Report> reports) { on_reports(reports); },
               .notice = [this](std::uint32_t bits) { missing |= bits; },

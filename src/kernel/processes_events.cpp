@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 
+#include "kernel/apart.h"
 #include "kernel/missing_program.h"
 #include "kernel/proc.h"
 #include "kernel/processes_state.h"
@@ -110,7 +111,12 @@ std::string LinuxProcesses::State::Pending::object_of(StartStage stage, int deta
 
 StartFailure LinuxProcesses::State::Pending::failure_of(StartStage stage, int err, int detail) const {
   if (stage == StartStage::exec && err == ENOENT)
-    if (auto why = why_missing({program, path, directory}); !why.empty()) return {stage, 0, std::move(why)};
+    if (auto why = apart(program,
+                         [&] {
+                           return why_missing({program, path, directory});
+                         });
+        why && !why->empty())
+      return {stage, 0, std::move(*why)};
   return {stage, err, object_of(stage, detail)};
 }
 

@@ -180,6 +180,7 @@ LinuxProcesses::State::Pending LinuxProcesses::State::objects_of(LaunchPlan& pla
 }
 
 void LinuxProcesses::State::start(LaunchPlan plan) {
+  if (!plan.oom_score_adj && inherited_oom_score < 0) plan.oom_score_adj = 0;
   Child child;
   child.known.id = plan.id;
   child.known.slot = plan.slot;

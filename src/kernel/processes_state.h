@@ -164,6 +164,7 @@ struct LinuxProcesses::State {
   Users users;
   CredentialStore credentials;
   bool may_mount = false;                // instances can have mounts of their own
+  int inherited_oom_score = 0;           // the daemon's own protection is not for apps
   std::optional<Identity> own_identity;  // looked up when first needed
   KeeperClient client;
   Children children;

@@ -177,13 +177,13 @@ def stopped_by_its_user():
         hanging.end(stopper)
 
 
-def with_mount(test):
+def with_mount(test, yields=False):
     reason = hanging.why_no_fuse()
     if reason:
         return say(f"   SKIPPED: {reason}")
     directory = pathlib.Path(f"/tmp/svd-frozen-mount-{UID}")
     try:
-        with hanging.Mount(directory) as mount:
+        with hanging.Mount(directory, yields) as mount:
             test(directory, mount)
     finally:
         directory.rmdir()
@@ -196,9 +196,9 @@ def a_directory_that_hangs():
 
 
 def a_directory_that_hangs_beside_pid_1():
-    """the same where svd is PID 1"""
+    """the same where svd is PID 1; where a process cannot be killed the kernel itself keeps the namespace, so this mount gives in to SIGKILL"""
     with_mount(lambda at, mount: holds_up(f"exec: [{APP}, wait], cwd: {at}/place, {USER}, logs: {{ to: none }}", "did not begin within 10s",
-                                          "changing to the working directory", started=lambda: mount.asked.wait(20), init=True))
+                                          "changing to the working directory", started=lambda: mount.asked.wait(20), init=True), yields=True)
 
 
 def a_directory_of_our_own_that_hangs():

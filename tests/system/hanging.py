@@ -11,7 +11,7 @@ import sys
 import threading
 
 CLONE_NEWNS, MS_NOSUID, MS_NODEV, MS_REC, MS_PRIVATE, MNT_DETACH = 0x20000, 2, 4, 0x4000, 0x40000, 2
-FUSE_LOOKUP, FUSE_GETATTR, FUSE_FORGET, FUSE_OPEN, FUSE_READ, FUSE_STATFS, FUSE_INIT, FUSE_ACCESS = 1, 3, 2, 14, 15, 17, 26, 34
+FUSE_FORGET, FUSE_GETATTR, FUSE_INIT, FUSE_INTERRUPT = 2, 3, 26, 36
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -29,9 +29,10 @@ def own_mounts():
 
 class Mount:
     """An empty directory on which only INIT, and the root's attributes, are answered. Requests for anything below it are read and never
-    answered: whoever made one cannot even be killed before the end of this."""
+    answered: whoever made one cannot even be killed before the end of this, unless it `yields` to signals."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, yields=False):
+        self.yields = yields
         self.directory = str(directory)
         self.device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
         self.asked = threading.Event()  # somebody waits
@@ -42,8 +43,8 @@ class Mount:
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
 
-    def answer(self, unique, body):
-        os.write(self.device, struct.pack("<IiQ", 16 + len(body), 0, unique) + body)
+    def answer(self, unique, body, error=0):
+        os.write(self.device, struct.pack("<IiQ", 16 + len(body), -error, unique) + body)
 
     def serve(self):
         while True:
@@ -62,6 +63,9 @@ class Mount:
             elif what == FUSE_GETATTR and node == 1:
                 attributes = struct.pack("<QQQQQQIIIIIIIIII", 1, 0, 0, 0, 0, 0, 0, 0, 0, 0o40755, 2, 0, 0, 0, 4096, 0)
                 self.answer(unique, struct.pack("<QII", 3600, 0, 0) + attributes)
+            elif what == FUSE_INTERRUPT:
+                if self.yields:
+                    self.answer(struct.unpack_from("<Q", request, 40)[0], b"", errno.EINTR)
             elif what != FUSE_FORGET:
                 self.asked.set()
 
