@@ -75,6 +75,7 @@ struct System {
   // in all ends svctl at once, whatever it is doing.
   std::function<int()> interrupts;
   std::function<Result<>(const std::vector<LogSource>&, const LogQuery&, const LogSink&)> read_logs;
+  std::function<JournalTrust(const std::string& user, std::uint64_t keeper)> journal_trust;
   // Runs a program with our descriptors and waits for it: its exit code, or 128 and the signal.
   std::function<Result<int>(const std::vector<std::string>& argv)> run;
   // Runs `body` beside this process, until the descriptor it is given becomes readable.

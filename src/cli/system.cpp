@@ -210,6 +210,7 @@ System real_system() {
   system.wait_for_exit = &wait_for_exit;
   system.interrupts = &interrupts;
   system.read_logs = &read_logs;
+  system.journal_trust = &find_journal_trust;
   system.in_background = &in_background;
   system.prefix = own_prefix();
   system.run = &run_program;
