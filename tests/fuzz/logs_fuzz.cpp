@@ -5,12 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "base/text.h"
 #include "cli/log_printer.h"
 #include "cli/log_reader.h"
 #include "files/log_stream.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/log_directory.h"
+#include "fuzz/shown.h"
 
 using namespace svd;
 using fuzz::require;
@@ -35,11 +35,8 @@ void read_stream(const std::string& path) {
 }
 
 void read_lines(const std::string& path, const cli::LogQuery& query) {
-  cli::LogPrinter printer{{.names = {"web/0"}, .terminal = true}, [](std::string_view shown) {
-                            require(find_invalid_utf8(shown) == std::string_view::npos);
-                            for (const char c : shown)
-                              require(static_cast<std::uint8_t>(c) >= 0x20 || c == '\n' || c == '\t');
-                          }};
+  cli::LogPrinter printer{{.names = {"web/0"}, .terminal = true},
+                          [](std::string_view shown) { fuzz::require_shown(shown, "\n\t"); }};
   std::uint64_t lines = 0;
   static_cast<void>(cli::read_logs({{"shop:web/0", path}}, query, [&](const cli::LogLine& line) {
     printer.print(line);
