@@ -58,6 +58,8 @@ struct System {
   std::function<SteadyTime()> steady;
   // At most `limit` bytes; "-" is standard input. Error file_too_large beyond.
   std::function<Result<std::string>(const std::string& path, std::size_t limit)> read_file;
+  // The same of a regular file that an ecosystem named: read_chosen_file(). Absent: read_file.
+  std::function<Result<std::string>(const std::string& path, std::size_t limit)> read_named_file;
   std::function<bool(const std::string& path)> exists;
   std::function<bool(const std::string& path)> is_regular;  // a file, and no pipe or device
   // Where a `svd FILE` of ours lives if it may not write to the standard place (fallback_directories()); only

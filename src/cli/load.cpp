@@ -44,7 +44,8 @@ Result<Loaded> load(const Context& context, const std::string& file, const std::
   }
   spec::Inputs inputs;
   inputs.read_file = [&](const std::string& path) {
-    return context.system.read_file(path, spec::max_env_file);
+    const auto& named = context.system.read_named_file;
+    return (named ? named : context.system.read_file)(path, spec::max_env_file);
   };
   inputs.environment = context.system.environment;
   loaded.decoded = spec::decode(source, inputs);

@@ -17,6 +17,7 @@
 
 #include "files/io.h"
 #include "files/own_directory.h"
+#include "files/trusted_path.h"
 
 namespace svd {
 namespace {
@@ -64,6 +65,7 @@ std::optional<LockOwner> parse_lock_owner(std::string_view text) {
 
 Result<> make_runtime_directory(const Directories& directories, std::uint32_t uid) {
   SVD_CHECK(make_directories(directories.runtime, uid == 0 ? 0755 : 0700));
+  SVD_TRY([[maybe_unused]] const auto way, open_unshared_directory(directories.runtime));
   return check_own_directory(directories.runtime, uid);
 }
 
