@@ -127,15 +127,20 @@ void Daemon::dispatch(const Event& event) {
 
 Result<> Daemon::open_channels() {
   listeners_.when_gone([this](const AppId& app) { channels_.forget(app); });
+  SVD_CHECK(make_notify_directory());
   return channels_.begin(
       *loop_, *processes_, listeners_,
-      {.notify_path = notify_path(),
+      {.notify_directory = notify_directory(),
        .preload = settings_.programs + "/node-preload.cjs",
        .owner_of = [this](std::int64_t pid) { return processes_->owner_of(pid); }},
       {.event = [this](const Event& event) { dispatch(event); },
        .message = [this](const SlotId& from, StartId,
                          std::string_view json) { bus_->message(from, std::string{json}); },
-       .log = [this](const std::string& line) { log_.write_some(Severity::warning, line); }},
+       .log = [this](const std::string& line) { log_.write_some(Severity::warning, line); },
+       .happened =
+           [this](const SlotId& slot, const std::string& text) {
+             if (engine_) engine_->happened(slot.str(), text, Loop::now());
+           }},
       processes_->children());
 }
 

@@ -71,7 +71,8 @@ class Daemon final : public bus::Host {
   [[nodiscard]] bool has_place() const;
   void mend_place();
   void leave_place();
-  [[nodiscard]] std::string notify_path() const;
+  [[nodiscard]] std::string notify_directory() const;
+  Result<> make_notify_directory() const;
   Result<> connect();
   Result<> confirm_lock();
   Result<> open_channels();

@@ -149,7 +149,8 @@ bool Daemon::has_place() const {
   const auto path = settings_.directories.runtime + "/lock";
   const UniqueFd lock{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
   return lock_ && lock && is_same_file(lock.get(), lock_.get()) && listening_ &&
-         is_bus_socket(listening_.get(), settings_.directories) && ::access(notify_path().c_str(), F_OK) == 0;
+         is_bus_socket(listening_.get(), settings_.directories) &&
+         ::access(notify_directory().c_str(), F_OK) == 0;
 }
 
 // Makes the directory, and leaves the rest to another engine, which takes all of it like the first one.

@@ -78,13 +78,12 @@ void LinuxProcesses::State::complete_environment(LaunchPlan& plan, const Identit
 
 // See kernel/strays.h. At the end: a program that writes its title over its environment comes there last.
 void LinuxProcesses::State::mark_environment(LaunchPlan& plan) const {
-  if (mark.empty()) return;
   std::erase_if(plan.envp, [](const std::string& variable) { return names(variable, start_variable); });
-  plan.envp.push_back(std::string{start_variable} + "=" + start_value(mark, plan.id));
+  if (key) plan.envp.push_back(std::string{start_variable} + "=" + start_value(*key, plan.id));
 }
 
 // Its standard output and its sockets.
-tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::gather(LaunchPlan& plan,
+tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::gather(LaunchPlan& plan, const Given& given,
                                                                         Attachments& attached) {
   LaunchDetails details;
   const auto refused = [](const Error& error) {
@@ -101,7 +100,7 @@ tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::gather(LaunchPl
     details.held = std::move(*names);
   }
   if (sources.channels != nullptr) {
-    auto channel = sources.channels->open(plan);
+    auto channel = sources.channels->open(plan, given);
     if (!channel) return refused(channel.error());
     details.has_channel = static_cast<bool>(*channel);
     if (*channel) attached.push_back(std::move(*channel));
@@ -143,7 +142,7 @@ tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::prepare(LaunchP
   if (!identity) return tl::make_unexpected(identity.error());
   complete_environment(plan, *identity);
   drop_if_own(*identity, !plan.groups.empty());
-  auto details = gather(plan, attached);
+  auto details = gather(plan, given_by(plan, *identity, may_mount), attached);
   if (!details) return details;
   if (auto hardened = harden(plan, *identity, *details); !hardened)
     return tl::make_unexpected(std::move(hardened.error()));

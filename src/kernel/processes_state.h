@@ -17,6 +17,7 @@
 #include "kernel/cgroups.h"
 #include "kernel/child_journal.h"
 #include "kernel/credentials.h"
+#include "kernel/given.h"
 #include "kernel/keeper_client.h"
 #include "kernel/launch_record.h"
 #include "kernel/limits.h"
@@ -87,7 +88,8 @@ struct LinuxProcesses::State {
   void start(LaunchPlan plan);
   static Pending objects_of(LaunchPlan& plan);  // taken out of it
   tl::expected<LaunchDetails, StartFailure> prepare(LaunchPlan& plan, Child& child, Attachments& attached);
-  tl::expected<LaunchDetails, StartFailure> gather(LaunchPlan& plan, Attachments& attached);
+  tl::expected<LaunchDetails, StartFailure> gather(LaunchPlan& plan, const Given& given,
+                                                   Attachments& attached);
   tl::expected<void, StartFailure> harden(LaunchPlan& plan, const Identity& identity, LaunchDetails& details);
   void complete_environment(LaunchPlan& plan, const Identity& identity);
   void mark_environment(LaunchPlan& plan) const;
@@ -134,7 +136,7 @@ struct LinuxProcesses::State {
   Result<> connect();
   void end_former_life();
   void configure();
-  void read_mark();
+  void read_key();
   void take_over(const KeeperClient::Child& child);
   void take_stock_of_cgroups();
   bool adopt_from_cgroup(const Cgroups::Leaf& leaf, const std::string& path);
@@ -184,7 +186,7 @@ struct LinuxProcesses::State {
   Timer recheck;                                   // of what could not be watched
   std::vector<StartId> unwatched;
 
-  std::string mark;              // of our starts, in their environment
+  StartKey key;                  // of the marks of our starts, in their environment
   std::vector<StartId> leaving;  // to be looked for
   Idle looking;
   std::unordered_map<std::uint64_t, std::vector<std::unique_ptr<Remains>>> remaining;  // of start ids

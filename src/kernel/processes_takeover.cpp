@@ -77,7 +77,7 @@ Result<> LinuxProcesses::State::connect() {
   configure();
   // Also where there are cgroups now: the last daemon may have had none.
   const auto noted = journal.load();
-  if (!cgroups.available() || !noted.empty()) read_mark();
+  if (!cgroups.available() || !noted.empty()) read_key();
   for (const auto& child : listing.children) take_over(child);
   for (auto& [name, fd] : listing.held) {
     if (options.manager != nullptr) options.manager->note_stored(name);
@@ -162,9 +162,12 @@ bool LinuxProcesses::State::adopt_from_cgroup(const Cgroups::Leaf& leaf, const s
 }
 
 // A state directory that cannot be made is the state's complaint.
-void LinuxProcesses::State::read_mark() {
+void LinuxProcesses::State::read_key() {
   (void)make_directories(options.state_directory, 0700);
-  mark = mark_of(options.state_directory);
+  const auto loaded = load_start_key(options.state_directory);
+  key = loaded.key;
+  if (!loaded.kept)
+    note(loaded.kept.error().text + ": another daemon after this one may not find all strays");
 }
 
 // What a keeper and an engine that both died had running without cgroups.
@@ -308,7 +311,7 @@ void LinuxProcesses::State::hand_over() {
     if (!offer(*child)) on_exited(*child, {ExitStatus::Kind::unknown, 0, false});
   }
   recover_starts();
-  if (!mark.empty()) {
+  if (key) {
     end_unknown_starts();
     (void)last_look.set(Loop::now().mono + last_look_delay);
   }

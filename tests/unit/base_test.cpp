@@ -155,7 +155,12 @@ TEST_CASE("a start that failed is told in words that fit the step", "[model]") {
   CHECK(to_text(StartFailure{stage, err, "it"}) == words);
 }
 
-TEST_CASE("siphash is SipHash-2-4: the reference's vector for eight bytes", "[base]") {
+TEST_CASE("siphash is SipHash-2-4: the reference's vectors", "[base]") {
   // vectors.h of the reference implementation: key 00 … 0f, input 00 … 07.
-  CHECK(siphash({0x0706050403020100, 0x0f0e0d0c0b0a0908}, 0x0706050403020100) == 0x93f5f5799a932462);
+  const SipKey key{0x0706050403020100, 0x0f0e0d0c0b0a0908};
+  CHECK(siphash(key, 0x0706050403020100) == 0x93f5f5799a932462);
+  std::string text;
+  CHECK(siphash(key, text) == 0x726fdb47dd0e0e31);
+  for (char byte = 0; byte < 15; ++byte) text += byte;
+  CHECK(siphash(key, text) == 0xa129ca6149be45e5);
 }
