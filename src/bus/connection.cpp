@@ -79,6 +79,8 @@ Result<> Connection::start(const Loop& loop, UniqueFd socket) {
   return check(sd_bus_attach_event(bus, loop.get(), static_cast<int>(Priority::bus)));
 }
 
+Sight Connection::sight() const { return hub_.sight(audience()); }
+
 Actor Connection::actor() const { return {peer_.uid, user_name(peer_.uid, hub_.rules())}; }
 
 bool Connection::in_use() const {

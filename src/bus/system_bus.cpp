@@ -235,7 +235,8 @@ Result<> SystemBus::attach(Session& session, Peer peer) {
                                       &SystemBus::on_session_closed, &session),
                   "cannot serve a client"));
   if (listener_) return {};
-  SVD_TRY(listener_, pair_with_connection({}, Access::full, true));
+  // What it hears is broadcast, so it sees what everybody may.
+  SVD_TRY(listener_, pair_with_connection({}, Access::reader, true));
   return check(sd_bus_add_filter(listener_.get(), nullptr, &SystemBus::on_signal, this),
                "cannot pass signals on");
 }

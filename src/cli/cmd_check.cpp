@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "base/text.h"
 #include "cli/command_line.h"
 #include "cli/json.h"
 #include "cli/load.h"

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "base/text.h"
 #include "cli/command_line.h"
 #include "cli/json_views.h"
 #include "cli/render.h"

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "base/text.h"
 #include "cli/command_line.h"
 #include "cli/load.h"
 #include "cli/log_view.h"
@@ -109,7 +110,8 @@ Result<Exit> run(const Context& context, const RunOptions& options) {
   SVD_TRY(const auto source, load_or_complain(context, options.file, options.profile));
   const int interrupts = context.system.interrupts();
   SVD_TRY(const auto daemon, context.system.run_daemon());
-  SVD_TRY(const auto client, context.system.connect(daemon->directories().address()));
+  SVD_TRY(const auto client,
+          context.system.connect({daemon->directories().address(), daemon->directories()}));
   SVD_CHECK(client->subscribe(Topic::instances));
   SVD_TRY(const auto begun, client->apply(source));
   if (begun.change == ChangeId{}) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/context.h"
 
+#include "base/text.h"
+
 namespace svd::cli {
 namespace {
 
@@ -8,6 +10,16 @@ constexpr const char* system_socket = "/run/svd/bus";
 
 // "/x/run/bus" is short for "unix:path=/x/run/bus".
 std::string as_address(const std::string& text) { return text.starts_with('/') ? "unix:path=" + text : text; }
+
+// One unix socket. D-Bus addresses can also be programs to run (unixexec:), hosts, and lists of all these.
+Result<std::string> address_from_environment(const std::string& text) {
+  auto address = as_address(text);
+  const bool is_socket = address.starts_with("unix:path=") || address.starts_with("unix:abstract=");
+  if (is_socket && address.find(';') == std::string::npos) return address;
+  return fail(std::errc::argument_out_of_domain,
+              "cannot use SVD_ADDRESS '" + printable(text) +
+                  "': want a socket's path, or unix:path=…; other D-Bus addresses are for --address");
+}
 
 Error unreachable(const Endpoint& where, std::int64_t pid) {
   const auto number = std::to_string(pid);
@@ -21,9 +33,11 @@ Error unreachable(const Endpoint& where, std::int64_t pid) {
 }  // namespace
 
 Result<Endpoint> Context::endpoint() const {
-  if (!address_option.empty()) return Endpoint{as_address(address_option), std::nullopt};
-  if (const auto address = system.environment("SVD_ADDRESS"); address && !address->empty())
-    return Endpoint{as_address(*address), std::nullopt};
+  if (!address_option.empty()) return Endpoint{as_address(address_option), std::nullopt, true};
+  if (const auto address = system.environment("SVD_ADDRESS"); address && !address->empty()) {
+    SVD_TRY(auto known, address_from_environment(*address));
+    return Endpoint{std::move(known), std::nullopt};
+  }
   auto directories = find_directories(system.environment, system.uid, system.exists);
   const bool asked = !system.environment("SVD_HOME").value_or("").empty();
   if (!asked && !(directories && system.exists(directories->socket())))
@@ -35,12 +49,12 @@ Result<Endpoint> Context::endpoint() const {
 
 Result<std::unique_ptr<Client>> Context::connect() const {
   SVD_TRY(const auto where, endpoint());
-  auto client = system.connect(where.address);
+  auto client = system.connect(where);
   if (client) return client;
   std::optional<std::int64_t> running;
   if (client.error().code == std::errc::connection_refused && where.directories && system.await_daemon)
     running = system.await_daemon(*where.directories);
-  if (running == 0) client = system.connect(where.address);
+  if (running == 0) client = system.connect(where);
   if (client) return client;
   if (client.error().code == std::errc::connection_refused) {
     if (running && *running > 0) return tl::make_unexpected(unreachable(where, *running));

@@ -24,6 +24,9 @@ namespace svd::cli {
 struct Endpoint {
   std::string address;
   std::optional<Directories> directories;
+  // The caller wrote it on the command line: whoever listens there is believed. Else only root and the
+  // caller's own user are (peer.h): an environment may be somebody else's, and so may a directory.
+  bool is_chosen = false;
 };
 
 // A daemon that belongs to this svctl (verb `run`): ends when it is dropped, however svctl ends.
@@ -60,7 +63,7 @@ struct System {
   // Where a `svd FILE` of ours lives if it may not write to the standard place (fallback_directories()); only
   // directories that are ours alone.
   std::vector<Directories> fallbacks;
-  std::function<Result<std::unique_ptr<Client>>(const std::string& address)> connect;
+  std::function<Result<std::unique_ptr<Client>>(const Endpoint&)> connect;
   std::function<Result<>(const Directories&)> start_daemon;
   // Where nobody listens: the pid of a daemon that runs all the same; 0: it listens by now (one that is
   // starting gets a moment for it); nullopt: none runs.
@@ -93,8 +96,14 @@ class Context {
   // The same, but starts a daemon where none runs and the place is ours to start one in.
   [[nodiscard]] Result<std::unique_ptr<Client>> connect_or_start() const;
 
-  void out(std::string_view text) const { system.out(text); }
-  void err(std::string_view text) const { system.err(text); }
+  // All that is printed goes through here, so that nothing from an app, a file or a peer reaches a terminal
+  // unescaped.
+  void out(std::string_view text) const { system.out(harmless(text)); }
+  void err(std::string_view text) const { system.err(harmless(text)); }
+  // Writes over the terminal's present line; "": leaves it empty.
+  void redraw(std::string_view line) const { system.out("\r\x1b[K" + harmless(line)); }
+  // An app's own bytes, for a file or another program: never for a terminal.
+  void pass_on(std::string_view bytes) const { is_terminal ? out(bytes) : system.out(bytes); }
   // What a verb returned, as an exit code; an error is shown first.
   void finish(const Result<Exit>& outcome);
   [[nodiscard]] Exit exit() const { return exit_; }

@@ -29,7 +29,7 @@ class Progress {
     if (text == last_) return;
     if (context_.is_terminal) {
       const auto columns = context_.style.columns;
-      context_.out("\r\x1b[K" + cut(text, columns > 1 ? columns - 1 : 0));
+      context_.redraw(cut(text, columns > 1 ? columns - 1 : 0));
     } else {
       if (context_.system.steady() < next_) return;
       next_ = context_.system.steady() + plain_pause;
@@ -39,7 +39,7 @@ class Progress {
   }
 
   void clear() {
-    if (context_.is_terminal && !last_.empty()) context_.out("\r\x1b[K");
+    if (context_.is_terminal && !last_.empty()) context_.redraw("");
     last_.clear();
   }
 

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 
+#include "base/text.h"
+
 namespace svd::cli {
 namespace {
 

@@ -35,7 +35,7 @@ LogPrinter LogView::printer_for(const std::vector<InstanceView>& instances) cons
   options.json = options_.json;
   options.terminal = context_.is_terminal;
   options.style = context_.style;
-  return {std::move(options), [this](std::string_view text) { context_.out(text); }};
+  return {std::move(options), [this](std::string_view text) { context_.pass_on(text); }};
 }
 
 LogQuery LogView::query() const {

@@ -11,6 +11,7 @@ namespace svd {
 namespace {
 
 constexpr std::string_view header = "svd-runtime 1";
+constexpr std::uint64_t first_id = 1;
 
 std::uint64_t checksum(std::string_view text) {
   std::uint64_t hash = 0xcbf29ce484222325ULL;
@@ -148,14 +149,14 @@ std::string write_state(const SavedState& state) {
   out.reserve(256 * (1 + slots + state.apps.size()));
   out.append(header) += '\n';
   Line{out, "next"}
-      .put("start", state.next_start)
-      .put("change", state.next_change)
-      .put("event", state.next_event);
+      .put("start", state.next_start, first_id)
+      .put("change", state.next_change, first_id)
+      .put("event", state.next_event, first_id);
   for (const auto& eco : state.ecosystems)
     Line{out, "eco"}
         .subject(eco.name.str())
         .put("current", eco.current)
-        .put("next", eco.next)
+        .put("next", eco.next, first_id)
         .list("deleted", eco.deleted, [](const Name& name) { return name.str(); });
   for (const auto& app : state.apps) {
     {
@@ -247,12 +248,14 @@ class Fields {
   void take_list(std::string_view key, std::vector<Item>& into) {
     const auto found = values_.find(key);
     if (found == values_.end()) return;
-    for (auto rest = found->second; !rest.empty();) {
-      const auto comma = std::min(rest.find(','), rest.size());
-      Item item{};
-      parse(unescape(rest.substr(0, comma)).value_or(""), item);
-      into.push_back(std::move(item));
-      rest.remove_prefix(std::min(comma + 1, rest.size()));
+    auto rest = found->second;
+    for (bool more = true; more;) {  // an empty list has no key: there is one item more than commas
+      const auto comma = rest.find(',');
+      more = comma != std::string_view::npos;
+      const auto text = unescape(rest.substr(0, comma));
+      good = good && text;
+      parse(text.value_or(""), into.emplace_back());
+      if (more) rest.remove_prefix(comma + 1);
     }
   }
   [[nodiscard]] bool has(std::string_view key) const { return values_.contains(key); }
@@ -295,7 +298,7 @@ SavedSlot read_slot(Fields& fields) {
   SavedSlot slot;
   fields.parse(fields.subject, slot.index);
   fields.take("phase", slot.phase);
-  fields.take("next", slot.next);
+  if (slot.phase == Phase::stopping) fields.take("next", slot.next);
   fields.take("limit", slot.limit);
   fields.take("cause", slot.cause);
   fields.take("by", slot.by);
@@ -392,7 +395,9 @@ bool read_line(std::string_view line, SavedState& state) {
   } else if (fields.word == "slot" || fields.word == "beside") {
     if (state.apps.empty()) return false;
     auto& app = state.apps.back();
-    (fields.word == "slot" ? app.slots : app.besides).push_back(read_slot(fields));
+    auto slot = read_slot(fields);
+    if ((slot.role == 0) != (fields.word == "slot")) return false;
+    (slot.role == 0 ? app.slots : app.besides).push_back(std::move(slot));
   } else if (fields.word == "change") {
     state.changes.push_back(read_change(fields));
   }

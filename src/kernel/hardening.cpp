@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/hardening.h"
 
-#include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -12,7 +11,7 @@
 #include <cerrno>
 #include <set>
 
-#include "base/unique_fd.h"
+#include "files/trusted_path.h"
 #include "kernel/syscall_filter.h"
 
 namespace svd {
@@ -32,21 +31,12 @@ bool is_below(std::string_view path, std::string_view tree) {
   return path.starts_with(tree) && (path.size() == tree.size() || path[tree.size()] == '/');
 }
 
+int error_of(const Error& error) { return static_cast<int>(error.code); }
+
 tl::expected<std::string, StartFailure> read_credential(const std::string& path) {
-  const UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
-  struct stat status {};
-  if (!file || ::fstat(file.get(), &status) < 0) return tl::make_unexpected(failure(errno, path));
-  if (!S_ISREG(status.st_mode)) return tl::make_unexpected(failure(EINVAL, path));
-  std::string content;
-  for (;;) {
-    char buffer[16384];
-    const auto got = ::read(file.get(), buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return tl::make_unexpected(failure(errno, path));
-    if (got == 0) return content;
-    content.append(buffer, static_cast<std::size_t>(got));
-    if (content.size() > max_credential) return tl::make_unexpected(failure(EFBIG, path));
-  }
+  auto content = read_chosen_file(path, max_credential);
+  if (content) return std::move(*content);
+  return tl::make_unexpected(failure(error_of(content.error()), path));
 }
 
 int policy_number(Scheduling::Policy policy) {
@@ -143,7 +133,7 @@ class Planner {
     paths.insert(harden_.read_write.begin(), harden_.read_write.end());
     for (const auto& path : paths) {
       if (points.contains(path)) continue;
-      if (::access(path.c_str(), F_OK) < 0) return fail(errno, path);
+      if (const auto there = find_trusted(path); !there) return fail(error_of(there.error()), path);
       mount(path, path, "", MS_BIND | MS_REC, "", "mounting " + path);
       points.insert(path);
     }
@@ -164,10 +154,10 @@ class Planner {
   }
 
   void hide(const std::string& path) {
-    struct stat status {};
-    if (::stat(path.c_str(), &status) < 0) return fail(errno, path);
+    const auto there = find_trusted(path);
+    if (!there) return fail(error_of(there.error()), path);
     const auto words = "hiding " + path;
-    if (S_ISDIR(status.st_mode))
+    if (S_ISDIR(there->st_mode))
       mount("tmpfs", path, "tmpfs", plain | MS_RDONLY, "mode=000,size=4k", words);
     else
       mount(places_.inaccessible, path, "", MS_BIND, "", words);

@@ -14,20 +14,17 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "keeper/protocol.h"
+#include "kernel/keeper_messages.h"
 #include "loop/loop.h"
 
 namespace svd {
 
 class KeeperClient {
  public:
-  struct Child {
-    keeper::Child facts;
-    std::string cgroup;  // relative to the base; empty: none
-    std::string cookie;
-  };
+  using Child = KeeperChild;
   struct Listing {
     std::vector<Child> children;
-    std::vector<std::pair<std::string, UniqueFd>> held;
+    std::vector<NamedDescriptor> held;
   };
   struct Handlers {
     std::function<void(std::span<const keeper::Report>)> reports;

@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as a message to the keeper: nothing outside of it is read or written, and what comes out as a
 // start is fit for execve(2).
-#include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <vector>
 
+#include "fuzz/fuzz.h"
 #include "keeper/wire.h"
 
 namespace {
 
 using namespace svd::keeper;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
+using svd::fuzz::require;
 
 // Reads all that a child would.
 std::size_t walk(char* const* strings, std::uint32_t count) {
@@ -73,15 +69,14 @@ std::size_t read_all(const Message& message) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(keeper) {
   // A heap block of exactly this size, so that one byte too far is seen; aligned as the keeper's buffer is.
-  std::vector<char> bytes(data, data + size);
+  std::vector<char> block(bytes.begin(), bytes.end());
   Message message;
-  if (!open_message(bytes.data(), bytes.size(), message)) return 0;
+  if (!open_message(block.data(), block.size(), message)) return;
   [[maybe_unused]] std::size_t sum = read_all(message);
   Launch launch;
   for (Next next = next_spawn(message, launch); next == Next::record || next == Next::bad;
        next = next_spawn(message, launch))
     if (next == Next::record) sum += use(launch);
-  return 0;
 }

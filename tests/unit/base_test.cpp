@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/siphash.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "model/names.h"
@@ -129,4 +130,9 @@ TEST_CASE("a start that failed is told in words that fit the step", "[model]") {
       {directory, ELOOP, "changing to the working directory 'it': Too many levels of symbolic links"},
   }));
   CHECK(to_text(StartFailure{stage, err, "it"}) == words);
+}
+
+TEST_CASE("siphash is SipHash-2-4: the reference's vector for eight bytes", "[base]") {
+  // vectors.h of the reference implementation: key 00 … 0f, input 00 … 07.
+  CHECK(siphash({0x0706050403020100, 0x0f0e0d0c0b0a0908}, 0x0706050403020100) == 0x93f5f5799a932462);
 }

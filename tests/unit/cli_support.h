@@ -249,6 +249,7 @@ struct FakeHelper final : Helper {};
 struct World {
   FakeClient daemon;
   bool daemon_runs = true;
+  bool believed = false;                      // whoever listens, when it was last connected to
   std::optional<std::int64_t> hidden_daemon;  // what await_daemon says: the pid of one whose socket is gone
   int daemons_started = 0;
   Result<> start_result{};
@@ -297,7 +298,8 @@ struct World {
       programs.push_back(line);
       return line == failing_program ? 1 : 0;
     };
-    system.connect = [this](const std::string&) -> Result<std::unique_ptr<Client>> {
+    system.connect = [this](const Endpoint& where) -> Result<std::unique_ptr<Client>> {
+      believed = where.is_chosen;
       if (!daemon_runs) return fail(std::errc::connection_refused, "refused");
       return std::unique_ptr<Client>{std::make_unique<FakeConnection>(daemon)};
     };

@@ -46,6 +46,7 @@ TEST_CASE("what the model writes as text, svctl reads back", "[cli]") {
        {ExitStatus{}, ExitStatus{ExitStatus::Kind::code, 255, false},
         ExitStatus{ExitStatus::Kind::signal, SIGKILL, false},
         ExitStatus{ExitStatus::Kind::signal, SIGSEGV, true}, ExitStatus{ExitStatus::Kind::signal, 40, false},
+        ExitStatus{ExitStatus::Kind::signal, 33, false},
         ExitStatus{ExitStatus::Kind::signal, SIGKILL, false, Oom::limit, 64U << 20},
         ExitStatus{ExitStatus::Kind::signal, SIGKILL, false, Oom::limit, 0},
         ExitStatus{ExitStatus::Kind::signal, SIGKILL, false, Oom::app_limit, 1U << 30},
