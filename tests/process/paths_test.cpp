@@ -256,6 +256,18 @@ TEST_CASE("unix listener: in a user's directory the socket is made by his rights
     machine.link("run", machine.at("private"));
     CHECK(socket.bind(machine.at("his/run/socket")) != "");
     CHECK_FALSE(fs::exists(machine.at("private/socket")));
+    REQUIRE(machine.user.does([&] { return ::unlink(machine.at("his/run").c_str()) == 0; }));
+    machine.link("run", machine.at("public"));
+    CHECK(socket.bind(machine.at("his/run/socket")) != "");
+    CHECK_FALSE(fs::exists(machine.at("public/socket")));
+  }
+  SECTION("an app of root's has one in his place, and leaves nothing there") {
+    socket.spec().user.clear();
+    CHECK(socket.bind(machine.at("his/socket"), 0640) == "");
+    CHECK(look(machine.at("his/socket")).st_uid == 0);
+    CHECK((look(machine.at("his/socket")).st_mode & 07777U) == 0640);
+    socket.unbind();
+    CHECK_FALSE(fs::exists(machine.at("his/socket")));
   }
   SECTION("what somebody left elsewhere stays") {
     leave_socket(machine.at("public/socket"));
