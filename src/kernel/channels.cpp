@@ -242,6 +242,10 @@ void Channels::State::drop(StartId id) {
   auto* const entry = find(id);
   if (entry == nullptr) return;
   entry->gone = true;
+  if (entry->waits_for == id) {  // to read, which it will not
+    entry->waits_for = {};
+    stop_waiting(*entry, id);
+  }
   read_rest(*entry);
   if (entry->waits_for != StartId{}) return;  // its last letters are on their way
   close(*entry);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What happens to a program that is over a bound (kernel/channel_budget.h).
+// Turns, and what happens to a program that is over a bound (kernel/channel_budget.h).
 #include "kernel/channels_state.h"
 
 namespace svd {
@@ -52,6 +52,53 @@ bool Channels::State::refuse_copies(Entry& entry, const ipc::Envelope& envelope,
          "cannot send " + std::to_string(size >> 20U) + " MiB to " + std::to_string(targets) +
              " instances at once: want at most 64 MiB in all");
   return true;
+}
+
+// Whoever came after the last one first: where there is no time for all of them, each has its turn.
+std::vector<StartId> Channels::State::take_runnable() {
+  const auto ids = std::exchange(runnable, {});
+  std::vector<StartId> in_turn{ids.upper_bound(last_run), ids.end()};
+  in_turn.insert(in_turn.end(), ids.begin(), ids.upper_bound(last_run));
+  return in_turn;
+}
+
+// An app has one turn in it, however many instances it has.
+void Channels::State::run() {
+  const auto begun = Loop::now().mono;
+  std::map<AppId, Nanos> taken;
+  turns = Nanos{0};
+  for (const auto id : take_runnable()) {
+    auto* const entry = find(id);
+    if (entry == nullptr || entry->waits_for != StartId{}) continue;
+    auto& of_app = taken[entry->slot.app];
+    if (of_app > budget::turn_of_channel || Loop::now().mono - begun > budget::turn_of_channels) {
+      run_later(*entry);
+      continue;
+    }
+    last_run = id;
+    const budget::Turn turn;
+    run(*entry);
+    of_app += turn.taken();
+  }
+  flush_all();
+}
+
+void Channels::State::run(Entry& entry) {
+  if (!entry.link) return entry.gone ? drop(entry.id) : void();
+  const bool handled = entry.gone ? handle_some(entry, nullptr) : handle_lines(entry);
+  if (!entry.link || entry.waits_for != StartId{}) return;
+  if (!handled) return run_later(entry);
+  if (entry.gone)
+    drop(entry.id);
+  else
+    read_turn(entry);
+}
+
+void Channels::State::stop_waiting(const Entry& entry, StartId target) {
+  const auto found = waiting.find(target);
+  if (found == waiting.end()) return;
+  found->second.erase(entry.id);
+  if (found->second.empty()) waiting.erase(found);
 }
 
 }  // namespace svd

@@ -118,6 +118,7 @@ struct Channels::State {
   void update_watch(Entry& entry);
   [[nodiscard]] ipc::Room room_of(StartId id) const;
   void wait_for(Entry& entry, StartId target);
+  void stop_waiting(const Entry& entry, StartId target);
   void wake_those_who_wait_for(StartId target);
   void out_of_patience();
   void set_patience();

@@ -83,45 +83,6 @@ void Channels::State::run_later(Entry& entry) {
   running.request();
 }
 
-// Whoever came after the last one first: where there is no time for all of them, each has its turn.
-std::vector<StartId> Channels::State::take_runnable() {
-  const auto ids = std::exchange(runnable, {});
-  std::vector<StartId> in_turn{ids.upper_bound(last_run), ids.end()};
-  in_turn.insert(in_turn.end(), ids.begin(), ids.upper_bound(last_run));
-  return in_turn;
-}
-
-// An app has one turn in it, however many instances it has.
-void Channels::State::run() {
-  const auto begun = Loop::now().mono;
-  std::map<AppId, Nanos> taken;
-  turns = Nanos{0};
-  for (const auto id : take_runnable()) {
-    auto* const entry = find(id);
-    if (entry == nullptr || !entry->link || entry->waits_for != StartId{}) continue;
-    auto& of_app = taken[entry->slot.app];
-    if (of_app > budget::turn_of_channel || Loop::now().mono - begun > budget::turn_of_channels) {
-      run_later(*entry);
-      continue;
-    }
-    last_run = id;
-    const budget::Turn turn;
-    run(*entry);
-    of_app += turn.taken();
-  }
-  flush_all();
-}
-
-void Channels::State::run(Entry& entry) {
-  const bool handled = entry.gone ? handle_some(entry, nullptr) : handle_lines(entry);
-  if (!entry.link || entry.waits_for != StartId{}) return;
-  if (!handled) return run_later(entry);
-  if (entry.gone)
-    drop(entry.id);
-  else
-    read_turn(entry);
-}
-
 bool Channels::State::handle_lines(Entry& entry) {
   budget::Turn turn;
   return handle_some(entry, &turn);
@@ -131,7 +92,7 @@ bool Channels::State::handle_lines(Entry& entry) {
 bool Channels::State::handle_some(Entry& entry, budget::Turn* turn) {
   auto& in = entry.place->in();
   while (entry.link && entry.waits_for == StartId{}) {
-    if (is_burdened(entry, hard_limit)) {
+    if (!entry.gone && is_burdened(entry, hard_limit)) {
       wait_for(entry, entry.id);
       return true;
     }
@@ -299,7 +260,7 @@ void Channels::State::write_handle(Entry& entry, Entry::Lent lent, int fd) {
 }
 
 void Channels::State::write(Entry& entry, const std::string& line, int fd) {
-  if (!entry.link) return;
+  if (!entry.link || entry.gone) return;
   if (entry.link->unsent() == 0) entry.progress = Loop::now().mono;
   if (!entry.link->write(line, fd))
     return log(entry.slot.str() + ": it does not read, and a message for it is lost");
@@ -338,6 +299,8 @@ void Channels::State::close(Entry& entry) {
   if (!entry.link) return;
   entry.watch.disarm();
   entry.link.reset();
+  if (const auto target = std::exchange(entry.waits_for, {}); target != StartId{})
+    stop_waiting(entry, target);
   entry.refused.clear();
   entry.lent.clear();
   holder.release(channel_name(entry.id));
@@ -352,7 +315,8 @@ void Channels::State::close(Entry& entry) {
 
 ipc::Room Channels::State::room_of(StartId id) const {
   const auto* const entry = find(id);
-  if (entry == nullptr || !entry->link || !is_burdened(*entry, queue_limit)) return ipc::Room::free;
+  if (entry == nullptr || !entry->link || entry->gone || !is_burdened(*entry, queue_limit))
+    return ipc::Room::free;
   return Loop::now().mono - entry->progress >= patience_time ? ipc::Room::stuck : ipc::Room::full;
 }
 

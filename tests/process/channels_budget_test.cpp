@@ -102,6 +102,11 @@ TEST_CASE("one who asks for the same socket without end gets bounded copies on t
     if (i % 10 == 0) lab.settle();
   }
   CHECK(open_descriptors() <= before + 2 * budget::fds_waiting);
+  program.close();
+  lab.end(StartId{1});
+  CHECK(lab.run_until([&] { return lab.holder.count("channel ") == 0; }));
+  lab.channels->forget(lab.plan("web", 0, ChannelKind::node).slot.app);
+  CHECK(lab.run_until([&] { return open_descriptors() < before; }));
 }
 
 TEST_CASE("messages that an app begins and does not end come to a bound", "[process]") {
