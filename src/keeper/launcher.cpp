@@ -146,6 +146,7 @@ bool serve_one(Nursery& nursery, const Options& options) {
     nursery.missing |= order.missing;
     reply.born = carry_out(order, size, handed, nursery, options);
     reply.missing = nursery.missing;
+    std::memset(inbox, 0, size);  // the next child has a copy of this, and is another app's
   }
   return ::send(socket_fd, &reply, sizeof reply, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof reply);
 }

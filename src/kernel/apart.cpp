@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <csignal>
 #include <map>
+#include <string_view>
 
 #include "base/unique_fd.h"
 #include "loop/loop.h"
@@ -21,7 +22,6 @@ namespace svd {
 namespace {
 
 constexpr std::size_t most_at_once = 16;
-constexpr std::size_t longest_answer = 65'536;  // a pipe's
 
 // Those that were killed and did not end: they wait in the kernel.
 std::map<std::string, pid_t>& hanging() {
@@ -38,8 +38,12 @@ bool has_ended(pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; }
   if (::dup2(pipe.get(), place) < 0) ::_exit(1);
   ::syscall(SYS_close_range, place + 1, ~0U, 0U);
   const auto text = work();
-  const auto written = ::write(place, text.data(), std::min(text.size(), longest_answer));
-  ::_exit(written < 0 ? 1 : 0);
+  for (std::string_view left{text}; !left.empty();) {
+    const auto written = ::write(place, left.data(), left.size());
+    if (written <= 0) ::_exit(1);
+    left.remove_prefix(static_cast<std::size_t>(written));
+  }
+  ::_exit(0);
 }
 
 // False: not in time.

@@ -11,7 +11,7 @@
 
 namespace svd {
 
-// What `work` returns, at most 64 KiB of it; it may change nothing but files. Error timed_out: it did not
+// What `work` returns; it may change nothing but files. Error timed_out: it did not
 // return in `patience`, or a former work of the same `name` still has not; too many of those, and nothing is
 // begun. Costs a fork(2).
 [[nodiscard]] Result<std::string> apart(const std::string& name, const std::function<std::string()>& work,

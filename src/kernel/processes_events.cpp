@@ -190,8 +190,15 @@ void LinuxProcesses::State::on_failed(Child& child, const keeper::Report& report
   if (child.life != Child::Life::spawning) return;
   --unanswered;
   const auto stage = static_cast<StartStage>(report.stage);
-  fail_start(child.known.id, child.pending ? child.pending->failure_of(stage, report.number, report.detail)
-                                           : StartFailure{stage, report.number, {}});
+  // Who hung on the way was killed, and may take its time to end: its cgroup is removed then.
+  const auto id = child.known.id;
+  const auto leaf = child.leaf();
+  const bool is_late = report.number == ETIME || report.number == ECANCELED;
+  const bool left = child.has_cgroup && is_late && cgroups.populated(leaf);
+  if (left) child.has_cgroup = false;
+  fail_start(id, child.pending ? child.pending->failure_of(stage, report.number, report.detail)
+                               : StartFailure{stage, report.number, {}});
+  if (left) watch_until_empty(leaf, id);
 }
 
 void LinuxProcesses::State::on_exited(Child& child, ExitStatus status) {

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 
+#include "kernel/apart.h"
 #include "kernel/proc.h"
 #include "kernel/processes_state.h"
 
@@ -53,6 +55,64 @@ keeper::Stdio to_wire(Stdio::Kind kind) {
       return keeper::Stdio::inherit;
   }
   return keeper::Stdio::null;
+}
+
+// "=", then "SIZE:CONTENT" of each; or "!ERRNO DETAIL".
+std::string credentials_as_text(const LaunchPlan& plan) {
+  const auto read = read_credentials(plan);
+  if (!read) return "!" + std::to_string(read.error().err) + " " + read.error().detail;
+  std::string text = "=";
+  for (const auto& one : *read) text += std::to_string(one.content.size()) + ":" + one.content;
+  return text;
+}
+
+std::string_view take_until(std::string_view& text, char end) {
+  const auto at = std::min(text.find(end), text.size());
+  const auto taken = text.substr(0, at);
+  text.remove_prefix(std::min(at + 1, text.size()));
+  return taken;
+}
+
+std::size_t take_number(std::string_view& text, char end) {
+  std::size_t number = 0;
+  const auto digits = take_until(text, end);
+  std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return number;
+}
+
+// The file systems that they are on may not answer.
+tl::expected<std::vector<Credential>, StartFailure> read_credentials_apart(const LaunchPlan& plan) {
+  std::vector<Credential> found;
+  if (plan.credentials.empty()) return found;
+  const auto said = apart("credentials of " + plan.slot.app.str(), [&] { return credentials_as_text(plan); });
+  if (!said) return tl::make_unexpected(failure(StartStage::hardening, 0, said.error().text));
+  std::string_view text{*said};
+  if (text.empty()) return tl::make_unexpected(failure(StartStage::hardening, EIO));
+  const bool refused = text.front() == '!';
+  text.remove_prefix(1);
+  if (refused) {
+    const auto err = static_cast<int>(take_number(text, ' '));
+    return tl::make_unexpected(failure(StartStage::hardening, err, std::string{text}));
+  }
+  for (const auto& [name, path] : plan.credentials) {
+    const auto size = take_number(text, ':');
+    found.push_back({name, std::string{text.substr(0, size)}});
+    text.remove_prefix(std::min(size, text.size()));
+  }
+  return found;
+}
+
+// Looked at once apart, before we do.
+Result<> answers(const LaunchPlan& plan) {
+  std::vector<std::string> paths;
+  for (const auto* const some : {&plan.harden.read_only, &plan.harden.read_write, &plan.harden.inaccessible})
+    paths.insert(paths.end(), some->begin(), some->end());
+  if (paths.empty()) return {};
+  SVD_TRY([[maybe_unused]] const auto done, apart("paths of " + plan.slot.app.str(), [&]() -> std::string {
+            for (const auto& path : paths) ::access(path.c_str(), F_OK);
+            return "";
+          }));
+  return {};
 }
 
 }  // namespace
@@ -114,7 +174,9 @@ tl::expected<void, StartFailure> LinuxProcesses::State::harden(LaunchPlan& plan,
   const auto refused = [](const Error& error) {
     return tl::make_unexpected(failure(StartStage::hardening, errno_of(error), error.text));
   };
-  auto secrets = read_credentials(plan);
+  if (const auto done = answers(plan); !done)
+    return tl::make_unexpected(failure(StartStage::hardening, 0, done.error().text));
+  auto secrets = read_credentials_apart(plan);
   if (!secrets) return tl::make_unexpected(std::move(secrets.error()));
   HardeningPlaces places{mount_points_of(read_file("/proc/self/mountinfo")), {}, {}};
   if (!plan.harden.inaccessible.empty()) {

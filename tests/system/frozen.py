@@ -219,6 +219,14 @@ def a_log_that_hangs():
                                           started=lambda: mount.asked.wait(20)))
 
 
+def a_credential_that_hangs():
+    """a credential, and a path that it is not to see, are on such a mount"""
+    with_mount(lambda at, mount: holds_up(f"exec: [{APP}, wait], cwd: /, {USER}, credentials: {{ key: {at}/key }}, logs: {{ to: none }}",
+                                          "does not answer", "hardening", started=lambda: mount.asked.wait(20)))
+    with_mount(lambda at, mount: holds_up(f"exec: [{APP}, wait], cwd: /, harden: {{ inaccessible: [{at}/place] }}, logs: {{ to: none }}",
+                                          "does not answer", "hardening", started=lambda: mount.asked.wait(20)))
+
+
 def many_that_hang():
     """dozens of starts of one app and of one user hang, and others have their turn"""
     def test(at, mount):
@@ -244,7 +252,8 @@ if __name__ == "__main__":
         sys.exit(77)
     wanted = sys.argv[1:]
     tests = [a_lease_on_the_program, a_lease_beside_pid_1, stopped_by_its_user, a_directory_that_hangs, a_directory_that_hangs_beside_pid_1,
-             a_directory_of_our_own_that_hangs, a_program_that_hangs, a_log_that_hangs, many_that_hang]
+             a_directory_of_our_own_that_hangs, a_program_that_hangs, a_log_that_hangs, a_credential_that_hangs,
+             many_that_hang]
     try:
         run(*[test for test in tests if not wanted or test.__name__ in wanted])
     finally:
