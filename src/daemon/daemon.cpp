@@ -66,11 +66,9 @@ Result<> Daemon::open_log() {
 }
 
 Result<> Daemon::connect() {
-  if (!settings_.options.daemonize) {  // else it is the service manager of whoever started us
-    auto manager = ServiceManager::find(*loop_);
-    if (manager) manager_ = std::move(*manager);
-    complain(manager ? Result<>{} : tl::make_unexpected(manager.error()));
-  }
+  if (!settings_.options.daemonize &&
+      std::getenv("NOTIFY_SOCKET") != nullptr)  // else it is the manager of whoever started us
+    manager_ = ServiceManager::find(*loop_, ::getppid(), seal());
   SVD_TRY(logs_, Logs::make(*loop_, {.directory = settings_.directories.log,
                                      .tool = settings_.programs + "/logtool",
                                      .console = has_file(),
@@ -85,11 +83,22 @@ Result<> Daemon::connect() {
       .own_cgroup_is_given = settings_.own_cgroup_is_given,
       .keeper_program = settings_.programs + "/../../bin/svd",
       .arguments = settings_.arguments,
-      .manager = manager_.get()};
+      .manager = manager_.get(),
+      .stores_state = has_file(),
+      .expects = [this](const std::string& name, int fd) {
+        return name == bus_name && is_bus_socket(fd, settings_.directories);
+      }};
   SVD_TRY(processes_, LinuxProcesses::connect(
                           *loop_, options,
                           {.stdio = *logs_, .listeners = &listeners_, .channels = &channels_}, handlers()));
   return log_.reopen();  // the keeper, too, writes to our log file
+}
+
+// Without a directory nothing that is stored is known again: it is bound anew.
+Seal Daemon::seal() {
+  auto seal = Seal::of_directory(has_file() ? settings_.directories.runtime : settings_.directories.state);
+  if (!seal) makeshifts_.push_back("sockets do not outlive svd itself: " + seal.error().text);
+  return seal ? *seal : Seal::for_now();
 }
 
 ProcessesHandlers Daemon::handlers() {

@@ -73,6 +73,7 @@ class Daemon final : public bus::Host {
   void leave_place();
   [[nodiscard]] std::string notify_path() const;
   Result<> connect();
+  [[nodiscard]] Seal seal();
   Result<> confirm_lock();
   Result<> open_channels();
   Result<> open_store();
