@@ -212,7 +212,8 @@ System real_system() {
     return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
   };
   for (auto& fallback : fallback_directories(system.uid, mount_namespace()))
-    if (check_own_directory(fallback.runtime, system.uid)) system.fallbacks.push_back(std::move(fallback));
+    if (check_own_directory_among_others(fallback.runtime, system.uid))
+      system.fallbacks.push_back(std::move(fallback));
   system.connect = &connect_dbus;
   system.start_daemon = &start_daemon;
   system.await_daemon = &await_daemon;

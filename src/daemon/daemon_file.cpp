@@ -35,6 +35,7 @@ Result<> Daemon::find_place() {
     makeshifts_.push_back(place->directories.runtime + " is used, since " + directories.runtime +
                           " cannot be written to");
     directories.runtime = place->directories.runtime;
+    directories.shared = place->directories.shared;
     if (!make_directories(directories.log, 0750)) {
       makeshifts_.push_back("log files are in " + place->directories.log + ", since " + directories.log +
                             " cannot be written to");

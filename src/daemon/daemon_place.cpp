@@ -15,7 +15,6 @@ namespace {
 
 constexpr const char* lock_name = "lock";
 constexpr const char* state_lock_name = "state-lock";
-constexpr const char* bus_name = "bus";
 constexpr Millis mend_pause{10'000};  // until the place is looked at again, when it cannot be had
 
 bool is_same_file(int a, int b) {

@@ -41,6 +41,7 @@ void connect(Keeper& keeper, int socket) {
   engine.start_at = engine.kill_at = -1;
   keeper.outbox.events = 0;
   greet(keeper);
+  relay_for_next_engine(keeper);
 }
 
 std::int64_t pause_before_next(Engine& engine) {

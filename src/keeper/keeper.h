@@ -10,6 +10,7 @@
 //   starts.cpp  from records to starts
 //   births.cpp  starts that are under way; launcher.cpp is where they may wait for somebody
 //   outbox.cpp  tells the engine what happened; the tables are its queue
+//   relay.cpp   tells the service manager what the engine says
 //   reap.cpp    ends of children
 //   stop.cpp    SIGTERM, and stopping everything when no engine can
 #pragma once
@@ -21,6 +22,7 @@
 #include "keeper/protocol.h"
 #include "keeper/spawn.h"
 #include "keeper/table.h"
+#include "keeper/wire.h"
 
 namespace svd::keeper {
 
@@ -63,6 +65,22 @@ struct Outbox {
   std::uint32_t child = 0, name = 0;  // cursors of the listing
 };
 
+// For the service manager, oldest first.
+struct Note {
+  char text[max_note];
+  std::uint32_t size;
+  int fd;  // -1: none
+};
+struct Relay {
+  static constexpr std::uint32_t capacity = 2 * max_notes;  // an engine may leave some behind
+  Note notes[capacity];
+  std::uint32_t first, count;
+  std::uint32_t stale;  // of them, from engines before this one
+  std::uint32_t freed;  // that this engine was not told of
+  bool watched;
+  int socket = -1;
+};
+
 struct Stop {
   enum class Phase : std::uint8_t { none, asked, terminating, killing, emptying };
   Phase phase = Phase::none;
@@ -85,6 +103,7 @@ struct Keeper {
   Stop stop;
   Refusals refusals;
   Births births;
+  Relay relay;
   Held held;
   Children children;
 };
@@ -101,7 +120,7 @@ void unwatch(Keeper& keeper, int& fd);
 
 // What an event belongs to; children's pidfds are `tag_child` plus the entry's number.
 inline constexpr std::uint64_t tag_signals = 1, tag_engine = 2, tag_engine_pidfd = 3, tag_base = 4,
-                               tag_launcher = 16, tag_child = tag_launcher + max_launchers;
+                               tag_manager = 5, tag_launcher = 16, tag_child = tag_launcher + max_launchers;
 
 // passed.cpp
 void take_passed(Keeper& keeper, int lowest);  // and closes whatever else is open from `lowest` on
@@ -136,6 +155,11 @@ bool has_room_for_refusals(const Keeper& keeper);
 void refuse(Keeper& keeper, std::uint64_t id, const Born& born);
 void flush(Keeper& keeper);
 void rewatch(Keeper& keeper);  // after anything that changes what to wait for
+
+// relay.cpp
+void relay(Keeper& keeper, const Message& message, int fd);  // takes fd; -1: none is attached
+void relay_waiting(Keeper& keeper);
+void relay_for_next_engine(Keeper& keeper);
 
 // reap.cpp
 void reap(Keeper& keeper, std::int32_t hint);  // hint: a pid that is likely to have ended; 0: none

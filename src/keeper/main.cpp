@@ -173,6 +173,7 @@ void take(const epoll_event& event) {
   if (event.data.u64 == tag_base) return;  // check_stopped() looks
   if (event.data.u64 >= tag_launcher && event.data.u64 < tag_child)
     return take_reply(keeper, static_cast<std::uint32_t>(event.data.u64 - tag_launcher));
+  if (event.data.u64 == tag_manager) return relay_waiting(keeper);
   if (event.data.u64 >= tag_child) return take_child_event(event.data.u64 - tag_child);
   if (keeper.engine.socket < 0) return;
   if ((event.events & EPOLLOUT) != 0) keeper.outbox.blocked = false;

@@ -75,6 +75,10 @@ bool send_owed(Keeper& keeper) {
     if (!send_fixed(keeper, header(Type::hangup, 0))) return false;
     owed.hangup = false;
   }
+  if (keeper.relay.freed > 0) {
+    if (!send_fixed(keeper, Notified{header(Type::notified, 0), keeper.relay.freed, 0})) return false;
+    keeper.relay.freed = 0;
+  }
   return true;
 }
 

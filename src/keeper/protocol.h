@@ -16,7 +16,8 @@
 //   notice     a guarantee turned out to be off      forget     exits that are safely on record
 //   shutdown   SIGTERM or the like came              cancel     starts that need not execute any more
 //   hangup     SIGHUP came                           hold       names, one attached descriptor each
-//                                                    release    names
+//   notified   notes that the service manager has got  release    names
+//                                                    notify     the service manager, of this
 //                                                    adopt      a live process that is no child of the keeper
 //                                                    ready      the engine serves
 //                                                    redirect   descriptor for the keeper's stdout and stderr
@@ -42,6 +43,10 @@ inline constexpr int first_passed = 3;             // where it finds them
 inline constexpr std::uint32_t max_steps = 256;    // of one start
 inline constexpr std::uint32_t max_records = 512;  // spawn records in one message
 inline constexpr std::uint32_t max_starts = 1024;  // spawn records that were sent and not answered
+inline constexpr std::uint32_t max_note = 512;     // bytes for the service manager at a time
+inline constexpr std::uint32_t max_notes = 16;     // that an engine may have under way
+// What a service manager passed at the start has this before its name: nobody has looked at it yet.
+inline constexpr char passed_prefix[] = "passed:";
 inline constexpr std::uint32_t max_attached = 64;  // descriptors on one message; the kernel's bound is 253
 
 enum class Type : std::uint16_t {
@@ -53,6 +58,7 @@ enum class Type : std::uint16_t {
   notice,
   shutdown,
   hangup,
+  notified,
   list = 64,
   configure,
   spawn,
@@ -66,6 +72,7 @@ enum class Type : std::uint16_t {
   redirect,
   quit,
   cancel,
+  notify,
 };
 
 struct Header {  // begins every message; records follow, each a multiple of 8 bytes
@@ -195,6 +202,18 @@ struct Quit {  // followed by a sentence for --ready-fd, when the engine never s
   Header header;
   std::int32_t code;
   std::uint32_t text_size;
+};
+
+struct Notify {  // followed by the text; one descriptor may be attached (FDSTORE=1)
+  Header header;
+  std::uint32_t text_size;  // 1 to max_note
+  std::uint32_t unused;
+};
+
+struct Notified {
+  Header header;
+  std::uint32_t count;  // of notes, since the last time
+  std::uint32_t unused;
 };
 
 enum class Stdio : std::uint8_t { null, path, fd, inherit };

@@ -208,6 +208,8 @@ void carry_out(Keeper& keeper, const Message& message, Attached& attached) {
       return redirect(keeper, attached);
     case Type::quit:
       return quit(keeper, message);
+    case Type::notify:
+      return relay(keeper, message, attached.take());
     case Type::hello:
     case Type::children:
     case Type::held:
@@ -216,6 +218,7 @@ void carry_out(Keeper& keeper, const Message& message, Attached& attached) {
     case Type::notice:
     case Type::shutdown:
     case Type::hangup:
+    case Type::notified:
       break;
   }
   note_number("the engine sent a message of an unknown type:", static_cast<long>(message.type));

@@ -289,6 +289,9 @@ void KeeperClient::hand_out(const Incoming& message) {
       return;
     case Type::hangup:
       return handlers_.hangup();
+    case Type::notified:
+      if (handlers_.notified && take(body, number)) handlers_.notified(number);
+      return;
     case Type::hello:
     case Type::children:
     case Type::held:
@@ -306,6 +309,7 @@ void KeeperClient::hand_out(const Incoming& message) {
     case Type::redirect:
     case Type::quit:
     case Type::cancel:
+    case Type::notify:
       return;  // not ours to get
   }
 }

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "kernel/passed.h"
 #include "kernel/proc.h"
 #include "kernel/processes_state.h"
 
@@ -31,6 +32,8 @@ bool has_capability(unsigned number) {
          (data[number / 32].effective >> (number % 32) & 1U) != 0;
 }
 
+}  // namespace
+
 std::string name_records(std::span<const std::string> names) {
   std::string records;
   for (const auto& name : names) {
@@ -41,8 +44,6 @@ std::string name_records(std::span<const std::string> names) {
   }
   return records;
 }
-
-}  // namespace
 
 LinuxProcesses::State::State(const Loop& loop_in, ProcessesOptions options_in, StartSources sources_in,
                              ProcessesHandlers handlers_in)
@@ -67,6 +68,10 @@ LinuxProcesses::State::State(const Loop& loop_in, ProcessesOptions options_in, S
               .hangup =
                   [this] {
                     if (handlers.hangup) handlers.hangup();
+                  },
+              .notified =
+                  [this](std::uint32_t count) {
+                    if (options.manager != nullptr) options.manager->sent(count);
                   },
               .settled = [this] { tell(); },
               .lost = [this] { keeper_lost(); }}},
@@ -244,7 +249,8 @@ std::string LinuxProcesses::directory(StartId id) const {
 
 Result<> LinuxProcesses::hold(const std::string& name, int fd) {
   SVD_CHECK(hold_in_keeper(name, fd));
-  if (state_->options.manager != nullptr) state_->options.manager->store(name, fd);
+  auto* const manager = state_->options.manager;
+  if (manager != nullptr && is_storable(name, state_->options.stores_state)) manager->store(name, fd);
   return {};
 }
 

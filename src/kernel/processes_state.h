@@ -29,6 +29,9 @@ namespace svd {
 
 constexpr Millis recheck_delay{100};
 
+// The records of a `hold` or `release`.
+[[nodiscard]] std::string name_records(std::span<const std::string> names);
+
 struct LinuxProcesses::State {
   // What a step of a start may fail at, for the words of it. Not the whole plan: of a thousand starts at once
   // that would be what the engine's memory is measured by.
@@ -134,6 +137,9 @@ struct LinuxProcesses::State {
 
   // processes_takeover.cpp
   Result<> connect();
+  void take_held(std::vector<std::pair<std::string, UniqueFd>> listed);
+  void take_passed(const std::string& passed, UniqueFd fd);
+  void speak_through_keeper();
   void end_former_life();
   void configure();
   void read_key();

@@ -7,8 +7,10 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "base/text.h"
 #include "files/io.h"
 #include "kernel/former_base.h"
+#include "kernel/passed.h"
 #include "kernel/proc.h"
 #include "kernel/processes_state.h"
 
@@ -79,10 +81,8 @@ Result<> LinuxProcesses::State::connect() {
   const auto noted = journal.load();
   if (!cgroups.available() || !noted.empty()) read_key();
   for (const auto& child : listing.children) take_over(child);
-  for (auto& [name, fd] : listing.held) {
-    if (options.manager != nullptr) options.manager->note_stored(name);
-    held.insert_or_assign(name, std::move(fd));
-  }
+  speak_through_keeper();
+  take_held(std::move(listing.held));
   limits.resume();
   if (cgroups.available()) take_stock_of_cgroups();
   take_stock_of_journal(noted);
@@ -91,6 +91,44 @@ Result<> LinuxProcesses::State::connect() {
   credentials.keep_only(living);
   if (client.hello().engines == 0) end_former_life();
   return {};
+}
+
+void LinuxProcesses::State::speak_through_keeper() {
+  if (options.manager == nullptr) return;
+  options.manager->speak_through([this](const std::string& text, int fd) {
+    const std::array<std::uint32_t, 2> head{static_cast<std::uint32_t>(text.size()), 0};
+    client.send(keeper::Type::notify, 1,
+                std::string(reinterpret_cast<const char*>(head.data()), sizeof head) + text,
+                fd < 0 ? std::span<const int>{} : std::span<const int>{&fd, 1});
+  });
+}
+
+// First what an engine before us had the keeper hold: nothing that was passed takes its place.
+void LinuxProcesses::State::take_held(std::vector<std::pair<std::string, UniqueFd>> listed) {
+  const auto passed = std::partition(listed.begin(), listed.end(), [](const auto& one) {
+    return !one.first.starts_with(keeper::passed_prefix);
+  });
+  for (auto one = listed.begin(); one != passed; ++one) {
+    if (options.manager != nullptr && is_storable(one->first, options.stores_state))
+      options.manager->note_stored(one->first, one->second.get());
+    held.insert_or_assign(one->first, std::move(one->second));
+  }
+  for (auto one = passed; one != listed.end(); ++one) take_passed(one->first, std::move(one->second));
+}
+
+// The one door: what is neither sealed by us nor expected by the daemon is let go.
+void LinuxProcesses::State::take_passed(const std::string& passed, UniqueFd fd) {
+  const auto said = passed.substr(sizeof keeper::passed_prefix - 1);
+  std::optional<std::string> name;
+  if (options.expects && options.expects(said, fd.get()))
+    name = said;
+  else if (options.manager != nullptr)
+    name = options.manager->accept(said, fd.get());
+  if (name && is_storable(*name, options.stores_state) && held.try_emplace(*name, std::move(fd)).second)
+    send_held({&*name, 1});
+  else if (!name)
+    note("the service manager passed '" + printable(said) + "', which svd has not stored: closed");
+  client.send(keeper::Type::release, 1, name_records({&passed, 1}));
 }
 
 // What is left of a daemon whose keeper and engine both died, and could not be taken over.
