@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kernel/limits.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "base/unique_fd.h"
 #include "kernel/cgroup_files.h"
-#include "kernel/limits.h"
 #include "unit/cgroup_tree.h"
 
 using namespace svd;
