@@ -161,6 +161,14 @@ void keep_only(int socket) {
     ::close(static_cast<int>(fd));
 }
 
+bool closes_who_changes_user() {
+  char text = '1';
+  const int fd = ::open("/proc/sys/fs/suid_dumpable", O_RDONLY | O_CLOEXEC);
+  const bool is_known = fd >= 0 && ::read(fd, &text, 1) == 1;
+  if (fd >= 0) ::close(fd);
+  return is_known && text != '1';
+}
+
 }  // namespace
 
 void run_launcher(int socket, const Nursery& nursery, const Options& options) {
@@ -170,6 +178,7 @@ void run_launcher(int socket, const Nursery& nursery, const Options& options) {
   if (::getppid() != own.keeper) ::_exit(0);
   ::prctl(PR_SET_NAME, "svd-launcher");
   keep_only(socket);
+  own.closes_others = closes_who_changes_user();
   // A child that has memory of its own cannot write there which pid it has.
   ::madvise(const_cast<std::int32_t*>(&own.crib->pid), 4096, MADV_DONTFORK);
   while (serve_one(own, options)) continue;

@@ -45,14 +45,20 @@ namespace {
 // The child's: it needs some kilobytes, execve(2) in the kernel none of it.
 alignas(64) char stack[32 * 1024];
 
-// Memory is shared with a child only if it gives up no right before its program runs: who can get at such a
-// child (ptrace(2), where fs.suid_dumpable is 1) could write to the launcher, and a core dump of it ends
-// whoever shares its memory before Linux 5.16. It spares the copying of page tables.
-std::uint64_t flags_of(const Birth& birth) {
+// Sharing memory with a child spares the copying of page tables, and is safe only as long as nobody with less
+// rights can get at the child (ptrace(2), /proc/PID/mem): that would be our memory. One that gives up no
+// right is as safe as we are. One that becomes another user is closed to that user by the kernel
+// (PR_SET_DUMPABLE), unless fs.suid_dumpable is 1. One that stays root and gives up capabilities is open to
+// others like it.
+bool may_share_memory(const Birth& birth) {
   const Spawn& spawn = *birth.launch->spawn;
-  const bool keeps_rights =
-      (spawn.given & (given_user | given_group | given_groups)) == 0 && spawn.step_count == 0;
-  return CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_VFORK | (keeps_rights ? CLONE_VM : 0);
+  if (spawn.step_count > 0) return false;
+  if ((spawn.given & (given_user | given_group | given_groups)) == 0) return true;
+  return (spawn.given & given_user) != 0 && spawn.uid != 0 && birth.nursery->closes_others;
+}
+
+std::uint64_t flags_of(const Birth& birth) {
+  return CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_VFORK | (may_share_memory(birth) ? CLONE_VM : 0);
 }
 
 #if defined(__x86_64__)

@@ -32,9 +32,10 @@ struct Nursery {
   int base = -1;    // the cgroup base directory, O_PATH; -1: none
   rlimit nofile{};  // the limit that the keeper was born with, since it raised its own
   bool restore_nofile = false;
-  std::uint32_t missing = 0;  // Missing; spawn() adds what it finds out
-  std::int32_t keeper = 0;    // its pid
-  Crib* crib = nullptr;       // of this launcher
+  std::uint32_t missing = 0;   // Missing; spawn() adds what it finds out
+  bool closes_others = false;  // fs.suid_dumpable: who becomes another user is closed to that user
+  std::int32_t keeper = 0;     // its pid
+  Crib* crib = nullptr;        // of this launcher
 };
 
 // A start that came to an end of its own: it has executed its program, or it failed.

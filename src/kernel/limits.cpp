@@ -48,20 +48,18 @@ std::uint64_t number_in(const char* path) {
   return flat_value("n " + read_file(path), "n").value_or(most_pids);
 }
 
-// systemd's share for a service (DefaultTasksMax=): what one app forks by mistake leaves room for the others.
-std::uint64_t usual_pids() {
-  const auto room =
-      std::min(number_in("/proc/sys/kernel/pid_max"), number_in("/proc/sys/kernel/threads-max"));
-  return std::max<std::uint64_t>(room * 15 / 100, 1);
-}
-
 Limits with_defaults(Limits limits, bool has_pids) {
-  static const auto usual = usual_pids();
+  static const auto usual =
+      usual_pids(number_in("/proc/sys/kernel/pid_max"), number_in("/proc/sys/kernel/threads-max"));
   if (has_pids && !limits.pids) limits.pids = usual;
   return limits;
 }
 
 }  // namespace
+
+std::uint64_t usual_pids(std::uint64_t pid_max, std::uint64_t threads_max) {
+  return std::max<std::uint64_t>(std::min(pid_max, threads_max) * 15 / 100, 1);
+}
 
 LinuxLimits::LinuxLimits(const Cgroups& cgroups) : cgroups_{cgroups} {}
 

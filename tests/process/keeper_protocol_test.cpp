@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The keeper spoken to directly: what LinuxProcesses would never say, and where the machine refuses
 // something.
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -8,6 +9,9 @@
 #include <sys/prctl.h>
 #include <sys/un.h>
 
+#include <csignal>
+#include <cstddef>
+#include <cstring>
 #include <random>
 
 #include "kernel/cgroups.h"
@@ -359,6 +363,46 @@ TEST_CASE("without a cgroup the process group goes with its leader", "[keeper]")
   CHECK(talker.exit_of(plan.id).number == 0);
   pollfd state{process.get(), POLLIN, 0};
   CHECK((!process || ::poll(&state, 1, 20'000) == 1));
+}
+
+TEST_CASE("a start that is held up fails in time or is cancelled, and no other waits for it", "[keeper]") {
+  Talker talker{start_keeper()};
+  TempDir home;
+  const auto program = home / "leased";
+  std::filesystem::copy_file("/bin/true", program);
+  // Whoever executes it waits for /proc/sys/fs/lease-break-time; that is 45 s.
+  ::signal(SIGIO, SIG_IGN);
+  const UniqueFd lease{::open(program.c_str(), O_RDWR | O_CLOEXEC)};
+  if (::fcntl(lease.get(), F_SETLEASE, F_WRLCK) < 0) return;  // not on this file system
+  const auto send = [&](const std::string& what, std::uint32_t app, std::uint32_t patience) {
+    const auto plan = talker.plan({what});
+    auto record = launch_record(plan, {});
+    std::memcpy(record.data() + offsetof(keeper::Spawn, app), &app, sizeof app);
+    std::memcpy(record.data() + offsetof(keeper::Spawn, patience), &patience, sizeof patience);
+    talker.client.send(keeper::Type::spawn, 1, record);
+    return plan.id;
+  };
+  const auto start = [&](std::uint32_t patience) { return send(program, 1, patience); };
+  const auto answer = [&](StartId id) { return talker.wait(id, [](const auto&) { return true; }); };
+  const auto goes_on = [&] {
+    const auto other = send("/bin/true", 2, 60'000);
+    CHECK(answer(other).what == keeper::What::spawned);
+    CHECK(talker.exit_of(other).number == 0);
+  };
+  const auto late = start(300);
+  const auto cancelled = start(60'000);
+  const auto waiting = start(60'000);  // of one app two at a time
+  goes_on();
+  CHECK(answer(late).what == keeper::What::failed);
+  CHECK(answer(late).stage == keeper::Stage::exec);
+  CHECK(answer(late).number == ETIME);
+  talker.client.send(keeper::Type::cancel, 1, bytes_of(cancelled));
+  talker.client.send(keeper::Type::cancel, 1, bytes_of(waiting));
+  for (const auto id : {cancelled, waiting}) {
+    CHECK(answer(id).what == keeper::What::failed);
+    CHECK(answer(id).number == ECANCELED);
+  }
+  goes_on();
 }
 
 TEST_CASE("no descriptor left fails a start as a shortage of processes does", "[keeper]") {

@@ -84,6 +84,11 @@ def descendants(of=None):
     return wanted - {of or os.getpid()}
 
 
+def is_launcher(pid):
+    """One of the keeper's own, which makes instances."""
+    return status_of(pid).get("Name") == "svd-launcher"
+
+
 def wait_gone(pids, timeout=TIMEOUT, what="processes"):
     """Until none of these pids runs, by pidfd: no polling, and a recycled pid is no mistake."""
     deadline, fds = time.monotonic() + timeout, {}
