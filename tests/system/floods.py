@@ -241,8 +241,8 @@ def app_flood(kind, channel=None, instances=1):
                       "    logs: { rotate: 1MiB, keep: 1 }\n", "--no-wait", name="a.yaml")
             check(select.select([going], [], [], TIMEOUT)[0], "the flood begins")
             witness.rounds("flooded")
-            svd.svctl("stop", "a:flood")
-            svd.wait_until(lambda: not svd.instances("a:flood").get("a:flood/0", {}).get("pid"), "the app that flooded is stopped")
+            svd.svctl("delete", "a:flood")  # with it goes what it had opened
+            svd.wait_until(lambda: "a:flood" not in svd.apps(), "the app that flooded is gone")
             os.close(going)
             drained(svd, witness)
             witness.judge()
