@@ -99,7 +99,7 @@ Result<> SystemBus::connect() {
                       sd_bus_match_signal(bus, nullptr, local, local_path, local, "Disconnected",
                                           &SystemBus::on_disconnected, this),
                       sd_bus_start(bus),
-                      sd_bus_attach_event(bus, loop_.get(), static_cast<int>(Priority::bus)),
+                      sd_bus_attach_event(bus, loop_.get(), static_cast<int>(Priority::message)),
                       sd_bus_request_name_async(bus, nullptr, "org.svd1", 0, &SystemBus::on_name, this)};
   for (const int r : steps) SVD_CHECK(check(r, "cannot connect to the system bus"));
   return {};
@@ -264,7 +264,7 @@ Result<SystemBus::BusPtr> SystemBus::pair_with_connection(Peer peer, Access acce
   (void)near.release();  // the bus owns it now
   const auto steps = {sd_bus_negotiate_fds(bus, 0), sd_bus_set_trusted(bus, 1),
                       sd_bus_set_close_on_exit(bus, 0), sd_bus_start(bus),
-                      sd_bus_attach_event(bus, loop_.get(), static_cast<int>(Priority::bus))};
+                      sd_bus_attach_event(bus, loop_.get(), static_cast<int>(Priority::message))};
   for (const int r : steps) SVD_CHECK(check(r, "cannot serve a client"));
   return client;
 }

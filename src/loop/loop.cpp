@@ -46,7 +46,7 @@ constexpr std::int64_t lifted_priority = 5;  // after exits and cgroups, before 
 constexpr unsigned look_each = 32;           // dispatches
 constexpr Millis look_every{10};
 
-// Of this thread: all that is of Priority::client or later.
+// Of this thread: all that is of Priority::message or later.
 std::vector<EventSource*>& patient_ones() {
   thread_local std::vector<EventSource*> all;
   return all;
@@ -58,13 +58,13 @@ Result<> EventSource::adopt(sd_event_source* source, Priority priority) {
   release();
   source_.reset(source);
   priority_ = priority;
-  if (priority >= Priority::client) patient_ones().push_back(this);
+  if (priority >= Priority::message) patient_ones().push_back(this);
   return check(sd_event_source_set_priority(source, static_cast<std::int64_t>(priority)),
                "cannot order an event source");
 }
 
 void EventSource::release() noexcept {
-  if (source_ && priority_ >= Priority::client) std::erase(patient_ones(), this);
+  if (source_ && priority_ >= Priority::message) std::erase(patient_ones(), this);
   source_.reset();
   waits_ = lifted_ = false;
 }

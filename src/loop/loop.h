@@ -26,8 +26,8 @@ namespace svd {
 enum class Priority : std::int64_t {
   exit = -10,
   cgroup = 0,
-  bus = 10,
-  message = 10,
+  bus = 10,      // the private socket: who may act
+  message = 15,  // programs on their channels, strangers on the system bus
   client = 20,
   idle = SD_EVENT_PRIORITY_IDLE
 };
@@ -63,7 +63,7 @@ class Pinned {
   Pinned& operator=(const Pinned&) = delete;
 };
 
-// What those below share: one of Priority::client or later that is ready and has not had its turn for 32
+// What those below share: one of Priority::message or later that is ready and has not had its turn for 32
 // others, or 10 ms, twice over, goes before all that others can make ready, once.
 class EventSource : Pinned {
  public:

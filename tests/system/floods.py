@@ -29,7 +29,8 @@ MOST_FDS = 1200          # descriptors: an eighth of what the engine may have, a
 
 @contextlib.contextmanager
 def user(name):
-    """A throw-away user."""
+    """A throw-away user; the process's id makes its name nobody else's."""
+    name = f"{name}-{os.getpid()}"
     subprocess.run(["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name], check=True)
     try:
         yield pwd.getpwnam(name)
@@ -136,7 +137,7 @@ def a_stranger_floods_notify():
         (svd.directory / "asuser.path").touch()
         os.chown(svd.directory / "asuser.path", own.pw_uid, own.pw_gid)
         witness = Witness(svd)
-        svd.apply("version: 1\nname: n\napps:\n" + waiter("asroot", "") + waiter("asuser", "    user: svdapp\n"), "--no-wait", ok=False, name="n.yaml")
+        svd.apply("version: 1\nname: n\napps:\n" + waiter("asroot", "") + waiter("asuser", f"    user: {own.pw_name}\n"), "--no-wait", ok=False, name="n.yaml")
         path = lambda name: svd.wait_until(lambda: (svd.directory / f"{name}.path").exists() and (svd.directory / f"{name}.path").read_text().strip(), name)
         # A user's own socket: the kernel refuses a stranger.
         refused = subprocess.run([PYTHON, FLOOD, "notify", path("asuser")], user=stranger.pw_uid, group=stranger.pw_gid,
@@ -225,7 +226,7 @@ def on_the_bus():
 
 def app_flood(kind, channel=None, instances=1):
     def test():
-        with user("svdapp"), Daemon() as svd:
+        with user("svdapp") as own, Daemon() as svd:
             open_to_all(svd)
             witness = Witness(svd)
             witness.rounds("quiet", min(SECONDS, 10))
@@ -235,14 +236,14 @@ def app_flood(kind, channel=None, instances=1):
             going = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
             flooder = f"exec {PYTHON} {FLOOD} {kind} 9<>{fifo}"
             svd.apply("version: 1\nname: a\napps:\n  flood:\n"
-                      f"    exec: [/bin/sh, -c, '{flooder}']\n    user: svdapp\n    instances: {instances}\n    env: {{ GOING: '9' }}\n"
+                      f"    exec: [/bin/sh, -c, '{flooder}']\n    user: {own.pw_name}\n    instances: {instances}\n    env: {{ GOING: '9' }}\n"
                       + (f"    channel: {channel}\n" if channel else "") +
                       "    restart: { delay: 100ms, max_restarts: 1000000 }\n    update: { min_ready: 0s }\n"
                       "    logs: { rotate: 1MiB, keep: 1 }\n", "--no-wait", name="a.yaml")
             check(select.select([going], [], [], TIMEOUT)[0], "the flood begins")
             witness.rounds("flooded")
-            svd.svctl("stop", "a:flood")
-            svd.wait_until(lambda: not svd.instances("a:flood").get("a:flood/0", {}).get("pid"), "the app that flooded is stopped")
+            svd.svctl("delete", "a:flood")  # with it goes what it had opened
+            svd.wait_until(lambda: "a:flood" not in svd.apps(), "the app that flooded is gone")
             os.close(going)
             drained(svd, witness)
             witness.judge()
