@@ -8,17 +8,15 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <cstring>
 #include <initializer_list>
 
+#include "keeper/fd_names.h"
 #include "keeper/keeper.h"
 
 namespace svd::keeper {
 namespace {
 
 constexpr int first_listen = 3;  // SD_LISTEN_FDS_START
-
-constexpr std::uint32_t prefix_size = sizeof passed_prefix - 1;
 
 // Digits and nothing else; -1: it is not there, or no such number.
 long number_in(const char* variable) {
@@ -36,29 +34,6 @@ int count_for_us() {
                                                : static_cast<int>(count);
 }
 
-int digit(char c) {
-  const char* const digits = "0123456789ABCDEF";
-  const char* const found = c == '\0' ? nullptr : std::strchr(digits, c);
-  return found == nullptr ? -1 : static_cast<int>(found - digits);
-}
-
-// Up to the next ':', with "%3A" and the like turned back, behind the prefix; its size, 0 where it is empty
-// or too long to be one of ours.
-std::uint32_t take_name(const char*& from, char* out) {
-  std::memcpy(out, passed_prefix, prefix_size);
-  std::uint32_t size = prefix_size;
-  bool fits = true;
-  for (; *from != '\0' && *from != ':'; ++from) {
-    const int high = *from == '%' ? digit(from[1]) : -1;
-    const int low = high < 0 ? -1 : digit(from[2]);
-    fits = fits && size < max_name;
-    if (fits) out[size++] = low < 0 ? *from : static_cast<char>(high * 16 + low);
-    if (low >= 0) from += 2;
-  }
-  if (*from == ':') ++from;
-  return fits && size > prefix_size ? size : 0;
-}
-
 void close_from_to(int first, int last) {
   if (first <= last) ::syscall(SYS_close_range, first, last, 0U);
 }
@@ -73,7 +48,7 @@ void take_passed(Keeper& keeper, int lowest) {
   int next = behind > lowest ? behind : lowest;
   for (int i = 0; i < count; ++i) {
     char name[max_name];
-    const std::uint32_t size = take_name(names, name);
+    const std::uint32_t size = take_fd_name(names, name);
     const int fd = size == 0 ? -1 : ::fcntl(first_listen + i, F_DUPFD_CLOEXEC, next);
     if (fd < 0) continue;
     close_from_to(next, fd - 1);

@@ -17,7 +17,6 @@
 #include "files/own_directory.h"
 #include "kernel/channel_memory.h"
 #include "kernel/listener_name.h"
-#include "kernel/notify.h"
 #include "kernel/proc.h"
 #include "kernel/state_memory.h"
 
@@ -85,7 +84,7 @@ Result<SipKey> make_key(int directory) {
 
 bool is_storable(std::string_view name, bool with_state) {
   return is_listener_name(name) || name.starts_with("channel ") || name.starts_with("socket ") ||
-         name == ChannelMemory::name || name == NotifySocket::name || name == "bus" ||
+         name.starts_with("notify ") || name == ChannelMemory::name || name == "bus" ||
          (with_state && StateMemory::is_name(name));
 }
 

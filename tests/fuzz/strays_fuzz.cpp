@@ -11,14 +11,14 @@ using fuzz::require;
 
 namespace {
 
-constexpr std::string_view mark = "00000000000000010000000000000002";
+constexpr SipKey key{1, 2};
 
 void read_environment(std::string_view bytes) {
-  const auto id = start_of(bytes, mark);
+  const auto id = start_of(bytes, key);
   if (!id) return;
-  require(*id != StartId{});
-  const auto variable = std::string{start_variable} + "=" + start_value(mark, *id);
-  require(start_of(variable, mark) == id);
+  require(*id != StartId{} && !start_of(bytes, std::nullopt));
+  const auto variable = std::string{start_variable} + "=" + start_value(key, *id);
+  require(start_of(variable, key) == id);
 }
 
 void search(fuzz::Input input) {
@@ -31,10 +31,10 @@ void search(fuzz::Input input) {
         {pid, {state, input.number<std::uint8_t>() % 16, input.number<std::uint8_t>() % 16, 1}});
     if (const auto id = input.number<std::uint8_t>() % 8; id != 0)
       environments[static_cast<std::size_t>(pid)] =
-          std::string{start_variable} + "=" + start_value(mark, StartId{static_cast<std::uint64_t>(id)});
+          std::string{start_variable} + "=" + start_value(key, StartId{static_cast<std::uint64_t>(id)});
   }
   const StraySearch wanted{
-      .mark = std::string{mark},
+      .key = key,
       .is_wanted = [](StartId id) { return static_cast<std::uint64_t>(id) % 2 == 1; },
       .leads = [](std::int64_t session) { return session == 3 ? std::optional{StartId{5}} : std::nullopt; },
       .environment = [&](std::int64_t pid) { return environments[static_cast<std::size_t>(pid)]; }};
