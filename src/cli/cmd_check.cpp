@@ -27,9 +27,7 @@ Result<Exit> check(const Context& context, const std::string& file, const std::s
   const auto elsewhere = other_profiles_text(context, loaded);
   const auto exit = loaded.decoded && elsewhere.empty() ? Exit::ok : Exit::error;
   if (json) {
-    auto all = loaded.decoded ? Diagnostics{} : loaded.decoded.error();
-    all.insert(all.end(), loaded.notes.begin(), loaded.notes.end());
-    context.out(to_json(all) + "\n");
+    context.out(to_json(loaded.decoded ? loaded.notes : loaded.decoded.error()) + "\n");
     return exit;
   }
   context.err(diagnostics_text(loaded) + elsewhere + notes_text(loaded));

@@ -88,6 +88,7 @@ std::string diagnostics_text(const Loaded& loaded) {
 }
 
 std::string notes_text(const Loaded& loaded) {
+  if (!loaded.decoded) return "";
   return safe_lines(spec::render(loaded.notes, as_shown(loaded)));
 }
 

@@ -27,7 +27,7 @@ struct Loaded {
 [[nodiscard]] Result<Source> load_or_complain(const Context& context, const std::string& file,
                                               const std::string& profile);
 
-// What is wrong with it, and what is to be doubted.
+// What is wrong with it; and, where nothing is, what is to be doubted.
 [[nodiscard]] std::string diagnostics_text(const Loaded& loaded);
 [[nodiscard]] std::string notes_text(const Loaded& loaded);
 // Of the profiles that were not chosen: what is wrong with the file when they are, which it is not without
