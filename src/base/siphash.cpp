@@ -2,6 +2,7 @@
 #include "base/siphash.h"
 
 #include <bit>
+#include <cstddef>
 
 namespace svd {
 namespace {
@@ -9,6 +10,11 @@ namespace {
 struct State {
   std::uint64_t a, b, c, d;  // v0 to v3 of the paper
 
+  explicit State(const SipKey& key)
+      : a{0x736f6d6570736575 ^ key[0]},
+        b{0x646f72616e646f6d ^ key[1]},
+        c{0x6c7967656e657261 ^ key[0]},
+        d{0x7465646279746573 ^ key[1]} {}
   void round() {
     a += b;
     c += d;
@@ -27,19 +33,38 @@ struct State {
     round();
     a ^= word;
   }
+  std::uint64_t finish() {
+    c ^= 0xff;
+    for (int i = 0; i < 4; ++i) round();
+    return a ^ b ^ c ^ d;
+  }
 };
+
+// Up to eight bytes, least significant first.
+std::uint64_t word_of(std::string_view bytes) {
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    word |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+  return word;
+}
+
+constexpr std::uint64_t length_word(std::size_t bytes) { return std::uint64_t{bytes & 0xffU} << 56U; }
 
 }  // namespace
 
+std::uint64_t siphash(const SipKey& key, std::string_view bytes) {
+  State state{key};
+  const auto length = length_word(bytes.size());
+  for (; bytes.size() >= 8; bytes.remove_prefix(8)) state.absorb(word_of(bytes.substr(0, 8)));
+  state.absorb(word_of(bytes) | length);
+  return state.finish();
+}
+
 std::uint64_t siphash(const SipKey& key, std::uint64_t value) {
-  constexpr std::uint64_t length = 8ULL << 56U;  // the last word holds the number of bytes
-  State state{0x736f6d6570736575 ^ key.low, 0x646f72616e646f6d ^ key.high, 0x6c7967656e657261 ^ key.low,
-              0x7465646279746573 ^ key.high};
+  State state{key};
   state.absorb(value);
-  state.absorb(length);
-  state.c ^= 0xff;
-  for (int i = 0; i < 4; ++i) state.round();
-  return state.a ^ state.b ^ state.c ^ state.d;
+  state.absorb(length_word(8));
+  return state.finish();
 }
 
 }  // namespace svd

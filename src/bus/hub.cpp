@@ -115,6 +115,7 @@ void Hub::accept_one(UniqueFd socket) {
     if (!make_room(others)) return report_refusal("closed the connection of " + who + ": there are too many");
   }
   auto made = Connection::make(loop_, *this, {std::move(socket), std::move(*peer), access, ++last_number_});
+  if (!made && made.error().code == std::errc::connection_reset) return;  // it only looked who listens
   if (!made) return report_refusal(made.error().text);
   connections_.push_back(std::move(*made));
   check_authentication();

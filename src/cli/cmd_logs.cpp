@@ -66,7 +66,7 @@ Result<Exit> logs(const Context& context, const LogsOptions& options) {
   how.prefix = instances.size() > 1 || options.names.size() != 1 ||
                options.names.front().find('/') == std::string::npos;
   context.err(LogView::unreadable(context, instances));
-  LogView view{context, how};
+  LogView view{context, *client, how};
   if (!options.follow) {
     SVD_CHECK(view.show(instances));
     return Exit::ok;

@@ -126,7 +126,7 @@ Result<Exit> run(const Context& context, const RunOptions& options) {
   }
   auto outcome = Result<Exit>{Exit::ok};
   {
-    LogView view{context, {.finish = true}};
+    LogView view{context, *client, {.finish = true}};
     outcome = watch_over(context, *client, *daemon, endings, view);
     if (!outcome && outcome.error().code == std::errc::interrupted) outcome = Exit::interrupted;
     if (outcome && *outcome == Exit::interrupted)

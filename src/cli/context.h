@@ -61,6 +61,8 @@ struct System {
   std::function<SteadyTime()> steady;
   // At most `limit` bytes; "-" is standard input. Error file_too_large beyond.
   std::function<Result<std::string>(const std::string& path, std::size_t limit)> read_file;
+  // The same of a regular file that an ecosystem named: read_chosen_file(). Absent: read_file.
+  std::function<Result<std::string>(const std::string& path, std::size_t limit)> read_named_file;
   std::function<bool(const std::string& path)> exists;
   std::function<bool(const std::string& path)> is_regular;  // a file, and no pipe or device
   // See spec::Inputs::doubts.
@@ -88,6 +90,7 @@ struct System {
   // be left, such as a file.
   std::function<int()> reader_gone;
   std::function<Result<>(const std::vector<LogSource>&, const LogQuery&, const LogSink&)> read_logs;
+  std::function<JournalTrust(const std::string& user, std::uint64_t keeper)> journal_trust;
   // Runs a program with our descriptors and waits for it: its exit code, or 128 and the signal.
   std::function<Result<int>(const std::vector<std::string>& argv)> run;
   // Runs `body` beside this process, until the descriptor it is given becomes readable.

@@ -129,8 +129,9 @@ class DbusClient final : public Client {
     return asked([&]() -> Result<> {
       change_proxy_.reset();
       manager_.reset();
+      if (!is_chosen_) SVD_CHECK(check_listener(address_, ::geteuid()));
       connection_ = sdbus::createSessionBusConnectionWithAddress(address_);
-      // On this very connection, and anew on each: what listens there may have been exchanged.
+      // On this very connection, too: what listens there may have been exchanged meanwhile.
       if (!is_chosen_) SVD_CHECK(check_peer(connection_->getEventLoopPollData().fd, address_, ::geteuid()));
       connection_->setMethodCallTimeout(call_timeout);
       subscribe_manager();

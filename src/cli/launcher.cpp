@@ -23,6 +23,7 @@
 #include "cli/daemon_seen.h"
 #include "cli/peer.h"
 #include "cli/temporary_home.h"
+#include "files/trusted_path.h"
 
 namespace svd::cli {
 namespace {
@@ -150,10 +151,11 @@ class ChildDaemon final : public OwnDaemon {
   Result<> start(const std::string& program) {
     SVD_CHECK(make_directories(directories_.log));
     const auto log_file = directories_.log + "/svd.log";
-    const UniqueFd log{::open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640)};
+    const auto opened = open_trusted_log(log_file);
+    const int log = opened ? opened->get() : -1;
     SVD_TRY(pid_, launch_daemon({.program = program,
                                  .mode = "--foreground",
-                                 .errors = log.get(),
+                                 .errors = log,
                                  .dies_with_us = true,
                                  .temporary = &temporary_},
                                 log_file));

@@ -35,7 +35,8 @@ Result<std::string> find_file(const System& system) {
 spec::Inputs inputs_of(const Context& context) {
   spec::Inputs inputs;
   inputs.read_file = [&context](const std::string& path) {
-    return context.system.read_file(path, spec::max_env_file);
+    const auto& named = context.system.read_named_file;
+    return (named ? named : context.system.read_file)(path, spec::max_env_file);
   };
   inputs.environment = context.system.environment;
   inputs.doubts = context.system.doubts;

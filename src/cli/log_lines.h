@@ -76,6 +76,7 @@ class FileLines final : public LineSource {
 struct JournalInstance {
   std::string identifier;
   std::size_t source = 0;
+  JournalTrust trust{};
 };
 struct JournalWait {
   int fd = -1;

@@ -4,10 +4,16 @@
 #include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
+#include <string_view>
+
+#include "base/unique_fd.h"
 
 namespace svd::cli {
 namespace {
@@ -66,6 +72,18 @@ Result<> check_peer(int socket, const std::string& address, uid_t own) {
           ": another one would be sent your files, env_file and pass_env, and could answer anything; if "
           "you trust it: svctl --address '" +
           address + "' …");
+}
+
+Result<> check_listener(const std::string& address, uid_t own) {
+  constexpr std::string_view prefix = "unix:path=";
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  const auto path = address.substr(std::min(prefix.size(), address.size()));
+  if (!address.starts_with(prefix) || path.size() >= sizeof to.sun_path) return {};
+  std::memcpy(to.sun_path, path.data(), path.size());
+  const UniqueFd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) return {};
+  return check_peer(fd.get(), address, own);
 }
 
 Result<> check_place(const std::string& path, uid_t own) {

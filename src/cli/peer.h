@@ -16,6 +16,11 @@ namespace svd::cli {
 // is meant.
 Result<> check_peer(int socket, const std::string& address, uid_t own);
 
+// The same of who listens at "unix:path=…", found out by a connection on which nothing is said: a D-Bus
+// library greets first, and waits for an answer. Good where nobody listens, or the address is of another
+// kind: for the caller to see.
+Result<> check_listener(const std::string& address, uid_t own);
+
 // That nobody but root and `own` can have put there what `path` names, or can exchange it: not the
 // directories on the way, and no link among them. As far as it exists. Error operation_not_permitted: says
 // which one.

@@ -25,6 +25,7 @@
 #include "cli/launcher.h"
 #include "cli/machine.h"
 #include "files/own_directory.h"
+#include "files/trusted_path.h"
 #include "model/directories.h"
 
 namespace svd::cli {
@@ -55,11 +56,8 @@ WallTime wall_now() {
   return {std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000};
 }
 
-Result<std::string> read_file(const std::string& path, std::size_t limit) {
-  const bool standard = path == "-";
-  const UniqueFd file{standard ? -1 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (!standard && !file) return fail_errno(errno, "cannot read '" + path + "'");
-  const int fd = standard ? STDIN_FILENO : file.get();
+// Standard input, or what a shell makes of "<(…)".
+Result<std::string> read_stream(int fd, const std::string& path, std::size_t limit) {
   std::string text;
   std::array<char, 65536> buffer{};
   while (text.size() <= limit) {
@@ -71,6 +69,17 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
   }
   return fail(std::errc::file_too_large,
               "cannot read '" + path + "': more than " + std::to_string(limit) + " bytes");
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t limit) {
+  if (path == "-") return read_stream(STDIN_FILENO, path, limit);
+  auto named = read_chosen_file(path, limit);
+  if (named || named.error().code != std::errc::invalid_argument) return named;
+  const UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)};
+  struct stat about {};
+  if (!file || ::fstat(file.get(), &about) < 0) return fail_errno(errno, "cannot read '" + path + "'");
+  if (S_ISREG(about.st_mode)) return read_chosen_file(path, limit);  // it became one meanwhile
+  return read_stream(file.get(), path, limit);
 }
 
 std::uint32_t usable_cpus() {
@@ -213,13 +222,15 @@ System real_system() {
   system.now = &wall_now;
   system.steady = [] { return std::chrono::steady_clock::now(); };
   system.read_file = &read_file;
+  system.read_named_file = &read_chosen_file;
   system.exists = [](const std::string& path) { return ::access(path.c_str(), F_OK) == 0; };
   system.is_regular = [](const std::string& path) {
     struct stat status {};
     return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
   };
   for (auto& fallback : fallback_directories(system.uid, mount_namespace()))
-    if (check_own_directory(fallback.runtime, system.uid)) system.fallbacks.push_back(std::move(fallback));
+    if (check_own_directory_among_others(fallback.runtime, system.uid))
+      system.fallbacks.push_back(std::move(fallback));
   system.connect = &connect_dbus;
   system.start_daemon = &start_daemon;
   system.await_daemon = &await_daemon;
@@ -230,6 +241,7 @@ System real_system() {
   system.doubts = &doubts_about;
   system.daemons_here = &daemons_here;
   system.read_logs = &read_logs;
+  system.journal_trust = &find_journal_trust;
   system.in_background = &in_background;
   system.prefix = own_prefix();
   system.run = &run_program;

@@ -139,6 +139,7 @@ int main(int argc, char** argv) {
                       .programs = own_directory(),
                       .keeper_socket = svd::keeper::engine_fd,
                       .use_cgroups = environment("SVD_CGROUPS") != "off",
-                      .own_cgroup_is_given = environment("SVD_CGROUPS") == "delegated"}};
+                      .own_cgroup_is_given = environment("SVD_CGROUPS") == "delegated",
+                      .confine = environment("SVD_CONFINE") != "off"}};
   return daemon.run();
 }

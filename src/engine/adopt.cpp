@@ -101,7 +101,7 @@ class Assignment {
 
   void let_go(const KnownChild& child) {
     state_.strays.insert(number(child.id));
-    state_.outbox.emplace_back(lifecycle::Kill{child.id});
+    state_.outbox.push(lifecycle::Kill{child.id});
   }
 
   Engine::State& state_;
@@ -145,10 +145,10 @@ void Engine::State::adopt(Occupant& one, const std::vector<KnownChild>& children
       dispatch(Exited{child.id, child.status});
     } else if (ending) {
       starts.emplace(number(child.id), &one);  // its end was saved; that nothing is left of it was not
-      outbox.emplace_back(lifecycle::Kill{child.id});  // it can be done twice
+      outbox.push(lifecycle::Kill{child.id});  // it can be done twice
     } else if (last) {
       strays.insert(number(child.id));  // it was Gone before, and only its exit is still kept
-      outbox.emplace_back(lifecycle::Kill{child.id});
+      outbox.push(lifecycle::Kill{child.id});
     }
     if (!last) leave_behind(child.id);
   }
@@ -158,12 +158,12 @@ void Engine::State::adopt(Occupant& one, const std::vector<KnownChild>& children
 // given up, and of that nothing is on record. So it is made sure, which can be done twice.
 void Engine::State::leave_behind(StartId id) {
   if (starts.contains(number(id))) {
-    std::erase(outbox, lifecycle::Command{lifecycle::Kill{id}});
+    outbox.withdraw(lifecycle::Command{lifecycle::Kill{id}});
     dispatch(Gone{id});
     std::erase(gone, id);
   }
   strays.insert(number(id));
-  outbox.emplace_back(lifecycle::Kill{id});
+  outbox.push(lifecycle::Kill{id});
 }
 
 // It runs, and goes on. One that has yet to become ready keeps its deadline, but has a moment at least: what
@@ -176,7 +176,7 @@ void Engine::State::keep(Occupant& one, const KnownChild& child) {
   };
   if (auto* stopping = std::get_if<lifecycle::Stopping>(&one.life.state); stopping != nullptr && one.late) {
     stopping->pid = child.pid;  // its time was up, and still is
-    outbox.emplace_back(lifecycle::Kill{child.id});
+    outbox.push(lifecycle::Kill{child.id});
     return;
   }
   if (one.phase() != Phase::ready) one.since = child.started;
@@ -196,7 +196,7 @@ void Engine::State::lose(Occupant& one, bool all_lost) {
   const bool to_wait = one.phase() == Phase::starting || all_lost;
   if (one.phase() == Phase::stopping || (to_wait && one.role != Role::main)) {
     if (one.phase() != Phase::stopping) advance(one, lifecycle::Stop{.force = true});
-    std::erase(outbox, lifecycle::Command{lifecycle::Kill{one.start}});
+    outbox.withdraw(lifecycle::Command{lifecycle::Kill{one.start}});
     starts.emplace(number(one.start), &one);
     dispatch(Gone{one.start});
     std::erase(gone, one.start);  // the keeper has nothing to forget
@@ -208,7 +208,7 @@ void Engine::State::lose(Occupant& one, bool all_lost) {
   } else {
     starts.emplace(number(one.start), &one);
     dispatch(Exited{one.start, {ExitStatus::Kind::unknown, 0, false}});
-    std::erase(outbox, lifecycle::Command{lifecycle::Kill{one.start}});
+    outbox.withdraw(lifecycle::Command{lifecycle::Kill{one.start}});
     dispatch(Gone{one.start});
     std::erase(gone, one.start);
   }

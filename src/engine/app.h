@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -73,6 +74,7 @@ struct Occupant {
   Slot* slot = nullptr;
   lifecycle::Instance life;
   VersionPtr version;          // what it was started with; nullptr: never started
+  std::uint32_t nth = 0;       // of those that its slot ever had
   StartId start{};             // present or last
   StartId handled{};           // exits up to this start are counted
   std::uint64_t revision = 0;  // at its start
@@ -102,6 +104,7 @@ struct Slot {
   Renewal renewal = Renewal::none;
   bool wanted = true;  // by the user
   bool changed = false;
+  std::uint32_t made = 0;  // occupants so far
   std::uint64_t restarts = 0;
   StartId last{};                      // the newest start in this slot
   std::unique_ptr<Occupant> occupant;  // never nullptr
@@ -166,6 +169,21 @@ struct App {
 [[nodiscard]] inline const AppSpec& spec_of(const Occupant& one) {
   return (one.version ? one.version : one.slot->app->version)->spec;
 }
+
+// What is due at the same time comes in the order of names, wherever it lies in memory.
+struct InOrder {
+  bool operator()(const App* a, const App* b) const { return a->id < b->id; }
+  bool operator()(const Occupant* a, const Occupant* b) const {
+    const auto key = [](const Occupant& one) {
+      return std::tie(one.slot->app->id, one.slot->index, one.nth);
+    };
+    return key(*a) < key(*b);
+  }
+  template <class Entry>
+  bool operator()(const std::pair<TimePoint, Entry>& a, const std::pair<TimePoint, Entry>& b) const {
+    return a.first != b.first ? a.first < b.first : (*this)(a.second, b.second);
+  }
+};
 
 // The stake of one app in a change.
 struct Change;

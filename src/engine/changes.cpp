@@ -53,7 +53,7 @@ Change& Engine::State::begin_change(std::string kind, std::string target, const 
   change.view.started = now.wall;
   mark_dirty(change);
   record("change", subject(change), "begun by " + who.name + ": " + change.view.target);
-  ports.observer.change_started(id);
+  outbox.tell(ChangeStarted{id});
   return change;
 }
 
@@ -103,7 +103,7 @@ void Engine::State::settle(Slot& slot, Track how) {
   else if (slot.track == Track::done)
     --view.done;
   slot.track = how;
-  ports.observer.change_changed(view.id);
+  outbox.tell(ChangeProgressed{view.id});
   close_if_settled(*part);
 }
 
@@ -201,7 +201,7 @@ void Engine::State::finish(Change& change) {
     set_outcome(change.ecosystem, view.revision, view.error.empty() ? view.state : "failed: " + view.error);
   record("change", subject(change), view.error.empty() ? view.state : view.state + ": " + view.error);
   finished.push_back(view.id);
-  ports.observer.change_finished(view.id);
+  outbox.tell(ChangeFinished{view.id});
   unsaved();
 }
 

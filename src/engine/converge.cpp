@@ -35,6 +35,7 @@ Slot& Engine::State::make_slot(App& app, std::uint32_t index, Cause cause, const
   place->occupant = std::make_unique<Occupant>();
   auto& occupant = *place->occupant;
   occupant.slot = place.get();
+  occupant.nth = place->made++;
   occupant.cause = app.wanted ? cause : Cause::stopped;
   occupant.by = by;
   occupant.since = now.wall;
@@ -164,7 +165,7 @@ void Engine::State::forget_slot(Slot& slot) {
   settle(slot, Track::done);
   if (slot.changed) std::erase(changed_slots, &slot);
   ports.logs.detach(id);
-  ports.observer.instance_removed(id);
+  outbox.tell(InstanceRemoved{id});
 }
 
 void Engine::State::drop_rested(App& app) {
@@ -190,7 +191,7 @@ void Engine::State::drop_rested(App& app) {
   unbound.erase(&app);
   arm(app, {});
   apps.erase(id);  // `app` is gone
-  ports.observer.app_removed(id);
+  outbox.tell(AppRemoved{id});
   unsaved();
 }
 

@@ -3,6 +3,7 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "engine/select.h"
 #include "engine/state.h"
@@ -70,7 +71,7 @@ void Engine::State::advance(Occupant& one, const lifecycle::Event& event) {
   const auto before = one.life.state;
   auto made = lifecycle::step(std::move(one.life), event, rules_for(one), now.mono, draw());
   one.life = std::move(made.instance);
-  if (made.command) outbox.push_back(*made.command);
+  if (made.command) outbox.push(*made.command);
   if (one.life.state == before) return;
   auto& slot = *one.slot;
   const auto from = lifecycle::phase(before), to = one.phase();
@@ -99,7 +100,7 @@ void Engine::State::advance(Occupant& one, const lifecycle::Event& event) {
 void Engine::State::take_back(Occupant& one) {
   const auto* stopping = std::get_if<lifecycle::Stopping>(&one.life.state);
   if (stopping == nullptr || stopping->step != lifecycle::Stopping::Step::unborn) return;
-  if (std::erase(outbox, lifecycle::Command{lifecycle::Spawn{stopping->id}}) == 0) return;
+  if (!outbox.withdraw(lifecycle::Command{lifecycle::Spawn{stopping->id}})) return;
   starts.erase(static_cast<std::uint64_t>(stopping->id));
   advance(one, lifecycle::SpawnFailed{});
 }
@@ -160,7 +161,10 @@ void Engine::State::count_serving(Occupant& one) {
 void Engine::State::run_out(Occupant& one) {
   if (goes_on_accepting(one)) return;
   const bool late = one.phase() == Phase::starting;
-  if (late) {
+  if (late && lifecycle::pid_of(one.life.state) == 0) {
+    one.failure = std::make_unique<StartFailure>(StartFailure{StartStage::keeper, ETIMEDOUT, ""});
+    one.cause = Cause::refused;
+  } else if (late) {
     one.late = true;
     one.cause = Cause::late;
   }
@@ -310,6 +314,7 @@ Result<std::uint32_t> Engine::send(const Names& names, const std::string& json, 
 void Engine::happened(std::string subject, std::string text, Now now) {
   state_->now = now;
   state_->record("daemon", std::move(subject), std::move(text));
+  state_->outbox.tell_all(state_->ports.observer);
 }
 
 void Engine::set_now(Now now) { state_->now = now; }

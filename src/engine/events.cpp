@@ -9,7 +9,7 @@ void Engine::State::record(std::string kind, std::string subject, std::string te
   events.push_back({next_event++, now.wall, std::move(kind), std::move(subject), std::move(text),
                     one == nullptr ? 0 : static_cast<std::uint64_t>(one->start),
                     one == nullptr ? 0 : one->revision});
-  ports.observer.event(events.back());
+  outbox.tell(events.back());
 }
 
 const std::string* Engine::State::intern(const std::string& name) { return &*actors.insert(name).first; }

@@ -125,13 +125,13 @@ static void tell(Engine::State& state) {
   for (auto* slot : std::exchange(state.changed_slots, {})) {
     slot->changed = false;
     state.evaluate(*slot);
-    state.ports.observer.instance_changed({slot->app->id, slot->index});
+    state.outbox.tell(InstanceChanged{{slot->app->id, slot->index}});
   }
   for (const auto& id : std::exchange(state.changed_apps, {})) {
     const auto app = state.apps.find(id);
     if (app == state.apps.end()) continue;
     app->second.changed = false;
-    state.ports.observer.app_changed(id);
+    state.outbox.tell(AppChanged{id});
   }
 }
 
@@ -177,15 +177,17 @@ std::optional<TimePoint> Engine::State::reconcile() {
   tell(*this);
   adjust_limits();
   finish_changes();
+  outbox.tell_all(ports.observer);
   save_if_due();
   tell_who_serves();
   carry_out();
   ports.processes.flush();
+  outbox.tell_all(ports.observer);
   return next_wake();
 }
 
 void Engine::State::carry_out() {
-  for (const auto& command : std::exchange(outbox, {})) perform(command);
+  for (const auto& command : outbox.take()) perform(command);
 }
 
 namespace {
@@ -204,6 +206,7 @@ struct Performer {
     state.ports.processes.signal(signal.id, signal.number, signal.whom);
   }
   void operator()(const lifecycle::Kill& kill) const { state.ports.processes.kill(kill.id); }
+  void operator()(const lifecycle::Cancel& cancel) const { state.ports.processes.cancel(cancel.id); }
   void operator()(const lifecycle::Await& await) const { state.ports.processes.await(await.id); }
 };
 

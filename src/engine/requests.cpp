@@ -284,7 +284,7 @@ Result<std::uint32_t> Engine::signal(const Names& names, int number, KillTarget 
       const auto& slot = *each.app->slots[index];
       const auto& life = slot.occupant->life.state;
       if (lifecycle::pid_of(life) == 0) continue;
-      s.outbox.emplace_back(lifecycle::Signal{lifecycle::start_of(life), number, whom});
+      s.outbox.push(lifecycle::Signal{lifecycle::start_of(life), number, whom});
       s.record("instance", SlotId{each.app->id, index}.str(),
                "signal " + std::to_string(number) + " sent by " + who.name);
       ++count;
@@ -303,7 +303,7 @@ void Engine::State::shut_down(const Actor& who, bool force) {
         begin_change("shutdown", plan::count_instances(static_cast<std::uint32_t>(starts.size())), who);
     for (auto& [id, app] : apps) begin_part(change, app);
   }
-  for (const auto& [id, one] : starts) {
+  for (const auto& [id, one] : std::map{starts}) {  // one that is taken back leaves them
     if (one->is_up()) {
       one->cause = Cause::shutdown;
       one->by = nullptr;

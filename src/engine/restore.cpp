@@ -223,6 +223,7 @@ class Restorer {
     if (!sound || saved.start == 0) return;
     auto one = std::make_unique<Occupant>();
     one->slot = &slot;
+    one->nth = slot.made++;
     one->role = static_cast<Role>(saved.role);
     restore_occupant(*one, saved, std::move(version));
     if (one->role == Role::replacement && !slot.replacement)

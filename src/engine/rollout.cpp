@@ -102,6 +102,7 @@ void Engine::State::add_replacement(Slot& slot) {
   slot.replacement = std::make_unique<Occupant>();
   auto& one = *slot.replacement;
   one.slot = &slot;
+  one.nth = slot.made++;
   one.role = Role::replacement;
   one.version = slot.app->version;
   one.cause = cause_of(slot.renewal);

@@ -192,7 +192,7 @@ void Engine::State::admit(App& app) {
 }
 
 void Engine::State::retry_binding() {
-  for (auto* app : std::set{unbound}) {
+  for (auto* app : std::set<App*, InOrder>{unbound}) {
     if (now.mono < app->bind_at || shutting) continue;
     const auto bound = bind_accepted(*app, app->version->spec, true);
     if (bound)

@@ -28,11 +28,11 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "engine/app.h"
 #include "engine/engine.h"
+#include "engine/outbox/outbox.h"
 #include "lifecycle/instance.h"
 #include "plan/diff.h"
 #include "plan/rollout.h"
@@ -43,7 +43,7 @@ namespace svd {
 struct SavedChange;
 
 // Whose children the keeper has; each list ascending, none empty.
-using Adopted = std::map<Occupant*, std::vector<KnownChild>>;
+using Adopted = std::map<Occupant*, std::vector<KnownChild>, InOrder>;
 // What one of them was started with.
 using VersionFor = std::function<VersionPtr(const KnownChild&)>;
 
@@ -69,9 +69,9 @@ struct Engine::State {
 
   std::map<Name, Eco> ecosystems;
   std::map<AppId, App> apps;
-  std::unordered_map<std::uint64_t, Occupant*> starts;  // by StartId: every start that is not Gone
-  std::set<std::pair<TimePoint, Occupant*>> timers;
-  std::set<std::pair<TimePoint, App*>> app_timers;
+  std::map<std::uint64_t, Occupant*> starts;  // by StartId: every start that is not Gone
+  std::set<std::pair<TimePoint, Occupant*>, InOrder> timers;
+  std::set<std::pair<TimePoint, App*>, InOrder> app_timers;
   std::map<ChangeId, Change> changes;
   std::deque<ChangeId> finished;
   std::deque<EventRecord> events;
@@ -92,10 +92,10 @@ struct Engine::State {
   std::vector<AppId> changed_apps;
   std::vector<Change*> dirty_changes;
   std::vector<AppId> unserved;
-  std::set<App*> unbound;
+  std::set<App*, InOrder> unbound;
   std::map<AppId, std::set<AppId>> dependents;  // who waits for this app
   std::set<AppId> held;                         // is to end, after others
-  std::vector<lifecycle::Command> outbox;
+  Outbox outbox;
   std::vector<std::pair<StartId, StartFailure>> refused;  // starts that failed before they reached the port
   std::optional<TimePoint> save_at;                       // set: something is not saved
   std::size_t saved_bytes = 0;                            // size of the last saved state

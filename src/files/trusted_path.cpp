@@ -41,6 +41,11 @@ std::string reason(const walk::Found& found) {
   return "";
 }
 
+bool is_directory(int fd) {
+  struct stat about {};
+  return ::fstat(fd, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
 Result<UniqueFd> walk_to(const std::string& path, walk::Want want, walk::Links links, walk::Found& found,
                          const std::string& what) {
   const int opened =
@@ -80,6 +85,21 @@ Result<std::string> read_chosen_file(const std::string& path, std::size_t limit)
   return read_all(file.get(), path, limit);
 }
 
+Result<UniqueFd> open_trusted_log(const std::string& path) {
+  walk::Found found;
+  return walk_to(path, walk::Want::append, walk::Links::trusted, found,
+                 "cannot open the log file '" + path + "'");
+}
+
+Result<UniqueFd> open_unshared_directory(const std::string& path) {
+  walk::Found found;
+  const auto what = "cannot use the directory '" + path + "'";
+  SVD_TRY(auto directory, walk_to(path, walk::Want::directory, walk::Links::judged, found, what));
+  if (found.say.none()) return directory;
+  return fail(std::errc::permission_denied,
+              what + ": " + name_of(found.say) + " can put another one in its place");
+}
+
 Result<PlaceOf> place_of(const std::string& path, walk::Links links) {
   walk::Found found;
   SVD_TRY(auto directory, walk_to(path, walk::Want::parent, links, found, "cannot find '" + path + "'"));
@@ -89,7 +109,8 @@ Result<PlaceOf> place_of(const std::string& path, walk::Links links) {
 Result<UniqueFd> make_trusted_directory(const std::string& path, mode_t mode) {
   const auto what = "cannot make the directory '" + path + "'";
   walk::Found found;
-  auto there = walk_to(path, walk::Want::directory, walk::Links::trusted, found, what);
+  auto there = walk_to(path, walk::Want::object, walk::Links::trusted, found, what);
+  if (there && !is_directory(there->get())) return fail_errno(ENOTDIR, what);
   if (there || there.error().code != std::errc::no_such_file_or_directory) return there;
   const auto end = path.find_last_not_of('/');
   const auto parts = split_path(path.substr(0, end == std::string::npos ? 0 : end + 1));
@@ -97,7 +118,7 @@ Result<UniqueFd> make_trusted_directory(const std::string& path, mode_t mode) {
   SVD_TRY(const auto above, make_trusted_directory(parts.directory, mode));
   if (::mkdirat(above.get(), parts.name.c_str(), mode) != 0 && errno != EEXIST)
     return fail_errno(errno, what);
-  return walk_to(path, walk::Want::directory, walk::Links::trusted, found, what);
+  return walk_to(path, walk::Want::object, walk::Links::trusted, found, what);
 }
 
 }  // namespace svd

@@ -23,6 +23,13 @@ namespace svd {
 // The whole of it. Error file_too_large: more than `limit` bytes.
 [[nodiscard]] Result<std::string> read_chosen_file(const std::string& path, std::size_t limit);
 
+// For appending, made with 0640 if need be: only trusted links, and where others can write only a regular
+// file of one name.
+[[nodiscard]] Result<UniqueFd> open_trusted_log(const std::string& path);
+
+// Opens a directory whose content is ours alone: nobody else may have a say in which one it is.
+[[nodiscard]] Result<UniqueFd> open_unshared_directory(const std::string& path);
+
 // The directory of a path's last component, as it is now. `say`: who beside root and us could make it another
 // one.
 struct PlaceOf {
@@ -34,6 +41,7 @@ struct PlaceOf {
 
 // mkdir -p with `mode` for each directory that is missing. What exists is left as it is. Only trusted links
 // are followed.
+// The directory, O_PATH.
 Result<UniqueFd> make_trusted_directory(const std::string& path, mode_t mode);
 
 }  // namespace svd

@@ -114,6 +114,18 @@ int make_ambient(std::uint64_t kept) {
   return 0;
 }
 
+// What would outlive execve(2) beside the bounding set: inheritable, for root, and ambient, for others.
+int keep_only(std::uint64_t kept) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2]{};
+  if (::syscall(SYS_capget, &header, data) < 0) return errno;
+  for (unsigned i = 0; i < 2; ++i) {
+    const auto part = static_cast<std::uint32_t>(kept >> (32 * i));
+    data[i] = {data[i].effective & part, data[i].permitted & part, 0};
+  }
+  return result(::syscall(SYS_capset, &header, data));  // which takes the ambient ones along
+}
+
 int set_filter(const char* bytes, std::uint32_t size) {
   sock_fprog program{};
   program.len = static_cast<unsigned short>(size / sizeof(sock_filter));
@@ -128,6 +140,12 @@ int set_scheduler(int policy, int priority) {
 }
 
 }  // namespace
+
+int drop_capabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  const __user_cap_data_struct none[2]{};
+  return result(::syscall(SYS_capset, &header, none));
+}
 
 int run_step(const Launch& launch, const Step& step) {
   switch (step.op) {
@@ -145,6 +163,8 @@ int run_step(const Launch& launch, const Step& step) {
       return result(::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0));
     case Op::ambient:
       return make_ambient(step.number);
+    case Op::keep_only:
+      return keep_only(step.number);
     case Op::no_new_privileges:
       return result(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
     case Op::scheduler:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a service manager passes to us (sd_listen_fds(3)): the socket of svd.socket, and what an engine stored
-// there before the whole service ended (kernel/service_manager.h). It is held as if an engine had asked for
-// it.
+// there before the whole service ended (kernel/service_manager.h). Whoever started us may have put anything
+// there: until an engine has looked at it (kernel/passed.h) it is held by a name of its own, which nothing
+// else is known by.
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,9 +18,15 @@ namespace {
 
 constexpr int first_listen = 3;  // SD_LISTEN_FDS_START
 
+constexpr std::uint32_t prefix_size = sizeof passed_prefix - 1;
+
+// Digits and nothing else; -1: it is not there, or no such number.
 long number_in(const char* variable) {
-  const char* const text = ::getenv(variable);
-  return text == nullptr ? -1 : std::strtol(text, nullptr, 10);
+  const char* at = ::getenv(variable);
+  if (at == nullptr || *at == '\0') return -1;
+  long number = 0;
+  for (; *at >= '0' && *at <= '9' && number < 1'000'000'000; ++at) number = number * 10 + (*at - '0');
+  return *at == '\0' ? number : -1;
 }
 
 int count_for_us() {
@@ -35,10 +42,11 @@ int digit(char c) {
   return found == nullptr ? -1 : static_cast<int>(found - digits);
 }
 
-// Up to the next ':', with "%3A" and the like turned back; its size, 0 where it is too long to be one of
-// ours.
+// Up to the next ':', with "%3A" and the like turned back, behind the prefix; its size, 0 where it is empty
+// or too long to be one of ours.
 std::uint32_t take_name(const char*& from, char* out) {
-  std::uint32_t size = 0;
+  std::memcpy(out, passed_prefix, prefix_size);
+  std::uint32_t size = prefix_size;
   bool fits = true;
   for (; *from != '\0' && *from != ':'; ++from) {
     const int high = *from == '%' ? digit(from[1]) : -1;
@@ -48,7 +56,7 @@ std::uint32_t take_name(const char*& from, char* out) {
     if (low >= 0) from += 2;
   }
   if (*from == ':') ++from;
-  return fits ? size : 0;
+  return fits && size > prefix_size ? size : 0;
 }
 
 void close_from_to(int first, int last) {

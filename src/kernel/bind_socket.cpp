@@ -186,6 +186,10 @@ class Ground {
 
  private:
   void enter(PlaceOf place) {
+    struct stat about {};
+    if (::fstat(place.directory.get(), &about) < 0 ||
+        !walk::they_may(place.say, about, walk::may_write | walk::may_search))
+      refused_ = BindFailure{EACCES, "somebody who may not make it there can change where its path leads"};
     directory_ = std::move(place.directory);
     path_ = "/proc/self/fd/" + std::to_string(directory_.get()) + "/" + place.name;
   }

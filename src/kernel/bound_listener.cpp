@@ -155,7 +155,9 @@ std::uint32_t queue_length(int fd) {
 void drop(Holder& holder, BoundListener& bound, std::size_t keep) {
   while (bound.held.size() > keep) {
     const auto& name = bound.held.back();
-    const auto path = socket_path(holder.borrow(name));
+    auto path = socket_path(holder.borrow(name));
+    // As it was asked for: bound in a directory of others it may have another name (bind_socket.cpp, Ground).
+    if (!path.empty() && bound.known) path = bound.terms.listener.address;
     if (!path.empty() && !bound.shared) remove_own_file(name, path);
     holder.release(name);
     bound.held.pop_back();

@@ -68,7 +68,7 @@ class Planner {
            .number = plan_.scheduling.priority,
            .extra = static_cast<std::uint32_t>(policy_number(*plan_.scheduling.policy)),
            .words = "the scheduling policy"});
-    if (needs_mounts()) mounts();
+    if (needs_own_mounts(harden_, mounts_credentials())) mounts();
     capabilities();
     if (harden_.no_new_privileges || !harden_.syscalls.empty())
       add({.op = Op::no_new_privileges, .late = true, .words = "no new privileges"});
@@ -95,10 +95,6 @@ class Planner {
 
   [[nodiscard]] bool mounts_credentials() const {
     return !credentials_.empty() && !places_.credentials.empty();
-  }
-  [[nodiscard]] bool needs_mounts() const {
-    return harden_.private_tmp || harden_.protect_proc || !harden_.read_only.empty() ||
-           !harden_.read_write.empty() || !harden_.inaccessible.empty() || mounts_credentials();
   }
 
   void mounts() {
@@ -166,7 +162,14 @@ class Planner {
   void capabilities() {
     if (harden_.capabilities)
       add({.op = Op::bounding, .number = *harden_.capabilities, .words = "the capability bounding set"});
-    if (harden_.ambient == 0) return;
+    if (harden_.ambient == 0) {
+      if (harden_.capabilities)
+        add({.op = Op::keep_only,
+             .number = *harden_.capabilities,
+             .late = true,
+             .words = "dropping capabilities"});
+      return;
+    }
     if (identity_.uid) add({.op = Op::keep_capabilities, .words = "keeping capabilities"});
     add({.op = Op::ambient, .number = harden_.ambient, .late = true, .words = "ambient capabilities"});
   }
@@ -205,6 +208,11 @@ std::string unescape(std::string_view text) {
 }
 
 }  // namespace
+
+bool needs_own_mounts(const Hardening& harden, bool mounts_credentials) {
+  return harden.private_tmp || harden.protect_proc || !harden.read_only.empty() ||
+         !harden.read_write.empty() || !harden.inaccessible.empty() || mounts_credentials;
+}
 
 std::vector<std::string> mount_points_of(std::string_view mountinfo) {
   constexpr int field = 4;  // "36 35 98:0 /root /mount/point …"

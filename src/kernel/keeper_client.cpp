@@ -289,6 +289,9 @@ void KeeperClient::hand_out(const Incoming& message) {
       return;
     case Type::hangup:
       return handlers_.hangup();
+    case Type::notified:
+      if (handlers_.notified && take(body, number)) handlers_.notified(number);
+      return;
     case Type::hello:
     case Type::children:
     case Type::held:
@@ -305,6 +308,8 @@ void KeeperClient::hand_out(const Incoming& message) {
     case Type::ready:
     case Type::redirect:
     case Type::quit:
+    case Type::cancel:
+    case Type::notify:
       return;  // not ours to get
   }
 }

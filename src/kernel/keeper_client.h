@@ -31,8 +31,9 @@ class KeeperClient {
     std::function<void(std::uint32_t missing)> notice;
     std::function<void(bool force)> shutdown;
     std::function<void()> hangup;
-    std::function<void()> settled;  // after all that was there has been handed out
-    std::function<void()> lost;     // the keeper is gone
+    std::function<void(std::uint32_t count)> notified{};  // notes for the service manager are done with
+    std::function<void()> settled;                        // after all that was there has been handed out
+    std::function<void()> lost;                           // the keeper is gone
   };
 
   KeeperClient(const Loop& loop, Handlers handlers) : loop_{loop}, handlers_{std::move(handlers)} {}

@@ -39,10 +39,10 @@
 //  entered
 //    by Gone (or by SpawnFailed, which leaves nothing behind).
 //  * An end that a stop brought about is not judged by the restart policy; neither are its restarts counted.
-//  * A start that is not ready in time is killed, and that is judged as an end.
-//  * Stop during starting waits for the outcome of the start: a signal to a process that does not exist yet
-//    would be lost. What never was ready has no clients, and may not hear its channel yet: it gets the
-//    signal.
+//  * A start that is not ready in time, or that nobody answers, is killed, and that is judged as an end.
+//  * Stop during starting cancels the start and waits for its outcome: a signal to a process that does not
+//    exist yet would be lost, and what its birth waits for may never come. What never was ready has no
+//    clients, and may not hear its channel yet: it gets the signal.
 //  * Renew (a person or an apply says "again") forgets the past restarts. While stopping it only changes what
 //    comes next.
 //  * A stay in ready of `reset_after` forgets the past; that is decided when the stay ends, so it needs no
@@ -69,7 +69,7 @@ struct Waiting {
 struct Starting {
   StartId id{};
   std::int64_t pid = 0;  // 0: not born yet
-  TimePoint deadline{};  // with a pid: to be ready by then
+  TimePoint deadline{};  // to be ready by then; without a pid: to be answered
   bool operator==(const Starting&) const = default;
 };
 struct Ready {
@@ -106,7 +106,7 @@ struct Stopping {
   std::int64_t pid = 0;  // of the main process while it lives, else 0
   Step step = Step::asked;
   bool force = false;    // unborn: kill it as soon as it is born
-  TimePoint deadline{};  // draining, leaving, asked: when the next step follows
+  TimePoint deadline{};  // when the next step follows; unborn: when it is asked about again
   TimePoint end{};       // leaving: when patience ends for good
   Rest next;
   bool operator==(const Stopping&) const = default;
@@ -181,7 +181,13 @@ struct Await {
   StartId id{};
   bool operator==(const Await&) const = default;
 };
-using Command = std::variant<Spawn, Drain, Disconnect, Signal, Kill, Await>;
+// A start whose program may not have been executed yet need not go on: it fails, or is told as spawned if it
+// was too late for that.
+struct Cancel {
+  StartId id{};
+  bool operator==(const Cancel&) const = default;
+};
+using Command = std::variant<Spawn, Drain, Disconnect, Signal, Kill, Await, Cancel>;
 
 struct Rules {
   const RestartPolicy& restart;
@@ -195,6 +201,9 @@ struct Rules {
 
 // What is kept of stop.timeout for the signal, when the channel is tried first.
 [[nodiscard]] Nanos signal_share(const StopPolicy& stop);
+// A start that is not answered in this time is given up. Far more than any takes: it is for an order that was
+// lost.
+inline constexpr Millis answer_within{120'000};
 // After its channel was closed a program has this long to end by itself.
 inline constexpr Millis farewell{250};
 

@@ -38,6 +38,7 @@ class Step {
   void leave(StartId id, std::int64_t pid, Rest next);
   void ask(StartId id, std::int64_t pid, TimePoint deadline, Rest next);
   void kill(StartId id, std::int64_t pid, Rest next);
+  void ask_about(StartId id, Rest next);
   // What follows an end that nobody asked for.
   Rest judge(bool clean);
   Rest judge_end(const ExitStatus& status);
@@ -78,6 +79,12 @@ void Step::kill(StartId id, std::int64_t pid, Rest next) {
   out_.command = Kill{id};
 }
 
+// Nobody has said what became of its start: whatever it was, it is to end.
+void Step::ask_about(StartId id, Rest next) {
+  enter(Stopping{id, 0, Stopping::Step::unborn, true, now_ + answer_within, {}, std::move(next)});
+  out_.command = Kill{id};
+}
+
 Rest Step::judge(bool clean) {
   using When = RestartPolicy::When;
   const auto& policy = rules_.restart;
@@ -101,7 +108,7 @@ void Step::on(const Begin& begin) {
     case Phase::waiting:
     case Phase::backoff:
     case Phase::stopped:
-      enter(Starting{begin.id});
+      enter(Starting{begin.id, 0, now_ + answer_within});
       out_.command = Spawn{begin.id};
       return;
     case Phase::starting:
@@ -118,12 +125,14 @@ void Step::on(const Stop& stop) {
   switch (phase(state())) {
     case Phase::starting: {
       const auto starting = std::get<Starting>(state());
-      if (starting.pid == 0)
-        enter(Stopping{starting.id, 0, Stopping::Step::unborn, stop.force, {}, {}, next});
-      else if (stop.force)
+      if (starting.pid == 0) {
+        enter(Stopping{starting.id, 0, Stopping::Step::unborn, stop.force, starting.deadline, {}, next});
+        out_.command = Cancel{starting.id};
+      } else if (stop.force) {
         kill(starting.id, starting.pid, next);
-      else
+      } else {
         ask(starting.id, starting.pid, now_ + rules_.stop.timeout, next);
+      }
       return;
     }
     case Phase::ready:
@@ -178,9 +187,9 @@ void Step::on(const Renew&) {
 
 void Step::on(const Due&) {
   if (const auto* starting = std::get_if<Starting>(&state())) {
-    if (starting->pid == 0 || now_ < starting->deadline) return;
+    if (now_ < starting->deadline) return;
     const auto late = *starting;
-    return kill(late.id, late.pid, judge(false));
+    return late.pid == 0 ? ask_about(late.id, judge(false)) : kill(late.id, late.pid, judge(false));
   }
   const auto* stopping = std::get_if<Stopping>(&state());
   if (stopping == nullptr || now_ < stopping->deadline) return;
@@ -193,6 +202,7 @@ void Step::on(const Due&) {
     case Stopping::Step::asked:
       return kill(was.id, was.pid, was.next);
     case Stopping::Step::unborn:
+      return ask_about(was.id, was.next);
     case Stopping::Step::killed:
       return;
   }

@@ -103,7 +103,7 @@ std::vector<Directories> fallback_directories(std::uint32_t uid, std::uint64_t p
   std::vector<Directories> found;
   for (const std::string parent : {"/dev/shm", "/tmp"}) {
     const auto home = parent + "/svd-" + std::to_string(uid) + "-" + std::to_string(place);
-    found.push_back({home, home + "/state", home + "/log"});
+    found.push_back({home, home + "/state", home + "/log", true});
   }
   return found;
 }

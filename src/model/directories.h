@@ -23,6 +23,7 @@ struct Directories {
   std::string runtime;  // the lock and the bus socket
   std::string state;    // revisions, runtime state (mode 0700)
   std::string log;      // log files of apps, and the daemon's own svd.log
+  bool shared = false;  // `runtime` is in a directory where anybody may make something of that name first
   [[nodiscard]] std::string socket() const { return runtime + "/bus"; }
   [[nodiscard]] std::string address() const { return address_of_path(socket()); }
 };

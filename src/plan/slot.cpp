@@ -31,13 +31,13 @@ SlotPlan plan_stopping(Want want, const lifecycle::Stopping& stopping, TimePoint
       !(want == Want::pause && stopping.pid == 0))
     return {stop, {}};
   if (stop == SlotStep::stop && stopping.step == Step::draining) return {stop, {}};
-  if (stopping.step == Step::unborn || stopping.step == Step::killed) return {};
+  if (stopping.step == Step::killed) return {};
   return due_at(stopping.deadline, now);
 }
 
 SlotPlan plan_starting(Want want, const lifecycle::Starting& starting, TimePoint now) {
   if (const auto stop = stop_for(want); stop != SlotStep::none) return {stop, {}};
-  return starting.pid == 0 ? SlotPlan{} : due_at(starting.deadline, now);
+  return due_at(starting.deadline, now);
 }
 
 SlotPlan plan_backoff(Want want, const lifecycle::Backoff& backoff, TimePoint now) {

@@ -225,7 +225,8 @@ std::vector<Field> make_fields() {
           "The share of a disk's time where it is scarce, against others with 100.", "100"),
     field("limits.io_max", AT(limits.io_max), io_max(), live,
           "Bounds by disk: `{ /dev/sda: { rbps: 10MiB, wbps: 5MiB, riops: 100, wiops: 50 } }`, bytes and operations a second.", "unlimited"),
-    field("limits.pids", AT(limits.pids), integer<std::uint64_t>(1, most_pids), live, "Processes and threads.", "unlimited"),
+    field("limits.pids", AT(limits.pids), integer<std::uint64_t>(1, most_pids), live, "Processes and threads.",
+          "15 % of what the kernel allows"),
     field("limits.cpuset", AT(limits.cpuset), cpu_list(), live, "The CPUs that an instance may run on.", "all"),
     field("limits.required", AT(limits_required), boolean(), Effect::none,
           "Whether a limit (also of `app_limits`) that cannot be enforced on this host is an error; else it is only told."),
@@ -257,7 +258,7 @@ std::vector<Field> make_fields() {
 
     field("nice", AT(nice), integer<int>(-20, 19), replace, "Scheduling priority; lower is more.", inherited),
     field("oom_score_adj", AT(oom_score_adj), integer<int>(-1000, 1000), replace,
-          "How ready the kernel is to kill it when memory runs out; -1000 is never.", inherited),
+          "How ready the kernel is to kill it when memory runs out; -1000 is never.", "the daemon's own, but at least 0"),
     field("scheduling.policy", AT(scheduling.policy), policy, replace, "The scheduling policy, as in sched(7).", inherited),
     field("scheduling.priority", AT(scheduling.priority), integer<std::uint32_t>(0, 99), replace,
           "The priority of `fifo` and `rr`, 1 to 99; 0 for the others."),

@@ -372,3 +372,43 @@ TEST_CASE("without a message bus joining is an error that says so", "[bus][syste
   REQUIRE_FALSE(joined);
   CHECK_THAT(joined.error().text, ContainsSubstring("cannot connect to the system bus"));
 }
+
+TEST_CASE("a stranger's calls are served one after the other, and others do not wait behind them",
+          "[bus][system]") {
+  if (!may_test()) return;
+  Bench bench;
+  bench.harness.control.add_app({*Name::parse("shop"), *Name::parse("web")}, 2);
+  // More than are taken: what is refused is refused at once. A second client is there, and quiet.
+  CHECK(bench.call(nobody, {}, {"ListApps", "as", "0"}).status == 0);
+  const auto flood = bench.harness.in_child([&]() -> int {
+    if (::setgroups(0, nullptr) != 0 || ::setgid(nobody) != 0 || ::setuid(nobody) != 0) return 99;
+    sd_bus* raw = nullptr;
+    sd_bus_new(&raw);
+    const Bus client{raw};
+    sd_bus_set_address(raw, bench.bus.address().c_str());
+    sd_bus_set_bus_client(raw, 1);
+    if (sd_bus_start(raw) < 0) return 98;
+    struct Counts {
+      int answered = 0, refused = 0;
+    } counts;
+    const auto on_reply = [](sd_bus_message* reply, void* into, sd_bus_error*) {
+      auto& seen = *static_cast<Counts*>(into);
+      ++(sd_bus_message_is_method_error(reply, nullptr) > 0 ? seen.refused : seen.answered);
+      return 0;
+    };
+    constexpr int calls = 100;  // below what the message bus itself lets one client have under way
+    for (int i = 0; i < calls; ++i)
+      if (sd_bus_call_method_async(raw, nullptr, "org.svd1", "/org/svd1", "org.svd1.Manager", "ListApps",
+                                   on_reply, &counts, "as", 0) < 0)
+        return 97;
+    while (counts.answered + counts.refused < calls)
+      if (const int r = sd_bus_process(raw, nullptr); r < 0)
+        return 96;
+      else if (r == 0)
+        sd_bus_wait(raw, UINT64_MAX);
+    return counts.answered >= 16 && counts.refused > 0 ? 0 : 1;
+  });
+  CHECK(flood.status == 0);
+  CHECK(bench.call(0, {}, {"ListApps", "as", "0"}).status == 0);
+  CHECK(bench.call(nobody, {}, {"ListApps", "as", "0"}).status == 0);
+}

@@ -10,6 +10,7 @@
 #include "cli/render.h"
 #include "cli/wire.h"
 #include "fuzz/fuzz.h"
+#include "fuzz/shown.h"
 #include "ipc/json.h"
 
 using namespace svd;
@@ -31,13 +32,11 @@ struct Reader {
   std::vector<std::string> texts() { return {text(), text()}; }
 };
 
-void check_shown(const std::string& text) {
-  require(find_invalid_utf8(text) == std::string::npos);
-  for (const char c : text) require(static_cast<std::uint8_t>(c) >= 0x20 || c == '\n');
-}
+void check_shown(const std::string& text) { fuzz::require_shown(text, "\n"); }
 
 template <class View>
 void check_json(const View& view) {
+  fuzz::require_shown(to_json(view));
   require(ipc::JsonView::parse(to_json(view)).has_value());
 }
 

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/json.h"
 #include "fuzz/fuzz.h"
+#include "fuzz/shown.h"
 #include "ipc/json.h"
 
 using namespace svd;
@@ -15,15 +16,17 @@ namespace {
 
 void show(std::string_view bytes) {
   const auto shown = printable(bytes);
-  require(shown.size() <= 4 * bytes.size() && find_invalid_utf8(shown) == std::string::npos);
-  for (const char c : shown) require(static_cast<std::uint8_t>(c) >= 0x20 && c != 0x7F);
+  require(shown.size() <= 4 * bytes.size());
+  fuzz::require_shown(shown);
   require(printable(shown) == shown);
+  fuzz::require_shown(safe_lines(bytes), "\n");
 }
 
 void write_json(std::string_view bytes) {
   cli::JsonWriter writer;
   writer.begin_object().member("text", bytes).end_object();
   const auto text = writer.take();
+  fuzz::require_shown(text);
   const auto parsed = ipc::JsonView::parse(text);
   const auto value = parsed ? parsed->string("text") : std::nullopt;
   require(value.has_value());

@@ -4,7 +4,10 @@
 #include <sys/stat.h>
 
 #include "daemon/decoder.h"
+#include "daemon/places.h"
+#include "files/io.h"
 #include "kernel/hardening.h"
+#include "kernel/state_store.h"
 #include "listeners_support.h"
 #include "support/other_user.h"
 
@@ -253,6 +256,18 @@ TEST_CASE("unix listener: in a user's directory the socket is made by his rights
     machine.link("run", machine.at("private"));
     CHECK(socket.bind(machine.at("his/run/socket")) != "");
     CHECK_FALSE(fs::exists(machine.at("private/socket")));
+    REQUIRE(machine.user.does([&] { return ::unlink(machine.at("his/run").c_str()) == 0; }));
+    machine.link("run", machine.at("public"));
+    CHECK(socket.bind(machine.at("his/run/socket")) != "");
+    CHECK_FALSE(fs::exists(machine.at("public/socket")));
+  }
+  SECTION("an app of root's has one in his place, and leaves nothing there") {
+    socket.spec().user.clear();
+    CHECK(socket.bind(machine.at("his/socket"), 0640) == "");
+    CHECK(look(machine.at("his/socket")).st_uid == 0);
+    CHECK((look(machine.at("his/socket")).st_mode & 07777U) == 0640);
+    socket.unbind();
+    CHECK_FALSE(fs::exists(machine.at("his/socket")));
   }
   SECTION("what somebody left elsewhere stays") {
     leave_socket(machine.at("public/socket"));
@@ -284,4 +299,34 @@ TEST_CASE("unix listener: a socket that a user puts in the place of the new one 
       if (struct stat found{}; ::lstat(path.c_str(), &found) == 0 && found.st_uid == 0)
         REQUIRE((found.st_mode & 07777U) == 0600);
   }
+}
+
+TEST_CASE("directories: none is made by way of a user's link", "[paths]") {
+  if (only_for_root()) return;
+  const Machine machine;
+  machine.link("logs", machine.at("private"));
+  CHECK_FALSE(make_directories(machine.at("his/logs/shop"), 0750));
+  CHECK_FALSE(fs::exists(machine.at("private/shop")));
+  CHECK(make_directories(machine.at("his/own/shop"), 0750));
+}
+
+TEST_CASE("SVD_HOME: where somebody else can put another directory in its place, no daemon of root's lives",
+          "[paths]") {
+  if (only_for_root()) return;
+  const Machine machine;
+  const auto home = machine.at("his/home");
+  SECTION("below his directory") {
+    fs::create_directory(home);
+    REQUIRE(::chmod(home.c_str(), 0700) == 0);
+  }
+  SECTION("behind his link") {
+    fs::create_directory(machine.at("private/home"));
+    REQUIRE(::chmod(machine.at("private/home").c_str(), 0700) == 0);
+    machine.link("home", machine.at("private/home"));
+  }
+  CHECK_FALSE(StateStore::open(home));
+  Directories directories;
+  directories.runtime = home;
+  CHECK_FALSE(make_runtime_directory(directories, 0));
+  CHECK(StateStore::open(machine.at("private/state")));
 }

@@ -66,6 +66,8 @@ class FakeWorld final : public ProcessPort,
   // Its end is as good as done, though the keeper has yet to be told: nobody keeps anything for it.
   std::function<bool(StartId)> is_given_up = [](StartId) { return false; };
   std::function<void()> on_call = [] {};  // before each effect; may throw EngineKilled
+  // An order to start that is lost on its way: nobody answers it.
+  std::function<bool(const LaunchPlan&)> loses = [](const LaunchPlan&) { return false; };
   bool save_fails = false, save_revision_fails = false;
   std::ptrdiff_t beside = 0;  // how many of a slot there may be when another one is started
   bool lazy = false;          // nothing happens by itself: see what a history lets happen
@@ -74,6 +76,7 @@ class FakeWorld final : public ProcessPort,
   std::deque<Event> events;            // to be dispatched; lost when the engine dies
   std::map<StartId, FakeChild> table;  // the keeper's
   std::set<StartId> ever;              // every start that was ever carried out
+  std::set<StartId> lost;              // those that nobody answers
   std::vector<std::string> violations;
   std::string saved;
   SavedState on_record_now;  // the same, read
@@ -104,6 +107,7 @@ class FakeWorld final : public ProcessPort,
     check_alive(id, "kill");
     pending_.push_back({Operation::Kind::kill, {}, id, 0});
   }
+  void cancel(StartId) override { on_call(); }  // its answer is on its way
   void await(StartId id) override {
     on_call();
     check_alive(id, "await");
@@ -433,9 +437,16 @@ class FakeWorld final : public ProcessPort,
   void check_alive(StartId id, const char* what) {
     const auto child = table.find(id);
     const bool known = child != table.end() && !child->second.told_gone;
-    if (!known && !is_pending(id))
+    if (!known && !is_pending(id) && !lost.contains(id) && !is_failing(id))
       violations.push_back(std::string{what} + " to start " + std::to_string(static_cast<std::uint64_t>(id)) +
                            ", which is gone");
+  }
+  // That it could not be started is on its way to the engine.
+  [[nodiscard]] bool is_failing(StartId id) const {
+    return std::ranges::any_of(events, [&](const Event& event) {
+      const auto* failed = std::get_if<SpawnFailed>(&event);
+      return failed != nullptr && failed->id == id;
+    });
   }
   [[nodiscard]] bool is_pending(StartId id) const {
     return std::ranges::any_of(
@@ -461,6 +472,7 @@ class FakeWorld final : public ProcessPort,
         return;
       }
       case Operation::Kind::kill: {
+        if (lost.erase(operation.id) > 0) events.push_back(Gone{operation.id});
         const auto found = table.find(operation.id);
         if (found == table.end()) return;
         auto& child = found->second;
@@ -496,6 +508,10 @@ class FakeWorld final : public ProcessPort,
         table, [&](const auto& entry) { return entry.second.plan.slot == plan.slot && !entry.second.gone; });
     if (others > beside) violations.push_back("a start before the former one was gone: " + name);
     ++spawns;
+    if (loses(plan)) {
+      lost.insert(plan.id);
+      return;
+    }
     const auto failure = refuse(plan);
     for (const auto& listener : plan.listen)
       if (!bound.contains(listener.port) || !known_.contains(listener.port))

@@ -12,6 +12,7 @@
 #include "support/fake_ports.h"
 #include "support/history_file.h"
 #include "support/invariants.h"
+#include "support/trace.h"
 
 namespace svd::test {
 
@@ -50,17 +51,20 @@ class History {
     if (verbose) {
       static const std::vector<std::string> verbs{"spawn", "signal", "kill", "await", "forget"};
       world_.on_operation = [this](const Operation& operation) {
-        trace("    " + verbs[static_cast<std::size_t>(operation.kind)] + " " +
-              std::to_string(static_cast<std::uint64_t>(operation.id)));
+        say("    " + verbs[static_cast<std::size_t>(operation.kind)] + " " +
+            std::to_string(static_cast<std::uint64_t>(operation.id)));
       };
     }
     for (int i = 0; i < steps && world_.violations.empty(); ++i) {
       guarded([&] { step(); });
-      trace("step " + std::to_string(i));
+      say("step " + std::to_string(i));
     }
     if (world_.violations.empty()) guarded([&] { calm(); });
     return world_.violations;
   }
+
+  // Of every call that the engines made.
+  [[nodiscard]] const Trace& calls() const { return trace_; }
 
   bool verbose = false;
 
@@ -68,7 +72,7 @@ class History {
   std::uint32_t below(std::uint32_t bound) { return files_.below(bound); }
   bool chance(std::uint32_t percent) { return files_.chance(percent); }
   void violated(std::string what) { world_.violations.push_back(std::move(what)); }
-  void trace(const std::string& what) const {
+  void say(const std::string& what) const {
     if (verbose) std::fprintf(stderr, "%s\n", what.c_str());
   }
 
@@ -77,7 +81,7 @@ class History {
     try {
       work();
     } catch (const EngineKilled&) {
-      trace("killed inside a call");
+      say("killed inside a call");
       revive();
     }
   }
@@ -85,7 +89,7 @@ class History {
   void revive() {
     if (world_.save_fails || world_.save_revision_fails)
       forget_counts();  // what people asked for may not be on record
-    trace("a new engine");
+    say("a new engine");
     const auto next_start = world_.on_record_now.next_start;
     // Beyond what was on record nobody can know which numbers were used, but by the keeper's table.
     std::erase_if(world_.ever, [&](StartId id) {
@@ -95,7 +99,7 @@ class History {
     invariants_.forget();
     engine_.reset();
     world_.engine_died();
-    engine_ = std::make_unique<Engine>(ports_of(world_), random_());
+    engine_ = std::make_unique<Engine>(trace_.ports(), random_());
     engine_->restore(world_.restored(), world_.now);
     reconcile();
   }
@@ -103,7 +107,7 @@ class History {
   void reconcile() {
     wake_ = engine_->reconcile(world_.now);
     invariants_.check(engine_->state());
-    if (verbose && !world_.violations.empty()) trace("violated: " + world_.violations.front());
+    if (verbose && !world_.violations.empty()) say("violated: " + world_.violations.front());
   }
 
   bool deliver() {
@@ -303,7 +307,7 @@ class History {
         if (!chance(30)) break;
         meddle();
         forget_counts();
-        trace("reboot");
+        say("reboot");
         world_.reboot();
         if (chance(30)) world_.taken.insert(static_cast<std::uint16_t>(80 + 10 * below(3)));
         revive();
@@ -478,7 +482,7 @@ class History {
   }
   // What is recorded of an app that goes back is judged when it is.
   void note(const EventRecord& record) {
-    if (verbose) trace("  " + record.kind + " " + record.subject + ": " + record.text);
+    if (verbose) say("  " + record.kind + " " + record.subject + ": " + record.text);
     if (!record.text.starts_with("the update failed: going back")) return;
     for (const auto& [id, app] : engine_->state().apps)
       if (id.str() == record.subject) return invariants_.check_revert(engine_->state(), id);
@@ -502,6 +506,7 @@ class History {
   std::mt19937_64 random_;
   RandomFile files_{random_};
   FakeWorld world_;
+  Trace trace_{ports_of(world_)};
   Invariants invariants_{world_};
   std::unique_ptr<Engine> engine_;
   std::optional<TimePoint> wake_;

@@ -20,10 +20,13 @@ class Invariants {
   // Another engine: what the former one had in mind is not compared with.
   void forget() {
     before_.clear();
-    went_back_.clear();
+    meddle();
   }
   // A person did something: what followed from what was before may follow again.
-  void meddle() { went_back_.clear(); }
+  void meddle() {
+    went_back_.clear();
+    generations_.clear();
+  }
 
   // After each reconcile.
   void check(const Engine::State& state) {
@@ -31,6 +34,7 @@ class Invariants {
       if (!child.exited) check_child(state, child);
     std::map<StartId, Phase> now;
     for (const auto& [id, app] : state.apps) {
+      generations_[id] = app.version->spec.generation;
       check_app(state, app);
       for (const auto& slot : app.slots)
         if (slot) now[slot->occupant->start] = slot->phase();
@@ -67,14 +71,15 @@ class Invariants {
       violated("a listener that its file has was closed: port " + std::to_string(port));
   }
 
-  // An app goes back by itself.
+  // An app has gone back by itself, since the last check().
   void check_revert(const Engine::State& state, const AppId& id) {
     const auto found = state.apps.find(id);
     if (found == state.apps.end()) return violated("an app that is no more goes back: " + id.str());
     const auto& app = found->second;
     if (!app.stable || !proved_.contains({id, app.stable->spec.generation}))
       violated("it goes back to what was never stable: " + id.str());
-    else if (app.stable->spec.generation == app.version->spec.generation)
+    else if (const auto was = generations_.find(id);
+             was != generations_.end() && was->second == app.stable->spec.generation)
       violated("it goes back to itself: " + id.str());
     if (!went_back_.insert(id).second) violated("it goes back again and again: " + id.str());
   }
@@ -204,6 +209,7 @@ class Invariants {
   FakeWorld& world_;
   std::map<StartId, Phase> before_;                   // of the main one of each slot, by its start
   std::set<std::pair<AppId, std::uint64_t>> proved_;  // generations that were stable at some time
+  std::map<AppId, std::uint64_t> generations_;        // of each app at the last check
   std::set<AppId> went_back_;
   std::set<SlotId> rested_;  // since they were last ready
 };

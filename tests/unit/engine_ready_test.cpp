@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "lifecycle/instance.h"
 #include "support/catch.h"
 #include "support/fake_ports.h"
 
@@ -48,6 +49,38 @@ TEST_CASE("an instance that is not ready in time is killed, and that is an end l
   CHECK(bench.instance("web", 0).phase == Phase::failed);
   CHECK(bench.instance("web", 0).restarts == 1);
   CHECK(bench.world.living().empty());
+}
+
+TEST_CASE("a start that nobody answers is given up, and tried again when it is certain to be gone",
+          "[engine]") {
+  Bench bench;
+  bench.world.loses = [&](const LaunchPlan&) { return bench.world.spawns == 1; };
+  const auto begun = bench.apply("shop\nweb delay=5000");
+  CHECK(bench.instance("web", 0).phase == Phase::starting);
+  bench.pass(svd::lifecycle::answer_within - Millis{1});
+  CHECK(bench.instance("web", 0).phase == Phase::starting);
+  bench.pass(Millis{1});
+  CHECK(bench.instance("web", 0).phase == Phase::backoff);
+  CHECK(bench.instance("web", 0).reason ==
+        "cannot start: handing it to the keeper: it did not answer, restart in 5s");
+  CHECK(bench.change(*begun).error ==
+        "cannot start web/0: cannot start: handing it to the keeper: it did not answer");
+  bench.pass(Millis{5000});
+  CHECK(bench.instance("web", 0).phase == Phase::ready);
+  CHECK(bench.world.violations.empty());
+}
+
+TEST_CASE("a stop of a start that nobody answers ends, too", "[engine]") {
+  Bench bench;
+  bench.world.loses = [](const LaunchPlan&) { return true; };
+  bench.apply("shop\nweb");
+  bench.engine->set_now(bench.world.now);
+  bench.engine->shutdown(bench.root, false);
+  bench.settle();
+  CHECK_FALSE(bench.engine->finished());
+  bench.pass(svd::lifecycle::answer_within);
+  CHECK(bench.engine->finished());
+  CHECK(bench.world.violations.empty());
 }
 
 TEST_CASE("a new engine goes on waiting for the gate, and knows what was told to the one before",

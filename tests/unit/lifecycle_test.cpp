@@ -42,6 +42,7 @@ std::string outcome(const Transition& made) {
   if (std::holds_alternative<Signal>(*made.command)) return text + " signal";
   if (std::holds_alternative<Drain>(*made.command)) return text + " drain";
   if (std::holds_alternative<Disconnect>(*made.command)) return text + " disconnect";
+  if (std::holds_alternative<Cancel>(*made.command)) return text + " cancel";
   return text + (std::holds_alternative<Await>(*made.command) ? " await" : " kill");
 }
 
@@ -65,8 +66,10 @@ TEST_CASE("every phase has an answer to every event", "[lifecycle]") {
       // Begin           Stop                   Stop and drain         by force         Renew       Due         Spawned            SpawnFailed  ToldReady   Drained                Exited            Gone
       {Waiting{},
        {"starting spawn", "stopped",             "stopped",             "stopped",       "waiting",  "waiting",  "waiting",         "waiting",   "waiting",   "waiting",             "waiting",        "waiting"}},
-      {Starting{id},
-       {"starting",       "stopping",            "stopping",            "stopping",      "starting", "starting", "starting",        "backoff",   "starting",  "starting",            "stopping kill",  "backoff"}},
+      {Starting{id, 0, start + second},
+       {"starting",       "stopping cancel",     "stopping cancel",     "stopping cancel", "starting", "starting", "starting",        "backoff",   "starting",  "starting",            "stopping kill",  "backoff"}},
+      {Starting{id, 0, start},
+       {"starting",       "stopping cancel",     "stopping cancel",     "stopping cancel", "starting", "stopping kill", "starting",   "backoff",   "starting",  "starting",            "stopping kill",  "backoff"}},
       {Starting{id, 42, start + second},
        {"starting",       "stopping signal",     "stopping signal",     "stopping kill", "starting", "starting", "starting",        "backoff",   "ready",     "starting",            "stopping kill",  "backoff"}},
       {Starting{id, 42, start},
@@ -193,15 +196,32 @@ TEST_CASE("draining, the channel and the signal follow each other, each no longe
   }
 }
 
-TEST_CASE("a stop before the outcome of the start waits for it", "[lifecycle]") {
+TEST_CASE("a stop before the outcome of the start cancels it and waits for that outcome", "[lifecycle]") {
   const Policy policy;
   const auto unborn = policy(Starting{id}, Stop{});
-  CHECK_FALSE(unborn.command);
+  CHECK(unborn.command == Command{Cancel{id}});
+  CHECK(policy(unborn.instance.state, SpawnFailed{}).instance.state == State{Stopped{}});
   const auto born = policy(unborn.instance.state, Spawned{42}, start + second);
   CHECK(born.command == Command{Signal{id, SIGTERM, KillTarget::group}});
   CHECK(std::get<Stopping>(born.instance.state).deadline == start + second + policy.stop.timeout);
   CHECK(policy(policy(Starting{id}, Stop{.force = true}).instance.state, Spawned{42}).command ==
         Command{Kill{id}});
+}
+
+TEST_CASE("a start that nobody answers is asked to end, again and again, and judged as an end",
+          "[lifecycle]") {
+  const Policy policy;
+  const auto begun = policy(Waiting{}, Begin{id}).instance.state;
+  CHECK_FALSE(policy(begun, Due{}, start + answer_within - Nanos{1}).command);
+  const auto given_up = policy(begun, Due{}, start + answer_within);
+  CHECK(given_up.command == Command{Kill{id}});
+  const auto again = policy(given_up.instance.state, Due{}, start + 2 * answer_within);
+  CHECK(again.command == Command{Kill{id}});
+  for (const Event& answer : {Event{Gone{}}, Event{SpawnFailed{}}})
+    CHECK(outcome(policy(again.instance.state, answer)) == "backoff");
+  CHECK(policy(again.instance.state, Spawned{42}).command == Command{Kill{id}});  // after all
+  const auto stopped = policy(begun, Stop{});
+  CHECK(policy(stopped.instance.state, Due{}, start + answer_within).command == Command{Kill{id}});
 }
 
 TEST_CASE("nothing is started before nothing is left", "[lifecycle]") {

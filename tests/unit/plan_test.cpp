@@ -42,7 +42,8 @@ TEST_CASE("what a slot needs follows from what is wanted and what is", "[plan]")
   };
   const std::vector<Row> rows{
       {lc::Waiting{}, begin, stop, stop, none, none},
-      {lc::Starting{id}, none, leave, stop, stop, none},
+      {lc::Starting{id, 0, later}, wait, leave, stop, stop, wait},
+      {lc::Starting{id, 0, now}, due, leave, stop, stop, due},
       {lc::Starting{id, 42, later}, wait, leave, stop, stop, wait},
       {lc::Starting{id, 42, now}, due, leave, stop, stop, due},
       {lc::Ready{id, 42, now}, none, leave, stop, stop, none},
@@ -51,6 +52,8 @@ TEST_CASE("what a slot needs follows from what is wanted and what is", "[plan]")
       {lc::Completed{}, none, stop, stop, none, none},
       {lc::Stopped{}, begin, none, none, none, none},
       {lc::Failed{}, none, stop, stop, none, none},
+      {stopping(Step::unborn, lc::Stopped{}, later), wait, wait, wait, wait, wait},
+      {stopping(Step::unborn, lc::Stopped{}, now), due, due, due, due, due},
       {stopping(Step::draining, lc::Stopped{}, later), wait, wait, stop, stop, wait},
       {stopping(Step::draining, lc::Waiting{}, later), wait, leave, stop, stop, wait},
       {stopping(Step::leaving, lc::Stopped{}, later), wait, wait, wait, wait, wait},
