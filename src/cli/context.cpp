@@ -9,7 +9,9 @@ namespace {
 constexpr const char* system_socket = "/run/svd/bus";
 
 // "/x/run/bus" is short for "unix:path=/x/run/bus".
-std::string as_address(const std::string& text) { return text.starts_with('/') ? "unix:path=" + text : text; }
+std::string as_address(const std::string& text) {
+  return text.starts_with('/') ? address_of_path(text) : text;
+}
 
 // One unix socket. D-Bus addresses can also be programs to run (unixexec:), hosts, and lists of all these.
 Result<std::string> address_from_environment(const std::string& text) {
@@ -62,7 +64,7 @@ Result<std::unique_ptr<Client>> Context::connect() const {
     if (where.directories && where.directories->socket() != system_socket && system.exists(system_socket))
       text += std::string{"\n(a system-wide one runs: 'svctl --address "} + system_socket +
               "', as root or as a member of group svd)";
-    return fail(std::errc::connection_refused, std::move(text));
+    return fail(std::errc::connection_refused, text + daemons_elsewhere(where.address));
   }
   if (client.error().code == std::errc::permission_denied)
     return fail(std::errc::permission_denied,
@@ -70,6 +72,15 @@ Result<std::unique_ptr<Client>> Context::connect() const {
                     ": permission denied (it answers to root, its own user and the group svd)");
   return fail(client.error().code,
               "cannot reach the daemon at " + where.address + ": " + client.error().text);
+}
+
+// "sudo svctl ls" asks root's daemon, not that of whoever types.
+std::string Context::daemons_elsewhere(const std::string& tried) const {
+  std::string text;
+  if (!system.daemons_here) return text;
+  for (const auto& [user, address] : system.daemons_here())
+    if (address != tried) text += "\n(a daemon of user " + user + " runs: 'svctl --address " + address + "')";
+  return text;
 }
 
 Result<std::unique_ptr<Client>> Context::connect_or_start() const {
@@ -85,6 +96,13 @@ Result<std::unique_ptr<Client>> Context::connect_or_start() const {
   if (!started && hidden) return client;
   SVD_CHECK(started);
   return connect();
+}
+
+std::vector<int> Context::endings() const {
+  std::vector<int> descriptors{system.interrupts()};
+  if (const int reader = system.reader_gone ? system.reader_gone() : -1; reader >= 0)
+    descriptors.push_back(reader);
+  return descriptors;
 }
 
 void Context::finish(const Result<Exit>& outcome) {

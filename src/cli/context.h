@@ -16,6 +16,7 @@
 #include "cli/log_reader.h"
 #include "cli/style.h"
 #include "model/directories.h"
+#include "spec/spec.h"
 
 namespace svd::cli {
 
@@ -44,6 +45,8 @@ class OwnDaemon {
 class Helper {
  public:
   virtual ~Helper() = default;
+  // Becomes readable when it has ended by itself; for WaitFor. -1: it cannot.
+  [[nodiscard]] virtual int ended() const { return -1; }
 };
 
 struct System {
@@ -62,6 +65,13 @@ struct System {
   std::function<Result<std::string>(const std::string& path, std::size_t limit)> read_named_file;
   std::function<bool(const std::string& path)> exists;
   std::function<bool(const std::string& path)> is_regular;  // a file, and no pipe or device
+  // See spec::Inputs::doubts.
+  std::function<std::vector<spec::Inputs::Doubt>(const AppSpec&)> doubts;
+  // The daemons that run on this machine, as far as we may see them: whose, and where.
+  struct DaemonHere {
+    std::string user, address;
+  };
+  std::function<std::vector<DaemonHere>()> daemons_here;
   // Where a `svd FILE` of ours lives if it may not write to the standard place (fallback_directories()); only
   // directories that are ours alone.
   std::vector<Directories> fallbacks;
@@ -76,6 +86,9 @@ struct System {
   // Readable from the next Ctrl-C, SIGTERM or SIGHUP on; those before the call are forgotten. The third one
   // in all ends svctl at once, whatever it is doing.
   std::function<int()> interrupts;
+  // Readable when nobody reads standard output any more, as after "| head -1"; -1: it is nothing that could
+  // be left, such as a file.
+  std::function<int()> reader_gone;
   std::function<Result<>(const std::vector<LogSource>&, const LogQuery&, const LogSink&)> read_logs;
   std::function<JournalTrust(const std::string& user, std::uint64_t keeper)> journal_trust;
   // Runs a program with our descriptors and waits for it: its exit code, or 128 and the signal.
@@ -111,7 +124,12 @@ class Context {
   void finish(const Result<Exit>& outcome);
   [[nodiscard]] Exit exit() const { return exit_; }
 
+  // What ends a verb that goes on by itself, each for WaitFor: Ctrl-C first, then the end of who reads.
+  [[nodiscard]] std::vector<int> endings() const;
+
  private:
+  [[nodiscard]] std::string daemons_elsewhere(const std::string& tried) const;
+
   Exit exit_ = Exit::ok;
 };
 

@@ -10,7 +10,7 @@
 namespace svd::cli {
 namespace {
 
-constexpr std::size_t help_columns = 100;
+constexpr std::size_t help_columns = 80;
 
 struct Entry {
   std::string name, description;
@@ -80,24 +80,30 @@ std::string exit_entries() {
   return text;
 }
 
-// Two columns; what is too wide goes on below, under its own start.
+// The words of a text behind `line`; what is too wide goes on below, `indent` columns from the left.
+std::string wrapped(std::string line, const std::string& description, std::size_t indent) {
+  std::string text;
+  std::istringstream words{description};
+  bool fresh = true;
+  for (std::string word; words >> word; fresh = false) {
+    if (!fresh && line.size() + 1 + word.size() > help_columns) {
+      text += line + "\n";
+      line = std::string(indent, ' ');
+      fresh = true;
+    }
+    line += (fresh ? "" : " ") + word;
+  }
+  return text + line;
+}
+
+// Two columns.
 std::string columns_of(const std::vector<Entry>& entries) {
   std::size_t width = 0;
   for (const auto& entry : entries) width = std::max(width, entry.name.size());
   std::string text;
   for (const auto& entry : entries) {
-    std::string line = "  " + entry.name + std::string(width - entry.name.size() + 2, ' ');
-    std::istringstream words{entry.description};
-    bool fresh = true;
-    for (std::string word; words >> word; fresh = false) {
-      if (!fresh && line.size() + 1 + word.size() > help_columns) {
-        text += line + "\n";
-        line = std::string(width + 4, ' ');
-        fresh = true;
-      }
-      line += (fresh ? "" : " ") + word;
-    }
-    text += line + "\n";
+    const auto name = "  " + entry.name + std::string(width - entry.name.size() + 2, ' ');
+    text += wrapped(name, entry.description, width + 4) + "\n";
   }
   return text;
 }
@@ -158,7 +164,7 @@ void append_manual(std::string& out, const CLI::App& command) {
 
 std::string help_text(const CLI::App& command) {
   const bool is_root = command.get_parent() == nullptr;
-  auto text = command.get_description() + (is_root ? "" : ".") + aliases_of(command) +
+  auto text = wrapped("", command.get_description() + (is_root ? "" : ".") + aliases_of(command), 0) +
               "\n\nUsage: " + usage_of(command) + "\n";
   if (is_root) text += "First: svctl apply ecosystem.yaml, then svctl ls\n";
   text += verb_sections(command) + section("Arguments", positional_entries(command)) +

@@ -98,6 +98,13 @@ Result<> LogView::follow(const std::vector<InstanceView>& instances, bool from_s
   return {};
 }
 
+std::vector<int> LogView::ended() const {
+  std::vector<int> descriptors;
+  for (const auto& helper : helpers_)
+    if (const int fd = helper->ended(); fd >= 0) descriptors.push_back(fd);
+  return descriptors;
+}
+
 std::string LogView::unreadable(const Context& context, const std::vector<InstanceView>& instances) {
   std::string text;
   for (const auto& instance : instances) {

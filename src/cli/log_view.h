@@ -36,6 +36,8 @@ class LogView {
   // they ever wrote.
   Result<> follow(const std::vector<InstanceView>& instances, bool from_start);
   [[nodiscard]] bool follows(const std::string& instance) const { return followed_.contains(instance); }
+  // For WaitFor: readable when what prints the logs in the background has ended, and said why.
+  [[nodiscard]] std::vector<int> ended() const;
   // What has nothing to read: "logs of web/0 go to the console".
   [[nodiscard]] static std::string unreadable(const Context& context,
                                               const std::vector<InstanceView>& instances);

@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <sched.h>
 #include <spawn.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -22,6 +23,7 @@
 #include "base/unique_fd.h"
 #include "cli/dbus_client.h"
 #include "cli/launcher.h"
+#include "cli/machine.h"
 #include "files/own_directory.h"
 #include "files/trusted_path.h"
 #include "model/directories.h"
@@ -113,6 +115,18 @@ int interrupts() {
   return interrupt_event;
 }
 
+// An epoll(7) of standard output that asks for no event at all: hangup and error come unasked. A write would
+// tell, too, but who follows something quiet writes nothing.
+int reader_gone() {
+  static const UniqueFd watch = [] {
+    UniqueFd made{::epoll_create1(EPOLL_CLOEXEC)};
+    epoll_event none{};
+    const bool can_go = made && ::epoll_ctl(made.get(), EPOLL_CTL_ADD, STDOUT_FILENO, &none) == 0;
+    return can_go ? std::move(made) : UniqueFd{};
+  }();
+  return watch.get();
+}
+
 bool wait_for_exit(std::uint64_t pid, SteadyTime until) {
   const UniqueFd process{static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0))};
   if (!process) return errno == ESRCH;
@@ -130,7 +144,8 @@ bool wait_for_exit(std::uint64_t pid, SteadyTime until) {
 // end of a pipe: a later helper would inherit the pipe's other end) or with its parent.
 class ForkedHelper final : public Helper {
  public:
-  ForkedHelper(pid_t pid, UniqueFd stop) : pid_{pid}, stop_{std::move(stop)} {}
+  ForkedHelper(pid_t pid, UniqueFd stop)
+      : pid_{pid}, stop_{std::move(stop)}, ended_{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))} {}
   ~ForkedHelper() override {
     const std::uint64_t one = 1;
     if (::write(stop_.get(), &one, sizeof one) < 0) ::kill(pid_, SIGKILL);
@@ -139,10 +154,12 @@ class ForkedHelper final : public Helper {
   }
   ForkedHelper(const ForkedHelper&) = delete;
   ForkedHelper& operator=(const ForkedHelper&) = delete;
+  [[nodiscard]] int ended() const override { return ended_.get(); }
 
  private:
   pid_t pid_;
   UniqueFd stop_;
+  UniqueFd ended_;
 };
 
 Result<std::unique_ptr<Helper>> in_background(const std::function<void(int stop)>& body) {
@@ -220,6 +237,9 @@ System real_system() {
   system.run_daemon = &run_daemon;
   system.wait_for_exit = &wait_for_exit;
   system.interrupts = &interrupts;
+  system.reader_gone = &reader_gone;
+  system.doubts = &doubts_about;
+  system.daemons_here = &daemons_here;
   system.read_logs = &read_logs;
   system.journal_trust = &find_journal_trust;
   system.in_background = &in_background;
