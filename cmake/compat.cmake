@@ -2,7 +2,6 @@
 # end here (targets) and in one small header each (tests/support/catch.h, src/cli/sdbus_compat.h).
 find_package(PkgConfig REQUIRED)
 find_package(tl-expected REQUIRED)
-find_package(fmt REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(sdbus-c++ REQUIRED)

@@ -22,6 +22,11 @@ elseif(SVD_SANITIZE)
   add_link_options(-fsanitize=address,undefined)
 elseif(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" OR CMAKE_BUILD_TYPE STREQUAL "Release")
   add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-clash-protection -fcf-protection)
+  # Our code is made for both halves of Intel's CET. The linker says so of a program only if all that goes into it does, and Debian's
+  # start code (Scrt1.o) does not: it has no ENDBR64, so indirect branches cannot be tracked; a shadow stack needs nothing of it.
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    add_link_options(-Wl,-z,shstk)
+  endif()
 endif()
 include(CheckPIESupported)
 check_pie_supported()

@@ -1,4 +1,4 @@
-# svd_module(plan FILES diff.cpp USES model lifecycle LIBS fmt::fmt): one static library per folder of src/. Only what
+# svd_module(plan FILES diff.cpp USES model lifecycle): one static library per folder of src/. Only what
 # USES and LIBS name can be linked, so the folder graph cannot grow a cycle by accident (tests/layers.py checks the rest).
 function(svd_module name)
   cmake_parse_arguments(M "" "" "FILES;USES;LIBS" ${ARGN})
@@ -34,27 +34,40 @@ function(svd_test name)
   endif()
 endfunction()
 
-# svd_fuzz(spec FILES spec_fuzz.cpp LIBS svd_spec CORPUS corpus/spec RUNS 20000): one libFuzzer binary, built where SVD_FUZZ
-# is on (clang). CORPUS is a folder below tests/; it is read, what libFuzzer finds goes to the build tree. The test makes
-# a bounded number of runs; run the binary by hand for longer ones.
+# svd_fuzz(notify REACH stranger RUNS 50000 FILES notify_fuzz.cpp LIBS svd_kernel): one fuzz target, whose corpus is
+# tests/corpus/NAME. REACH is the least of those who can choose its input: stranger (any local user), app, author (of a file),
+# root. Where SVD_FUZZ is on (clang) it is a libFuzzer program, and its test makes a bounded number of runs; what libFuzzer
+# finds goes to the build tree. Else it becomes a part of test_corpus (tests/unit/corpus.cmake), which replays the corpus.
+# DATA: another folder below tests/ that serves as corpus. MAX: the longest input, in bytes.
 function(svd_fuzz name)
-  cmake_parse_arguments(F "" "CORPUS;RUNS" "FILES;LIBS" ${ARGN})
+  cmake_parse_arguments(F "" "REACH;RUNS;DATA;MAX" "FILES;LIBS" ${ARGN})
+  if(NOT F_DATA)
+    set(F_DATA corpus/${name})
+  endif()
+  if(NOT F_MAX)
+    set(F_MAX 4096)
+  endif()
+  list(TRANSFORM F_FILES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/ REGEX "^[a-z_]+\\.cpp$")
+  set_property(GLOBAL APPEND PROPERTY SVD_FUZZ_TARGETS "${name} ${F_REACH} ${F_DATA} ${F_MAX}")
+  set_property(GLOBAL APPEND PROPERTY SVD_FUZZ_FILES ${F_FILES})
+  set_property(GLOBAL APPEND PROPERTY SVD_FUZZ_LIBS ${F_LIBS})
   if(SVD_FUZZ)
-    add_executable(fuzz_${name} ${F_FILES})
+    add_executable(fuzz_${name} ${F_FILES} ${PROJECT_SOURCE_DIR}/tests/fuzz/memory.cpp)
+    target_compile_definitions(fuzz_${name} PRIVATE SVD_LIBFUZZER)
     target_include_directories(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
     target_link_libraries(fuzz_${name} PRIVATE ${F_LIBS} svd_warnings)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     add_dependencies(fuzzers fuzz_${name})
-    svd_fuzz_run(${name} ${CMAKE_CURRENT_BINARY_DIR} "${F_CORPUS}" "${F_RUNS}")
+    svd_fuzz_run(${name} ${CMAKE_CURRENT_BINARY_DIR})
   elseif(SVD_FUZZ_DIR)
-    svd_fuzz_run(${name} ${SVD_FUZZ_DIR}/tests/fuzz "${F_CORPUS}" "${F_RUNS}")
+    svd_fuzz_run(${name} ${SVD_FUZZ_DIR}/tests/fuzz)
   endif()
 endfunction()
 
-function(svd_fuzz_run name directory corpus runs)
+macro(svd_fuzz_run name directory)
   set(found ${CMAKE_CURRENT_BINARY_DIR}/found_${name})
-  file(MAKE_DIRECTORY ${found})
-  add_test(NAME fuzz.${name} COMMAND ${directory}/fuzz_${name} -runs=${runs} -max_total_time=60 -rss_limit_mb=1024 -timeout=5
-           -artifact_prefix=${found}/ ${found} ${PROJECT_SOURCE_DIR}/tests/${corpus})
+  file(MAKE_DIRECTORY ${found} ${PROJECT_SOURCE_DIR}/tests/${F_DATA})
+  add_test(NAME fuzz.${name} COMMAND ${directory}/fuzz_${name} -runs=${F_RUNS} -max_len=${F_MAX} -max_total_time=60 -rss_limit_mb=1024
+           -timeout=5 -artifact_prefix=${found}/ ${found} ${PROJECT_SOURCE_DIR}/tests/${F_DATA})
   set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 300)
-endfunction()
+endmacro()

@@ -2,6 +2,7 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <csignal>
 #include <cstdint>
@@ -120,34 +121,93 @@ std::size_t find_invalid_utf8(std::string_view text) {
   return std::string_view::npos;
 }
 
-std::string printable(std::string_view text) {
+CodePoint first_code_point(std::string_view text) {
+  const auto length = utf8_length(text);
+  if (length == 0) return {not_utf8, 1};
+  char32_t value = static_cast<std::uint8_t>(text[0]);
+  if (length > 1) value &= 0x7FU >> length;
+  for (const char c : text.substr(1, length - 1))
+    value = value << 6U | (static_cast<std::uint8_t>(c) & 0x3FU);
+  return {value, length};
+}
+
+bool is_deceptive(char32_t c) {
+  if (c >= 0x20 && c < 0x7F) return false;
+  struct Range {
+    char32_t first, last;
+  };
+  constexpr std::array ranges{
+      Range{0x00, 0x1F},        // C0
+      Range{0x7F, 0x9F},        // DEL, C1
+      Range{0xAD, 0xAD},        // soft hyphen
+      Range{0x061C, 0x061C},    // Arabic letter mark
+      Range{0x180E, 0x180E},    // Mongolian vowel separator
+      Range{0x200B, 0x200F},    // zero width, marks of direction
+      Range{0x2028, 0x202E},    // separators, embeddings and overrides
+      Range{0x2060, 0x206F},    // invisible operators, isolates
+      Range{0xFEFF, 0xFEFF},    // zero width no-break space
+      Range{0xFFF9, 0xFFFB},    // interlinear annotation
+      Range{0xE0000, 0xE007F},  // tags
+      Range{not_utf8, not_utf8},
+  };
+  return std::ranges::any_of(ranges, [&](const Range& range) { return c >= range.first && c <= range.last; });
+}
+
+namespace {
+
+void append_hex(std::string& out, unsigned value, int digits) {
   constexpr std::string_view hex = "0123456789abcdef";
+  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) out += hex[value >> shift & 0xFU];
+}
+
+// Below U+0100 byte by byte, as it stands in the text; above, the code point.
+void append_visible(std::string& out, char32_t value, std::string_view bytes) {
+  switch (value) {
+    case U'\n':
+      out += "\\n";
+      return;
+    case U'\t':
+      out += "\\t";
+      return;
+    case U'\r':
+      out += "\\r";
+      return;
+    default:
+      break;
+  }
+  if (value < 0x100 || value == not_utf8) {
+    for (const char c : bytes) append_hex(out += "\\x", static_cast<std::uint8_t>(c), 2);
+  } else {
+    append_hex(out += value < 0x10000 ? "\\u" : "\\U", value, value < 0x10000 ? 4 : 8);
+  }
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size();) {
-    const auto length = utf8_length(text.substr(i));
-    const auto byte = static_cast<std::uint8_t>(text[i]);
-    // U+0080 to U+009F: terminals take them for escape sequences too (ECMA-48, 8-bit C1).
-    const bool is_c1 = length == 2 && byte == 0xC2 && static_cast<std::uint8_t>(text[i + 1]) < 0xA0;
-    if (length == 0 || byte < 0x20 || byte == 0x7F || is_c1) {
-      if (byte == '\n')
-        out += "\\n";
-      else if (byte == '\t')
-        out += "\\t";
-      else if (byte == '\r')
-        out += "\\r";
-      else {
-        out += "\\x";
-        out += hex[byte >> 4U];
-        out += hex[byte & 0xFU];
-      }
-      ++i;
-    } else {
-      out += text.substr(i, length);
-      i += length;
-    }
+  while (!text.empty()) {
+    const auto [value, length] = first_code_point(text);
+    const auto bytes = text.substr(0, length);
+    if (is_deceptive(value))
+      append_visible(out, value, bytes);
+    else
+      out += bytes;
+    text.remove_prefix(length);
   }
   return out;
+}
+
+std::string safe_lines(std::string_view text) {
+  std::string out;
+  while (true) {
+    const auto end = text.find('\n');
+    out += printable(text.substr(0, end));
+    if (end == std::string_view::npos) return out;
+    out += '\n';
+    text.remove_prefix(end + 1);
+  }
 }
 
 std::string signal_name(int number) {

@@ -7,14 +7,14 @@
 namespace svd::bus {
 namespace {
 
-std::optional<AppView> look(const Control& control, const char* path) {
+std::optional<AppView> look(const Sight& sight, const char* path) {
   const auto id = app_at(path);
-  return id ? control.app(*id) : std::nullopt;
+  return id ? sight.app(*id) : std::nullopt;
 }
 
-std::vector<std::string> list(const Control& control) {
+std::vector<std::string> list(const Sight& sight) {
   std::vector<std::string> paths;
-  if (const auto apps = control.apps({})) {
+  if (const auto apps = sight.apps({})) {
     for (const auto& view : *apps) paths.push_back(path_of(view.id));
   }
   return paths;
@@ -87,14 +87,15 @@ void log(Writer& out, const AppView& app) { out.string(app.log); }
 void settings(Writer& out, const AppView& app) { out.strings(app.settings); }
 void listeners(Writer& out, const AppView& app) { out.strings(app.listeners); }
 void update(Writer& out, const AppView& app) { out.string(app.update); }
-void usage(Writer& out, const AppView& app, const Control& control) {
-  write_figures(out, control.usage(app.id, Figures::all));
+void usage(Writer& out, const AppView& app, const Sight& sight) {
+  write_figures(out, sight.usage(app.id, Figures::all));
 }
-void pressure(Writer& out, const AppView& app, const Control& control) {
-  write_pressures(out, control.usage(app.id, Figures::all));
+void pressure(Writer& out, const AppView& app, const Sight& sight) {
+  write_pressures(out, sight.usage(app.id, Figures::all));
 }
 void degraded(Writer& out, const AppView& app) { out.strings(app.degraded); }
 
+template <Audience audience>
 const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", change), method<start>, for_all),
@@ -114,19 +115,19 @@ const sd_bus_vtable vtable[] = {
     SVD_LIVE("Instances", "u", property<instances>),
     SVD_LIVE("Ready", "u", property<ready>),
     SVD_LIVE("State", "s", property<state>),
-    SVD_LIVE("Reason", "s", property<reason>),
+    SVD_INSIDE("Reason", "s", property<reason>),
     SVD_LIVE("Wanted", "b", property<wanted>),
     SVD_LIVE("Revision", "t", property<revision>),
     SVD_LIVE("Generation", "t", property<generation>),
-    SVD_LIVE("Exec", "as", property<exec>),
-    SVD_LIVE("Cwd", "s", property<cwd>),
+    SVD_INSIDE("Exec", "as", property<exec>),
+    SVD_INSIDE("Cwd", "s", property<cwd>),
     SVD_LIVE("User", "s", property<user>),
-    SVD_LIVE("Env", "as", property<env>),
+    SVD_INSIDE("Env", "as", property<env>),
     SVD_LIVE("Logs", "s", property<log>),
-    SVD_LIVE("Settings", "as", property<settings>),
-    SVD_LIVE("Listeners", "as", property<listeners>),
+    SVD_INSIDE("Settings", "as", property<settings>),
+    SVD_INSIDE("Listeners", "as", property<listeners>),
     SVD_LIVE("Update", "s", property<update>),
-    SVD_LIVE("Degraded", "as", property<degraded>),
+    SVD_INSIDE("Degraded", "as", property<degraded>),
     SVD_SILENT("Usage", "a{st}", property<usage>),
     SVD_SILENT("Pressure", "a{sd}", property<pressure>),
     SD_BUS_VTABLE_END,
@@ -135,7 +136,9 @@ const sd_bus_vtable vtable[] = {
 }  // namespace
 
 int export_apps(Connection& connection) {
-  if (const int r = sd_bus_add_fallback_vtable(connection.bus(), nullptr, app_prefix, "org.svd1.App", vtable,
+  const auto* const table =
+      connection.audience() == Audience::insiders ? vtable<Audience::insiders> : vtable<Audience::everybody>;
+  if (const int r = sd_bus_add_fallback_vtable(connection.bus(), nullptr, app_prefix, "org.svd1.App", table,
                                                find_object<AppView, look>, &connection);
       r < 0)
     return r;

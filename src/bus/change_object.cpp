@@ -7,14 +7,14 @@
 namespace svd::bus {
 namespace {
 
-std::optional<ChangeView> look(const Control& control, const char* path) {
+std::optional<ChangeView> look(const Sight& sight, const char* path) {
   const auto id = change_at(path);
-  return id ? control.change(*id) : std::nullopt;
+  return id ? sight.change(*id) : std::nullopt;
 }
 
-std::vector<std::string> list(const Control& control) {
+std::vector<std::string> list(const Sight& sight) {
   std::vector<std::string> paths;
-  for (const auto id : control.changes()) paths.push_back(path_of(id));
+  for (const auto id : sight.changes()) paths.push_back(path_of(id));
   return paths;
 }
 
@@ -33,10 +33,10 @@ void revision(Writer& out, const ChangeView& change) { out.u64(change.revision);
 void steps(Writer& out, const ChangeView& change) { write_rows(out, step_row, change.steps); }
 
 // (instance, phase, reason); a slot that is gone by now has neither.
-void failed(Writer& out, const ChangeView& change, const Control& control) {
+void failed(Writer& out, const ChangeView& change, const Sight& sight) {
   out.array("(sss)", [&](Writer& rows) {
     for (const auto& id : change.failed) {
-      const auto view = control.instance(id);
+      const auto view = sight.instance(id);
       rows.structure("sss", [&](Writer& row) {
         row.string(id.str());
         row.string(view ? std::string{to_text(view->phase)} : "");
@@ -46,27 +46,30 @@ void failed(Writer& out, const ChangeView& change, const Control& control) {
   });
 }
 
+template <Audience audience>
 const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_START(0),
     SVD_CONSTANT("Kind", "s", property<kind>),
     SVD_CONSTANT("Target", "s", property<target>),
     SVD_LIVE("State", "s", property<state>),
-    SVD_LIVE("Error", "s", property<error>),
+    SVD_INSIDE("Error", "s", property<error>),
     SVD_LIVE("Done", "u", property<done>),
     SVD_LIVE("Total", "u", property<total>),
     SVD_CONSTANT("StartedAt", "x", property<started_at>),
     SVD_LIVE("FinishedAt", "x", property<finished_at>),
     SVD_CONSTANT("Revision", "t", property<revision>),
     SVD_CONSTANT("Steps", "a(ssusasas)", property<steps>),
-    SVD_LIVE("Failed", "a(sss)", property<failed>),
+    SVD_INSIDE("Failed", "a(sss)", property<failed>),
     SD_BUS_VTABLE_END,
 };
 
 }  // namespace
 
 int export_changes(Connection& connection) {
+  const auto* const table =
+      connection.audience() == Audience::insiders ? vtable<Audience::insiders> : vtable<Audience::everybody>;
   if (const int r = sd_bus_add_fallback_vtable(connection.bus(), nullptr, change_prefix, "org.svd1.Change",
-                                               vtable, find_object<ChangeView, look>, &connection);
+                                               table, find_object<ChangeView, look>, &connection);
       r < 0)
     return r;
   return sd_bus_add_node_enumerator(connection.bus(), nullptr, change_prefix, enumerate<change_prefix, list>,

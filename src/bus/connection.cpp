@@ -76,8 +76,13 @@ Result<> Connection::start(const Loop& loop, UniqueFd socket) {
                                 "org.freedesktop.DBus.Local", "Connected", &Connection::on_connected, this)));
   if (access_ != Access::none) SVD_CHECK(export_objects(*this));
   SVD_CHECK(check(sd_bus_start(bus)));
-  return check(sd_bus_attach_event(bus, loop.get(), static_cast<int>(Priority::bus)));
+  // sd-bus hands on what it has read by a timer, which never wins against a descriptor of the same priority
+  // that is always ready: who may act does not share one with others.
+  const auto priority = local_ ? Priority::bus : Priority::message;
+  return check(sd_bus_attach_event(bus, loop.get(), static_cast<int>(priority)));
 }
+
+Sight Connection::sight() const { return hub_.sight(audience()); }
 
 Actor Connection::actor() const { return {peer_.uid, user_name(peer_.uid, hub_.rules())}; }
 

@@ -13,6 +13,7 @@
 #include "base/unique_fd.h"
 #include "bus/access.h"
 #include "bus/match.h"
+#include "bus/sight.h"
 #include "engine/control.h"
 #include "loop/loop.h"
 
@@ -39,6 +40,9 @@ class Connection {
   [[nodiscard]] Hub& hub() const noexcept { return hub_; }
   [[nodiscard]] const Peer& peer() const noexcept { return peer_; }
   [[nodiscard]] Access access() const noexcept { return access_; }
+  [[nodiscard]] Audience audience() const { return audience_of(access_); }
+  // What there is for this client to see.
+  [[nodiscard]] Sight sight() const;
   [[nodiscard]] bool local() const noexcept { return local_; }
   [[nodiscard]] const std::string& unique_name() const noexcept { return name_; }
   [[nodiscard]] Actor actor() const;

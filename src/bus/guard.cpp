@@ -3,8 +3,8 @@
 
 #include <cerrno>
 
-#include "base/text.h"
 #include "bus/paths.h"
+#include "bus/wire.h"
 
 namespace svd::bus {
 namespace {
@@ -30,9 +30,7 @@ const char* name_of(std::errc code, Invalid invalid) {
 }  // namespace
 
 int set_error(sd_bus_error* into, const Error& error, Invalid invalid) {
-  const bool clean = find_invalid_utf8(error.text) == std::string_view::npos;
-  const std::string text = clean ? error.text : printable(error.text);
-  return sd_bus_error_set(into, name_of(error.code, invalid), text.c_str());
+  return sd_bus_error_set(into, name_of(error.code, invalid), fit_for_bus(error.text).c_str());
 }
 
 int set_internal_error(sd_bus_error* into, const char* what) noexcept {

@@ -27,7 +27,8 @@ struct Call {
   Connection& connection;
   sd_bus_message* message;
 
-  [[nodiscard]] Control& control() const { return connection.hub().control(); }
+  [[nodiscard]] Commands& control() const { return connection.hub().control(); }
+  [[nodiscard]] Sight sight() const { return connection.sight(); }
   [[nodiscard]] Actor actor() const { return connection.actor(); }
 
   // Sends the reply that `fill(Writer&)` writes.
@@ -89,15 +90,15 @@ int on_object_call(sd_bus_message* message, void* userdata, sd_bus_error* error)
   });
 }
 
-// A property of an object: void Write(Writer&, const View&), or with a const Control& to look further.
+// A property of an object: void Write(Writer&, const View&), or with a const Sight& to look further.
 template <class View, auto Write>
 int read_property(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void* userdata,
                   sd_bus_error* error) noexcept {
   try {
     auto& found = *static_cast<Found<View>*>(userdata);
     Writer out{reply};
-    if constexpr (std::is_invocable_v<decltype(Write), Writer&, const View&, const Control&>) {
-      Write(out, found.view, found.connection->hub().control());
+    if constexpr (std::is_invocable_v<decltype(Write), Writer&, const View&, const Sight&>) {
+      Write(out, found.view, found.connection->sight());
     } else {
       Write(out, found.view);
     }

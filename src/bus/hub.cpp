@@ -2,6 +2,7 @@
 #include "bus/hub.h"
 
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <systemd/sd-id128.h>
 
@@ -25,6 +26,13 @@ std::string random_id() {
   return sd_id128_to_string(id, text.data());
 }
 
+// From the kernel's generator, which never fails for so few bytes once it is seeded (getrandom(2)).
+SipKey random_key() {
+  std::array<std::uint64_t, 2> halves{};
+  while (::getrandom(halves.data(), sizeof halves, 0) < 0 && errno == EINTR) continue;
+  return {halves[0], halves[1]};
+}
+
 std::string client_text(const Peer& peer) {
   return "a client (pid " + std::to_string(peer.pid) + ", uid " + std::to_string(peer.uid) + ")";
 }
@@ -34,7 +42,12 @@ TimePoint clock_now() { return Loop::now().mono; }
 }  // namespace
 
 Hub::Hub(const Loop& loop, Host& host, AccessRules rules, Limits limits)
-    : loop_{loop}, host_{host}, rules_{std::move(rules)}, limits_{limits}, id_{random_id()} {}
+    : loop_{loop},
+      host_{host},
+      rules_{std::move(rules)},
+      limits_{limits},
+      id_{random_id()},
+      key_{random_key()} {}
 
 Result<> Hub::serve(int listening, Control& control) {
   control_ = &control;
@@ -59,8 +72,8 @@ void Hub::shut() {
 void Hub::received() {
   host_.before_request();
   if (turn_end_owed_ != TimePoint{} && clock_now() - turn_end_owed_ > longest_turn)
-    signals_.send(connections_,
-                  *control_);  // connections are closed by end_turn() alone: one of them is being served
+    signals_.send(connections_, sight(Audience::everybody));  // connections are closed by end_turn() alone:
+                                                              // one of them is being served
 }
 
 void Hub::request_turn_end() {
@@ -76,7 +89,7 @@ void Hub::drop(Connection& connection, const std::string& why) {
   request_turn_end();
 }
 
-void Hub::interest_changed() { signals_.interest_changed(connections_, *control_); }
+void Hub::interest_changed() { signals_.interest_changed(connections_, sight(Audience::everybody)); }
 
 // Not more than a few at once: others wait for the loop, too.
 void Hub::accept_all() {
@@ -102,6 +115,7 @@ void Hub::accept_one(UniqueFd socket) {
     if (!make_room(others)) return report_refusal("closed the connection of " + who + ": there are too many");
   }
   auto made = Connection::make(loop_, *this, {std::move(socket), std::move(*peer), access, ++last_number_});
+  if (!made && made.error().code == std::errc::connection_reset) return;  // it only looked who listens
   if (!made) return report_refusal(made.error().text);
   connections_.push_back(std::move(*made));
   check_authentication();
@@ -158,7 +172,7 @@ void Hub::pause_accepting(int err) {
 
 void Hub::end_turn() {
   turn_end_owed_ = {};
-  signals_.send(connections_, *control_);
+  signals_.send(connections_, sight(Audience::everybody));
   sweep();
 }
 

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "bus/connection.h"
 #include "bus/server.h"
+#include "bus/sight.h"
 #include "bus/signals.h"
 #include "bus/system_bus.h"
 #include "loop/loop.h"
@@ -23,7 +24,9 @@ class Hub {
   Result<> serve(int listening, Control& control);
   void shut();
 
-  [[nodiscard]] Control& control() const noexcept { return *control_; }
+  [[nodiscard]] Commands& control() const noexcept { return *control_; }
+  // The engine, as this audience may see it. There is no other way to look at it.
+  [[nodiscard]] Sight sight(Audience audience) const { return {*control_, audience, key_}; }
   [[nodiscard]] Host& host() const noexcept { return host_; }
   [[nodiscard]] const AccessRules& rules() const noexcept { return rules_; }
   [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
@@ -70,6 +73,7 @@ class Hub {
   AccessRules rules_;
   Limits limits_;
   std::string id_;
+  SipKey key_;  // of the generations that are shown
   Control* control_ = nullptr;
   int listening_ = -1;
   std::uint64_t last_number_ = 0;

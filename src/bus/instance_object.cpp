@@ -7,14 +7,14 @@
 namespace svd::bus {
 namespace {
 
-std::optional<InstanceView> look(const Control& control, const char* path) {
+std::optional<InstanceView> look(const Sight& sight, const char* path) {
   const auto id = slot_at(path);
-  return id ? control.instance(*id) : std::nullopt;
+  return id ? sight.instance(*id) : std::nullopt;
 }
 
-std::vector<std::string> list(const Control& control) {
+std::vector<std::string> list(const Sight& sight) {
   std::vector<std::string> paths;
-  if (const auto instances = control.instances({})) {
+  if (const auto instances = sight.instances({})) {
     for (const auto& view : *instances) paths.push_back(path_of(view.id));
   }
   return paths;
@@ -71,16 +71,17 @@ void log(Writer& out, const InstanceView& instance) { out.string(instance.log); 
 void role(Writer& out, const InstanceView& instance) { out.string(instance.role); }
 void directory(Writer& out, const InstanceView& instance) { out.string(instance.directory); }
 
-Usage use_of(const InstanceView& instance, const Control& control) {
-  return control.usage(instance.id, StartId{instance.start}, Figures::all);
+Usage use_of(const InstanceView& instance, const Sight& sight) {
+  return sight.usage(instance.id, StartId{instance.start}, Figures::all);
 }
-void usage(Writer& out, const InstanceView& instance, const Control& control) {
-  write_figures(out, use_of(instance, control));
+void usage(Writer& out, const InstanceView& instance, const Sight& sight) {
+  write_figures(out, use_of(instance, sight));
 }
-void pressure(Writer& out, const InstanceView& instance, const Control& control) {
-  write_pressures(out, use_of(instance, control));
+void pressure(Writer& out, const InstanceView& instance, const Sight& sight) {
+  write_pressures(out, use_of(instance, sight));
 }
 
+template <Audience audience>
 const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", change), method<start>, for_all),
@@ -92,7 +93,7 @@ const sd_bus_vtable vtable[] = {
     SVD_CONSTANT("App", "o", property<app>),
     SVD_CONSTANT("Slot", "u", property<slot>),
     SVD_LIVE("Phase", "s", property<phase>),
-    SVD_LIVE("Reason", "s", property<reason>),
+    SVD_INSIDE("Reason", "s", property<reason>),
     SVD_LIVE("Pid", "t", property<pid>),
     SVD_LIVE("StartNumber", "t", property<start_number>),
     SVD_LIVE("Revision", "t", property<revision>),
@@ -103,9 +104,9 @@ const sd_bus_vtable vtable[] = {
     SVD_LIVE("NextStart", "x", property<next_start>),
     SVD_LIVE("LastExit", "s", property<last_exit>),
     SVD_LIVE("Cgroup", "s", property<cgroup>),
-    SVD_LIVE("Log", "s", property<log>),
+    SVD_INSIDE("Log", "s", property<log>),
     SVD_LIVE("Role", "s", property<role>),
-    SVD_LIVE("Directory", "s", property<directory>),
+    SVD_INSIDE("Directory", "s", property<directory>),
     SVD_SILENT("Usage", "a{st}", property<usage>),
     SVD_SILENT("Pressure", "a{sd}", property<pressure>),
     SD_BUS_VTABLE_END,
@@ -114,8 +115,10 @@ const sd_bus_vtable vtable[] = {
 }  // namespace
 
 int export_instances(Connection& connection) {
+  const auto* const table =
+      connection.audience() == Audience::insiders ? vtable<Audience::insiders> : vtable<Audience::everybody>;
   if (const int r =
-          sd_bus_add_fallback_vtable(connection.bus(), nullptr, instance_prefix, "org.svd1.Instance", vtable,
+          sd_bus_add_fallback_vtable(connection.bus(), nullptr, instance_prefix, "org.svd1.Instance", table,
                                      find_object<InstanceView, look>, &connection);
       r < 0)
     return r;

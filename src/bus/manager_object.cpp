@@ -31,28 +31,27 @@ Result<> plan(Call& call) {
 
 Result<> list_apps(Call& call) {
   SVD_TRY(const auto names, read_strings(call.message));
-  SVD_TRY(const auto apps, call.control().apps(names));
+  SVD_TRY(const auto apps, call.sight().apps(names));
   return call.reply([&](Writer& out) { write_rows(out, app_row, apps); });
 }
 
 Result<> list_instances(Call& call) {
   SVD_TRY(const auto names, read_strings(call.message));
-  SVD_TRY(auto instances, call.control().instances(names));
-  for (auto& view : instances)
-    view.usage = call.control().usage(view.id, StartId{view.start}, Figures::brief);
+  SVD_TRY(auto instances, call.sight().instances(names));
+  for (auto& view : instances) view.usage = call.sight().usage(view.id, StartId{view.start}, Figures::brief);
   return call.reply([&](Writer& out) { write_rows(out, instance_row, instances); });
 }
 
 Result<> list_usage(Call& call) {
   SVD_TRY(const auto names, read_strings(call.message));
-  SVD_TRY(const auto instances, call.control().instances(names));
+  SVD_TRY(const auto instances, call.sight().instances(names));
   std::vector<Measured> all;
   for (const auto& view : instances)
-    all.push_back({view.id, view.start, call.control().usage(view.id, StartId{view.start}, Figures::all)});
+    all.push_back({view.id, view.start, call.sight().usage(view.id, StartId{view.start}, Figures::all)});
   return call.reply([&](Writer& out) { write_rows(out, usage_row, all); });
 }
 
-using OnNames = Result<Begun> (Control::*)(const Names&, const Actor&);
+using OnNames = Result<Begun> (Commands::*)(const Names&, const Actor&);
 
 template <OnNames Verb>
 Result<> on_names(Call& call) {
@@ -68,7 +67,7 @@ Result<> scale(Call& call) {
   return call.reply(begun);
 }
 
-using OnApp = Result<Begun> (Control::*)(const std::string&, const Actor&);
+using OnApp = Result<Begun> (Commands::*)(const std::string&, const Actor&);
 
 template <OnApp Verb>
 Result<> on_app(Call& call) {
@@ -106,14 +105,14 @@ Result<> rollback(Call& call) {
 
 Result<> history(Call& call) {
   SVD_TRY(const auto ecosystem, read_string(call.message));
-  SVD_TRY(const auto revisions, call.control().history(ecosystem));
+  SVD_TRY(const auto revisions, call.sight().history(ecosystem));
   return call.reply([&](Writer& out) { write_rows(out, revision_row, revisions); });
 }
 
 Result<> list_events(Call& call) {
   SVD_TRY(const auto after, read_u64(call.message));
   SVD_TRY(const auto limit, read_u32(call.message));
-  return call.reply([&](Writer& out) { write_rows(out, event_row, call.control().events(after, limit)); });
+  return call.reply([&](Writer& out) { write_rows(out, event_row, call.sight().events(after, limit)); });
 }
 
 Result<> require_full_access(const Call& call) {
@@ -143,7 +142,7 @@ int info_property(sd_bus*, const char*, const char*, const char*, sd_bus_message
   try {
     auto& connection = *static_cast<Connection*>(userdata);
     Writer out{reply};
-    Write(out, connection.hub().host().info());
+    Write(out, connection.sight().shown(connection.hub().host().info()));
     connection.charge(out.bytes());
     return out.error();
   } catch (const std::exception& exception) {
@@ -180,16 +179,16 @@ const sd_bus_vtable vtable[] = {
                             on_call<list_instances>, for_all),
     SD_BUS_METHOD_WITH_ARGS("ListUsage", SVD_NAMES, SD_BUS_RESULT("a(sta{st}a{sd})", instances),
                             on_call<list_usage>, for_all),
-    SD_BUS_METHOD_WITH_ARGS("Start", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Control::start>>, for_all),
-    SD_BUS_METHOD_WITH_ARGS("Stop", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Control::stop>>, for_all),
-    SD_BUS_METHOD_WITH_ARGS("Restart", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Control::restart>>, for_all),
-    SD_BUS_METHOD_WITH_ARGS("Reload", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Control::reload>>, for_all),
-    SD_BUS_METHOD_WITH_ARGS("Pause", SVD_NAME, SVD_CHANGE, on_call<on_app<&Control::pause>>, for_all),
-    SD_BUS_METHOD_WITH_ARGS("Resume", SVD_NAME, SVD_CHANGE, on_call<on_app<&Control::resume>>, for_all),
-    SD_BUS_METHOD_WITH_ARGS("Abort", SVD_NAME, SVD_CHANGE, on_call<on_app<&Control::abort>>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Start", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Commands::start>>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Stop", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Commands::stop>>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Restart", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Commands::restart>>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Reload", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Commands::reload>>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Pause", SVD_NAME, SVD_CHANGE, on_call<on_app<&Commands::pause>>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Resume", SVD_NAME, SVD_CHANGE, on_call<on_app<&Commands::resume>>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Abort", SVD_NAME, SVD_CHANGE, on_call<on_app<&Commands::abort>>, for_all),
     SD_BUS_METHOD_WITH_ARGS("Send", SD_BUS_ARGS("as", names, "s", message), SD_BUS_RESULT("u", count),
                             on_call<send>, for_all),
-    SD_BUS_METHOD_WITH_ARGS("Delete", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Control::remove>>, for_all),
+    SD_BUS_METHOD_WITH_ARGS("Delete", SVD_NAMES, SVD_CHANGE, on_call<on_names<&Commands::remove>>, for_all),
     SD_BUS_METHOD_WITH_ARGS("Scale", SD_BUS_ARGS("s", name, "u", instances), SVD_CHANGE, on_call<scale>,
                             for_all),
     SD_BUS_METHOD_WITH_ARGS("Signal", SD_BUS_ARGS("as", names, "i", number, "s", whom),

@@ -29,10 +29,11 @@ char** light_app_properties() {
   return list.data();
 }
 
-// What programs say is for who may use the daemon. What goes over the system bus, everybody there hears.
+// What programs say is for who may use the daemon. What is broadcast on the system bus, everybody there
+// hears.
 constexpr std::string_view message_signal = "Message";
 bool may_hear(const Connection& connection, const SignalName& signal) {
-  return connection.local() || signal.member != message_signal;
+  return connection.audience() == Audience::insiders || signal.member != message_signal;
 }
 
 template <class Set, class Value>
@@ -53,44 +54,49 @@ class SignalQueue::Sender {
     for (const auto& connection : connections_) {
       if (connection->doomed() || !may_hear(*connection, signal) || !connection->rules().wants(signal))
         continue;
-      emit(connection->bus());  // an error means that the connection is going; its own handler sees to that
+      emit(*connection);  // an error means that the connection is going; its own handler sees to that
       connection->charge(bytes);
       if (connection->overdrawn()) connection->hub().drop(*connection, "does not read its signals");
     }
   }
 
-  // One of Manager's signals; fill(Writer&) writes its arguments.
+  // One of Manager's signals; fill(Writer&, Sight) writes its arguments, as the receiver may see them.
   template <class Fill>
   void manager(const char* member, Fill&& fill, std::size_t bytes = 0) const {
-    each({manager_interface, member, root_path}, bytes, [&](sd_bus* bus) {
+    each({manager_interface, member, root_path}, bytes, [&](const Connection& to) {
       sd_bus_message* raw = nullptr;
-      if (sd_bus_message_new_signal(bus, &raw, root_path, manager_interface, member) < 0) return;
+      if (sd_bus_message_new_signal(to.bus(), &raw, root_path, manager_interface, member) < 0) return;
       const MessagePtr message{raw};
       Writer out{raw};
-      fill(out);
-      if (out.error() >= 0) sd_bus_send(bus, raw, nullptr);
+      fill(out, to.sight());
+      if (out.error() >= 0) sd_bus_send(to.bus(), raw, nullptr);
     });
   }
 
+  // The values are those that a Get by the receiver returns: both ask the same object.
   void properties(const std::string& path, const char* interface, char** names = nullptr) const {
-    each({properties_interface, "PropertiesChanged", path}, path.size() + 256,
-         [&](sd_bus* bus) { sd_bus_emit_properties_changed_strv(bus, path.c_str(), interface, names); });
+    each({properties_interface, "PropertiesChanged", path}, path.size() + 256, [&](const Connection& to) {
+      sd_bus_emit_properties_changed_strv(to.bus(), path.c_str(), interface, names);
+    });
   }
   void added(const std::string& path, const char* interface) const {
-    each({objects_interface, "InterfacesAdded", root_path}, path.size() + 256,
-         [&](sd_bus* bus) { sd_bus_emit_interfaces_added(bus, path.c_str(), interface, nullptr); });
+    each({objects_interface, "InterfacesAdded", root_path}, path.size() + 256, [&](const Connection& to) {
+      sd_bus_emit_interfaces_added(to.bus(), path.c_str(), interface, nullptr);
+    });
   }
   void removed(const std::string& path, const char* interface) const {
-    each({objects_interface, "InterfacesRemoved", root_path}, path.size() + 256,
-         [&](sd_bus* bus) { sd_bus_emit_interfaces_removed(bus, path.c_str(), interface, nullptr); });
+    each({objects_interface, "InterfacesRemoved", root_path}, path.size() + 256, [&](const Connection& to) {
+      sd_bus_emit_interfaces_removed(to.bus(), path.c_str(), interface, nullptr);
+    });
   }
 
   void event(const EventRecord& record) const {
-    manager("EventRecorded", [&](Writer& out) { write_row(out, record); });
+    manager("EventRecorded", [&](Writer& out, const Sight& sight) { write_row(out, sight.shown(record)); });
   }
-  void instance(const InstanceView& view) const {
-    manager("InstanceChanged", [&](Writer& out) {
-      out.string(view.id.str());
+  void instance(const SlotId& id) const {
+    manager("InstanceChanged", [&](Writer& out, const Sight& sight) {
+      const auto view = sight.instance(id).value_or(InstanceView{});
+      out.string(id.str());
       out.string(std::string{to_text(view.phase)});
       out.string(view.reason);
       out.u64(static_cast<std::uint64_t>(view.pid));
@@ -99,22 +105,24 @@ class SignalQueue::Sender {
   void message(const SlotId& from, const std::string& text) const {
     manager(
         message_signal.data(),
-        [&](Writer& out) {
+        [&](Writer& out, const Sight&) {
           out.string(from.str());
           out.string(text);
         },
         text.size());
   }
-  void started(const ChangeView& view) const {
-    manager("ChangeStarted", [&](Writer& out) {
-      out.object(path_of(view.id));
+  void started(ChangeId id) const {
+    manager("ChangeStarted", [&](Writer& out, const Sight& sight) {
+      const auto view = sight.change(id).value_or(ChangeView{});
+      out.object(path_of(id));
       out.string(view.kind);
       out.string(view.target);
     });
   }
-  void finished(const ChangeView& view) const {
-    manager("ChangeFinished", [&](Writer& out) {
-      out.object(path_of(view.id));
+  void finished(ChangeId id) const {
+    manager("ChangeFinished", [&](Writer& out, const Sight& sight) {
+      const auto view = sight.change(id).value_or(ChangeView{});
+      out.object(path_of(id));
       out.string(view.state);
       out.string(view.error);
     });
@@ -124,7 +132,7 @@ class SignalQueue::Sender {
   const Connections& connections_;
 };
 
-void SignalQueue::interest_changed(const Connections& connections, const Control& control) {
+void SignalQueue::interest_changed(const Connections& connections, const Sight& sight) {
   const auto anybody = [&](const char* interface, const char* member) {
     return std::ranges::any_of(connections, [&](const auto& connection) {
       const SignalName signal{interface, member, {}};
@@ -141,13 +149,13 @@ void SignalQueue::interest_changed(const Connections& connections, const Control
   if (!interest_.properties) revisions_.clear();
   if (!know) known_ = {};
   if (!know || knew) return;
-  if (const auto apps = control.apps({})) {
+  if (const auto apps = sight.apps({})) {
     for (const auto& view : *apps) known_.apps.insert(view.id);
   }
-  if (const auto instances = control.instances({})) {
+  if (const auto instances = sight.instances({})) {
     for (const auto& view : *instances) known_.instances.insert(view.id);
   }
-  for (const auto id : control.changes()) known_.changes.insert(id);
+  for (const auto id : sight.changes()) known_.changes.insert(id);
 }
 
 bool SignalQueue::instance_changed(const SlotId& id) {
@@ -179,21 +187,21 @@ void SignalQueue::message(const Connections& connections, const SlotId& from, co
 
 // Order: what exists, then what happened to it, then how changes ended, then what is gone. So a client that
 // waits for ChangeFinished has seen every InstanceChanged before it.
-void SignalQueue::send(const Connections& connections, const Control& control) {
+void SignalQueue::send(const Connections& connections, const Sight& sight) {
   const Pending now = std::exchange(pending_, {});
   const Sender sender{connections};
   if (interest_.added || interest_.removed) announce(now, sender);
   for (const auto id : now.started)
-    if (const auto view = interest_.started ? control.change(id) : std::nullopt) sender.started(*view);
+    if (interest_.started && sight.change(id)) sender.started(id);
   for (const auto& record : now.events) sender.event(record);
   for (const auto& id : now.instances) {
-    if (const auto view = interest_.instance ? control.instance(id) : std::nullopt) sender.instance(*view);
+    if (interest_.instance && sight.instance(id)) sender.instance(id);
     if (interest_.properties) sender.properties(path_of(id), instance_interface);
   }
-  if (interest_.properties) send_properties(now, sender, control);
+  if (interest_.properties) send_properties(now, sender, sight);
   for (const auto id : now.finished)
-    if (const auto view = interest_.finished ? control.change(id) : std::nullopt) sender.finished(*view);
-  if (interest_.added || interest_.removed) withdraw(now, sender, control);
+    if (interest_.finished && sight.change(id)) sender.finished(id);
+  if (interest_.added || interest_.removed) withdraw(now, sender, sight);
 }
 
 void SignalQueue::announce(const Pending& now, const Sender& sender) {
@@ -205,9 +213,9 @@ void SignalQueue::announce(const Pending& now, const Sender& sender) {
     if (known_.changes.insert(id).second) sender.added(path_of(id), change_interface);
 }
 
-void SignalQueue::send_properties(const Pending& now, const Sender& sender, const Control& control) {
+void SignalQueue::send_properties(const Pending& now, const Sender& sender, const Sight& sight) {
   for (const auto& id : now.apps) {
-    const auto view = control.app(id);
+    const auto view = sight.app(id);
     if (!view) continue;
     const auto [seen, first] = revisions_.try_emplace(id, view->revision);
     const bool all = first || std::exchange(seen->second, view->revision) != view->revision;
@@ -219,16 +227,16 @@ void SignalQueue::send_properties(const Pending& now, const Sender& sender, cons
 }
 
 // What was removed and is there again is not gone; what nobody was told of need not be taken back.
-void SignalQueue::withdraw(const Pending& now, const Sender& sender, const Control& control) {
+void SignalQueue::withdraw(const Pending& now, const Sender& sender, const Sight& sight) {
   for (const auto& id : now.removed_instances)
-    if (!control.instance(id) && known_.instances.erase(id) > 0)
+    if (!sight.instance(id) && known_.instances.erase(id) > 0)
       sender.removed(path_of(id), instance_interface);
   for (const auto& id : now.removed_apps) {
     revisions_.erase(id);
-    if (!control.app(id) && known_.apps.erase(id) > 0) sender.removed(path_of(id), app_interface);
+    if (!sight.app(id) && known_.apps.erase(id) > 0) sender.removed(path_of(id), app_interface);
   }
   if (now.started.empty()) return;
-  const auto kept = control.changes();  // old ones are forgotten as new ones come
+  const auto kept = sight.changes();  // old ones are forgotten as new ones come
   std::erase_if(known_.changes, [&](ChangeId id) {
     const bool gone = std::ranges::find(kept, id) == kept.end();
     if (gone) sender.removed(path_of(id), change_interface);

@@ -22,8 +22,9 @@ class SignalQueue {
   using Connections = std::vector<std::unique_ptr<Connection>>;
   SignalQueue() = default;
 
-  // Which kinds anybody wants. `control` is asked what exists when additions become interesting.
-  void interest_changed(const Connections& connections, const Control& control);
+  // Which kinds anybody wants. `sight` is asked what exists when additions become
+  // interesting.
+  void interest_changed(const Connections& connections, const Sight& sight);
 
   // Each returns true when something has to be sent at the end of this turn.
   bool instance_changed(const SlotId& id);
@@ -39,8 +40,8 @@ class SignalQueue {
   // matters.
   void message(const Connections& connections, const SlotId& from, const std::string& text) const;
 
-  // Sends all of it to whoever wants it.
-  void send(const Connections& connections, const Control& control);
+  // Sends all of it to whoever wants it, as far as it is for that one to see.
+  void send(const Connections& connections, const Sight& sight);
 
  private:
   struct Interest {
@@ -62,8 +63,8 @@ class SignalQueue {
   };
   class Sender;
   void announce(const Pending& now, const Sender& sender);
-  void send_properties(const Pending& now, const Sender& sender, const Control& control);
-  void withdraw(const Pending& now, const Sender& sender, const Control& control);
+  void send_properties(const Pending& now, const Sender& sender, const Sight& sight);
+  void withdraw(const Pending& now, const Sender& sender, const Sight& sight);
 
   Interest interest_;
   Pending pending_;

@@ -23,6 +23,8 @@ Result<> check(int r, const char* what) {
   return {};
 }
 
+std::string_view view_of(const char* text) { return text == nullptr ? "" : text; }
+
 std::string error_of(sd_bus_message* reply) {
   const sd_bus_error* error = sd_bus_message_get_error(reply);
   return error == nullptr || error->message == nullptr ? "no reason given" : error->message;
@@ -74,6 +76,10 @@ SystemBus::~SystemBus() = default;
 
 Result<> SystemBus::start() {
   SVD_CHECK(sweep_.arm(loop_, Priority::bus, [this] { sweep(); }));
+  SVD_CHECK(reader_rest_.arm(loop_, Priority::bus, [this] {
+    readers_rest_ = false;
+    serve_readers();
+  }));
   SVD_CHECK(retry_.arm(loop_, Priority::bus, [this] {
     if (const auto done = connect(); !done) lost(done.error().text);
   }));
@@ -93,7 +99,7 @@ Result<> SystemBus::connect() {
                       sd_bus_match_signal(bus, nullptr, local, local_path, local, "Disconnected",
                                           &SystemBus::on_disconnected, this),
                       sd_bus_start(bus),
-                      sd_bus_attach_event(bus, loop_.get(), static_cast<int>(Priority::bus)),
+                      sd_bus_attach_event(bus, loop_.get(), static_cast<int>(Priority::message)),
                       sd_bus_request_name_async(bus, nullptr, "org.svd1", 0, &SystemBus::on_name, this)};
   for (const int r : steps) SVD_CHECK(check(r, "cannot connect to the system bus"));
   return {};
@@ -162,13 +168,12 @@ int SystemBus::take(sd_bus_message* message) {
   if (sender == nullptr) return 1;
   auto* session = open(sender);
   if (session == nullptr) return refuse(message, "too many clients of org.svd1");
-  if (session->client) {
+  if (session->client && !session->reader) {
     forward(*session, message);
-  } else if (session->waiting.size() < max_waiting) {
-    session->waiting.emplace_back(sd_bus_message_ref(message));
-  } else {
-    return refuse(message, "too many calls at once");
+    return 1;
   }
+  if (session->waiting.size() >= max_waiting) return refuse(message, "too many calls at once");
+  wait_in_line(*session, message);
   return 1;
 }
 
@@ -213,6 +218,7 @@ void SystemBus::identified(Session& session, sd_bus_message* reply) {
   } else {
     attached = tl::make_unexpected(peer.error());
   }
+  if (attached && session.reader) return serve_readers();
   for (const auto& call : std::exchange(session.waiting, {})) {
     if (attached)
       forward(session, call.get());
@@ -225,9 +231,13 @@ void SystemBus::identified(Session& session, sd_bus_message* reply) {
 Result<> SystemBus::attach(Session& session, Peer peer) {
   const Access known = access_of(peer, hub_.rules());
   session.reader = known == Access::none;
+  session.uid = peer.uid;
+  const auto of_user = std::ranges::count_if(
+      sessions_, [&](const auto& entry) { return entry.second->reader && entry.second->uid == session.uid; });
   const auto readers =
       std::ranges::count_if(sessions_, [](const auto& entry) { return entry.second->reader; });
-  if (session.reader && static_cast<std::size_t>(readers) > max_reader_sessions)
+  if (session.reader && (static_cast<std::size_t>(readers) > max_reader_sessions ||
+                         static_cast<std::size_t>(of_user) > max_user_sessions))
     return fail(std::errc::no_buffer_space, "too many clients of org.svd1");
   const Access access = session.reader ? Access::reader : known;
   SVD_TRY(session.client, pair_with_connection(std::move(peer), access, false));
@@ -235,7 +245,8 @@ Result<> SystemBus::attach(Session& session, Peer peer) {
                                       &SystemBus::on_session_closed, &session),
                   "cannot serve a client"));
   if (listener_) return {};
-  SVD_TRY(listener_, pair_with_connection({}, Access::full, true));
+  // What it hears is broadcast, so it sees what everybody may.
+  SVD_TRY(listener_, pair_with_connection({}, Access::reader, true));
   return check(sd_bus_add_filter(listener_.get(), nullptr, &SystemBus::on_signal, this),
                "cannot pass signals on");
 }
@@ -253,12 +264,13 @@ Result<SystemBus::BusPtr> SystemBus::pair_with_connection(Peer peer, Access acce
   (void)near.release();  // the bus owns it now
   const auto steps = {sd_bus_negotiate_fds(bus, 0), sd_bus_set_trusted(bus, 1),
                       sd_bus_set_close_on_exit(bus, 0), sd_bus_start(bus),
-                      sd_bus_attach_event(bus, loop_.get(), static_cast<int>(Priority::bus))};
+                      sd_bus_attach_event(bus, loop_.get(), static_cast<int>(Priority::message))};
   for (const int r : steps) SVD_CHECK(check(r, "cannot serve a client"));
   return client;
 }
 
-void SystemBus::forward(Session& session, sd_bus_message* message) {
+// True: its answer will come, or its session end.
+bool SystemBus::forward(Session& session, sd_bus_message* message) {
   sd_bus_message* raw = nullptr;
   int r = sd_bus_message_new_method_call(
       session.client.get(), &raw, "org.svd1", sd_bus_message_get_path(message),
@@ -268,7 +280,7 @@ void SystemBus::forward(Session& session, sd_bus_message* message) {
   if (r >= 0 && sd_bus_message_get_expect_reply(message) <= 0) {
     sd_bus_message_set_expect_reply(raw, 0);
     sd_bus_send(session.client.get(), raw, nullptr);
-    return;
+    return false;
   }
   auto forwarded = std::make_unique<Forwarded>(Forwarded{this, MessagePtr{sd_bus_message_ref(message)}});
   sd_bus_slot* slot = nullptr;
@@ -277,19 +289,22 @@ void SystemBus::forward(Session& session, sd_bus_message* message) {
                           UINT64_MAX);
   if (r < 0) {
     sd_bus_reply_method_errnof(message, -r, "cannot serve this call: %s", errno_text(-r).c_str());
-    return;
+    return false;
   }
   // Owned by the slot, which sd-bus keeps until the reply came or the connection ended.
   sd_bus_slot_set_destroy_callback(slot, [](void* done) { delete static_cast<Forwarded*>(done); });
   (void)forwarded.release();
   sd_bus_slot_set_floating(slot, 1);
   sd_bus_slot_unref(slot);
+  return true;
 }
 
 int SystemBus::on_reply(sd_bus_message* reply, void* forwarded, sd_bus_error*) noexcept {
   const auto& done = *static_cast<Forwarded*>(forwarded);
   try {
     done.owner->pass_back(done.call.get(), reply);
+    if (done.owner->reading_ == view_of(sd_bus_message_get_sender(done.call.get())))
+      done.owner->reader_served();
   } catch (const std::exception&) {  // the client's own timeout tells it
   }
   return 0;
@@ -350,6 +365,7 @@ void SystemBus::doom(Session& session) {
 
 void SystemBus::sweep() {
   std::erase_if(sessions_, [this](const auto& entry) { return is_lost_ || entry.second->doomed; });
+  if (!reading_.empty() && !sessions_.contains(reading_)) reader_served();
   if (sessions_.empty()) listener_.reset();
   if (!std::exchange(is_lost_, false)) return;
   bus_.reset();

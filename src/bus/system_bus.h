@@ -33,7 +33,8 @@ class SystemBus {
  public:
   static constexpr std::size_t max_sessions = 128;
   static constexpr std::size_t max_reader_sessions = 64;  // of strangers, so that they cannot lock others out
-  static constexpr std::size_t max_waiting = 64;          // calls of one client before it is known who it is
+  static constexpr std::size_t max_user_sessions = 32;    // of these, of one user
+  static constexpr std::size_t max_waiting = 16;          // calls of one client that are not served yet
 
   // `address` as in DBUS_SYSTEM_BUS_ADDRESS.
   SystemBus(const Loop& loop, Hub& hub, std::string address);
@@ -64,6 +65,7 @@ class SystemBus {
     SlotPtr farewell;     // tells that the client has left the bus
     BusPtr client;        // our end of the socket pair; null until it is known who it is
     bool reader = false;
+    std::uint32_t uid = 0;
     bool doomed = false;
     std::vector<MessagePtr> waiting;
   };
@@ -81,7 +83,11 @@ class SystemBus {
   void identified(Session& session, sd_bus_message* reply);
   Result<> attach(Session& session, Peer peer);
   Result<BusPtr> pair_with_connection(Peer peer, Access access, bool hears_signals);
-  void forward(Session& session, sd_bus_message* message);
+  bool forward(Session& session, sd_bus_message* message);
+  void wait_in_line(Session& session, sd_bus_message* message);
+  void serve_readers();
+  [[nodiscard]] Session* next_reader();
+  void reader_served();
   void pass_back(sd_bus_message* call, sd_bus_message* reply);
   void broadcast(sd_bus_message* signal);
   void doom(Session& session);
@@ -106,6 +112,13 @@ class SystemBus {
   std::map<std::string, std::unique_ptr<Session>> sessions_;
   Timer retry_;
   Idle sweep_;
+  // Strangers' calls are served one after the other, each client in its turn, and after each of them there is
+  // as long a rest: at most half of our time is theirs.
+  std::string reading_;  // whose call is being served; empty: nobody's
+  std::string last_read_;
+  TimePoint reading_since_{};
+  bool readers_rest_ = false;
+  Timer reader_rest_;
   Millis pause_{0};
   bool is_lost_ = false;
 };

@@ -13,9 +13,15 @@
 
 #include "bus/guard.h"
 
-// A property that is announced with its value, one that is only said to have changed, one that never changes.
+// A property that is announced with its value, one that never changes, one that is not announced, and one
+// whose value is for insiders: to everybody else it is only announced that it has changed, so that those of
+// them who may act ask for it and no cache keeps "(hidden)". `audience` is the vtable's template parameter.
 #define SVD_LIVE(name, type, getter) \
   SD_BUS_PROPERTY(name, type, getter, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
+#define SVD_INSIDE(name, type, getter)                                                 \
+  SD_BUS_PROPERTY(name, type, getter, 0,                                               \
+                  audience == Audience::insiders ? SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE \
+                                                 : SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION)
 #define SVD_CONSTANT(name, type, getter) SD_BUS_PROPERTY(name, type, getter, 0, SD_BUS_VTABLE_PROPERTY_CONST)
 #define SVD_SILENT(name, type, getter) SD_BUS_PROPERTY(name, type, getter, 0, 0)
 
@@ -40,14 +46,14 @@ inline char** to_strv(const std::vector<std::string>& paths) {
   return list;
 }
 
-// sd_bus_object_find_t: what `Look(Control&, path)` finds (an optional view) is kept until the next look-up,
+// sd_bus_object_find_t: what `Look(Sight, path)` finds (an optional view) is kept until the next look-up,
 // which is as long as sd-bus needs it: one message is handled after the other, one object after the other.
 template <class View, auto Look>
 int find_object(sd_bus*, const char* path, const char*, void* userdata, void** found,
                 sd_bus_error* error) noexcept {
   try {
     auto& connection = *static_cast<Connection*>(userdata);
-    auto view = Look(connection.hub().control(), path);
+    auto view = Look(connection.sight(), path);
     if (!view) return 0;
     static Found<View> last;
     last.connection = &connection;
@@ -59,7 +65,7 @@ int find_object(sd_bus*, const char* path, const char*, void* userdata, void** f
   }
 }
 
-// sd_bus_node_enumerator_t: the paths that `List(Control&)` returns, all below `prefix`. sd-bus asks for the
+// sd_bus_node_enumerator_t: the paths that `List(Sight)` returns, all below `prefix`. sd-bus asks for the
 // children of each object that is introspected, too; those have none, and listing everything for each would
 // be quadratic.
 template <const char* const& prefix, auto List>
@@ -67,7 +73,7 @@ int enumerate(sd_bus*, const char* path, void* userdata, char*** nodes, sd_bus_e
   if (std::string_view{path}.size() > std::string_view{prefix}.size()) return 0;
   try {
     auto& connection = *static_cast<Connection*>(userdata);
-    const std::vector<std::string> paths = List(connection.hub().control());
+    const std::vector<std::string> paths = List(connection.sight());
     for (const auto& child : paths) connection.charge(child.size() + 64);
     *nodes = to_strv(paths);
     return *nodes == nullptr ? -ENOMEM : 1;

@@ -12,9 +12,26 @@ namespace {
 // Of a figure in a row that has a place for it.
 constexpr std::uint64_t unknown = ~0ULL;
 
-// A NUL would end the string early on the wire; sd-bus refuses what is not UTF-8.
-bool is_clean(const std::string& value) {
-  return value.find('\0') == std::string::npos && find_invalid_utf8(value) == std::string_view::npos;
+// The bytes of a noncharacter (U+FDD0 to U+FDEF, and the last two of each plane) at the start of a text that
+// is UTF-8; 0: none is there.
+std::size_t noncharacter_length(std::string_view text) {
+  const auto at = [&](std::size_t i) { return i < text.size() ? static_cast<std::uint8_t>(text[i]) : 0U; };
+  if (at(0) == 0xEF && at(1) == 0xB7) return at(2) >= 0x90 && at(2) <= 0xAF ? 3 : 0;
+  if (at(0) == 0xEF) return at(1) == 0xBF && at(2) >= 0xBE ? 3 : 0;
+  return at(0) >= 0xF0 && (at(1) & 0x0FU) == 0x0F && at(2) == 0xBF && at(3) >= 0xBE ? 4 : 0;
+}
+
+std::size_t find_noncharacter(std::string_view text, std::size_t from = 0) {
+  for (auto at = text.find_first_of("\xEF\xF0\xF1\xF2\xF3\xF4", from); at < text.size();
+       at = text.find_first_of("\xEF\xF0\xF1\xF2\xF3\xF4", at + 1))
+    if (noncharacter_length(text.substr(at)) > 0) return at;
+  return std::string_view::npos;
+}
+
+// A NUL would end the string early on the wire; sd-bus refuses what is not UTF-8, and noncharacters.
+bool is_clean(std::string_view value) {
+  return value.find('\0') == std::string_view::npos && find_invalid_utf8(value) == std::string_view::npos &&
+         find_noncharacter(value) == std::string_view::npos;
 }
 
 auto malformed(const std::string& what) {
@@ -103,6 +120,14 @@ Result<> settle_paths(Source& source) {
 
 }  // namespace
 
+std::string fit_for_bus(std::string_view text) {
+  if (is_clean(text)) return std::string{text};
+  auto fit = printable(text);
+  for (auto at = find_noncharacter(fit); at != std::string::npos; at = find_noncharacter(fit, at))
+    fit.replace(at, noncharacter_length(std::string_view{fit}.substr(at)), "\xEF\xBF\xBD");
+  return fit;
+}
+
 void Writer::boolean(bool value) {
   const int wide = value ? 1 : 0;  // sd-bus takes a boolean as an int
   basic('b', &wide, sizeof wide);
@@ -115,8 +140,7 @@ void Writer::strings(const std::vector<std::string>& values) {
 }
 
 void Writer::text(char type, const std::string& value) {
-  if (is_clean(value)) return basic(type, value.c_str(), value.size() + 5);
-  basic(type, printable(value).c_str(), value.size() + 5);
+  basic(type, fit_for_bus(value).c_str(), value.size() + 5);
 }
 
 void Writer::basic(char type, const void* value, std::size_t size) {
@@ -208,8 +232,8 @@ void write_figures(Writer& out, const Usage& usage) {
   out.array("{st}", [&](Writer& all) {
     for (const auto& [name, member] : usage_figures)
       if (const auto& figure = usage.*member)
-        all.entry("st", [&](Writer& pair) {
-          pair.string(std::string{name});
+        all.entry("st", [&, word = std::string{name}](Writer& pair) {
+          pair.string(word);
           pair.u64(*figure);
         });
   });
@@ -219,8 +243,8 @@ void write_pressures(Writer& out, const Usage& usage) {
   out.array("{sd}", [&](Writer& all) {
     for (const auto& [name, member] : usage_pressures)
       if (const auto& share = usage.*member)
-        all.entry("sd", [&](Writer& pair) {
-          pair.string(std::string{name});
+        all.entry("sd", [&, word = std::string{name}](Writer& pair) {
+          pair.string(word);
           pair.f64(*share);
         });
   });

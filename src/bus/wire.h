@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,8 +23,12 @@ struct MessageUnref {
 };
 using MessagePtr = std::unique_ptr<sd_bus_message, MessageUnref>;
 
+// The text as sd-bus takes it: one that it would refuse (no UTF-8, a NUL, a noncharacter of Unicode) is made
+// visible, others stay as they are.
+[[nodiscard]] std::string fit_for_bus(std::string_view text);
+
 // Appends to a message (borrowed). The first error stays and everything after it is skipped, so that callers
-// look once, at the end. Text that is not UTF-8 is made so: one odd file name must not cost the whole reply.
+// look once, at the end. Text is made fit_for_bus(): one odd file name must not cost the whole reply.
 class Writer {
  public:
   explicit Writer(sd_bus_message* message) : message_{message} {}

@@ -51,6 +51,7 @@ Result<Exit> show_plan_without_daemon(const Context& context, const Ecosystem& w
 
 Result<Exit> plan(const Context& context, const std::string& file, const std::string& profile, bool json) {
   SVD_TRY(const auto loaded, load(context, file, profile));
+  context.err(notes_text(loaded));
   if (!loaded.decoded) {
     context.err(diagnostics_text(loaded));
     return Exit::error;
@@ -80,6 +81,7 @@ Result<bool> complain_of_unwell(const Context& context, Client& client, const Ec
 Result<Exit> apply(const Context& context, const ApplyOptions& options) {
   if (options.dry_run) return plan(context, options.file, options.profile, options.follow.json);
   SVD_TRY(const auto loaded, load(context, options.file, options.profile));
+  context.err(notes_text(loaded));
   if (!loaded.decoded) {
     context.err(diagnostics_text(loaded));
     return Exit::error;
@@ -102,9 +104,7 @@ void add_apply(CLI::App& root, Context& context) {
   auto* command =
       root.add_subcommand("apply", "Make what runs what FILE says; starts the daemon if none runs")
           ->group("Files");
-  command->add_option("file", options->file, "Ecosystem file, '-' for standard input")
-      ->required()
-      ->type_name("FILE");
+  add_file(*command, options->file);
   command->add_option("--profile", options->profile, "Merge this profile of the file over its apps")
       ->type_name("PROFILE");
   command->add_flag("--dry-run", options->dry_run,
@@ -123,9 +123,7 @@ void add_plan(CLI::App& root, Context& context) {
   auto* command =
       root.add_subcommand("plan", "Show what 'apply' would do, and why; exit 2: there are changes")
           ->group("Files");
-  command->add_option("file", options->file, "Ecosystem file, '-' for standard input")
-      ->required()
-      ->type_name("FILE");
+  add_file(*command, options->file);
   command->add_option("--profile", options->profile, "Merge this profile of the file over its apps")
       ->type_name("PROFILE");
   add_json_flag(*command, options->json);

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "base/text.h"
 #include "cli/command_line.h"
 #include "cli/json.h"
 #include "cli/load.h"
@@ -23,15 +24,14 @@ std::string to_json(const Diagnostics& diagnostics) {
 
 Result<Exit> check(const Context& context, const std::string& file, const std::string& profile, bool json) {
   SVD_TRY(const auto loaded, load(context, file, profile));
-  const auto exit = loaded.decoded ? Exit::ok : Exit::error;
+  const auto elsewhere = other_profiles_text(context, loaded);
+  const auto exit = loaded.decoded && elsewhere.empty() ? Exit::ok : Exit::error;
   if (json) {
-    context.out(to_json(loaded.decoded ? Diagnostics{} : loaded.decoded.error()) + "\n");
+    context.out(to_json(loaded.decoded ? loaded.notes : loaded.decoded.error()) + "\n");
     return exit;
   }
-  if (!loaded.decoded) {
-    context.err(diagnostics_text(loaded));
-    return exit;
-  }
+  context.err(diagnostics_text(loaded) + elsewhere + notes_text(loaded));
+  if (exit != Exit::ok) return exit;
   std::uint64_t instances = 0;
   for (const auto& [name, app] : loaded.decoded->apps) instances += app.instances;
   context.out(safe_lines(loaded.shown_as) + ": ok: ecosystem " + loaded.decoded->name.str() + ", " +
@@ -55,9 +55,7 @@ void add_check(CLI::App& root, Context& context) {
   auto options = std::make_shared<Options>();
   auto* command =
       root.add_subcommand("check", "Check FILE without a daemon: all errors at once")->group("Files");
-  command->add_option("file", options->file, "Ecosystem file, '-' for standard input")
-      ->required()
-      ->type_name("FILE");
+  add_file(*command, options->file);
   command->add_option("--profile", options->profile, "Merge this profile of the file over its apps")
       ->type_name("PROFILE");
   add_json_flag(*command, options->json);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// daemon status|stop|reexec: the daemon itself.
+// daemon status|start|stop|reexec: the daemon itself.
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "base/text.h"
 #include "cli/command_line.h"
 #include "cli/json_views.h"
 #include "cli/render.h"
@@ -75,6 +76,14 @@ Result<Exit> reexec(const Context& context) {
   }
 }
 
+Result<Exit> start(const Context& context) {
+  SVD_TRY(const auto client, context.connect_or_start());
+  SVD_TRY(const auto daemon, client->daemon());
+  context.out("the daemon runs: pid " + std::to_string(daemon.keeper_pid) + ", " +
+              safe_lines(daemon.address) + "; it brings back what was applied\n");
+  return Exit::ok;
+}
+
 void add_stop(CLI::App& daemon, Context& context) {
   struct Options {
     bool force = false;
@@ -92,7 +101,8 @@ void add_stop(CLI::App& daemon, Context& context) {
 }  // namespace
 
 void add_daemon(CLI::App& root, Context& context) {
-  auto* group = root.add_subcommand("daemon", "The daemon itself: status, stop, reexec")->group("Daemon");
+  auto* group =
+      root.add_subcommand("daemon", "The daemon itself: status, start, stop, reexec")->group("Daemon");
   group->require_subcommand(1);
   auto json = std::make_shared<bool>(false);
   auto* status =
@@ -100,6 +110,10 @@ void add_daemon(CLI::App& root, Context& context) {
   add_json_flag(*status, *json);
   status->footer("svctl daemon status");
   status->callback([json, &context] { context.finish(show(context, *json)); });
+  auto* begin =
+      group->add_subcommand("start", "Start the daemon where none runs, with what was applied before");
+  begin->footer("svctl daemon start");
+  begin->callback([&context] { context.finish(start(context)); });
   add_stop(*group, context);
   auto* again = group->add_subcommand(
       "reexec", "Start the engine anew, after an upgrade for example; no app is touched");

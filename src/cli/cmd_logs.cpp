@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iterator>
 #include <memory>
 
 #include "base/text.h"
@@ -30,17 +31,19 @@ Result<WallTime> parse_since(const std::string& text, WallTime now) {
                   "': want how long ago (10m, 2h) or a time (2026-01-31T12:00:00Z)");
 }
 
-// Until Ctrl-C. Instances that are born meanwhile join; when the daemon goes away, what is known is followed
-// on.
+// Until Ctrl-C, or until nobody reads. Instances that are born meanwhile join; when the daemon goes away,
+// what is known is followed on.
 Result<Exit> follow_logs(const Context& context, Client& client, const LogsOptions& options, LogView& view) {
-  const int interrupts = context.system.interrupts();
+  const auto endings = context.endings();
   while (true) {
-    const auto woken = client.wait({.descriptors = {interrupts}});
+    auto descriptors = endings;
+    std::ranges::copy(view.ended(), std::back_inserter(descriptors));
+    const auto woken = client.wait({.descriptors = descriptors});
     if (!woken) {
       if (woken.error().code != std::errc::not_connected) return tl::make_unexpected(woken.error());
       SVD_CHECK(client.reconnect(context.system.steady() + reconnect_patience));
     } else if (woken->kind == Happening::Kind::descriptor) {
-      return Exit::ok;
+      return std::ranges::find(endings, woken->fd) != endings.end() ? Exit::ok : Exit::error;
     } else if (woken->kind != Happening::Kind::instance || view.follows(woken->instance)) {
       continue;
     }
@@ -63,7 +66,7 @@ Result<Exit> logs(const Context& context, const LogsOptions& options) {
   how.prefix = instances.size() > 1 || options.names.size() != 1 ||
                options.names.front().find('/') == std::string::npos;
   context.err(LogView::unreadable(context, instances));
-  LogView view{context, how};
+  LogView view{context, *client, how};
   if (!options.follow) {
     SVD_CHECK(view.show(instances));
     return Exit::ok;
@@ -79,7 +82,8 @@ void add_logs(CLI::App& root, Context& context) {
   auto* command =
       root.add_subcommand("logs", "What the instances wrote, merged in the order of time")->group("Look");
   add_names(*command, options->names, false);
-  command->add_flag("-f,--follow", options->follow, "Go on as lines are written, until Ctrl-C");
+  command->add_flag("-f,--follow", options->follow,
+                    "Go on as lines are written, until Ctrl-C or until nobody reads them");
   auto* lines = command->add_option("-n,--lines", options->lines, "The last N lines of each log")
                     ->type_name("N")
                     ->capture_default_str();

@@ -83,9 +83,9 @@ Result<Exit> messages(const Context& context, const MessagesOptions& options) {
   SVD_TRY(const auto client, context.connect());
   SVD_CHECK(client->subscribe(Topic::messages));
   SVD_TRY(const auto wanted, Senders::of(*client, options.names));
-  const int interrupts = context.system.interrupts();
+  const auto endings = context.endings();
   for (std::uint64_t shown = 0; options.count == 0 || shown < options.count;) {
-    const auto woken = client->wait({.descriptors = {interrupts}});
+    const auto woken = client->wait({.descriptors = endings});
     if (!woken) {
       if (woken.error().code != std::errc::not_connected) return tl::make_unexpected(woken.error());
       context.err("svctl: the connection was lost; messages may be missing here\n");

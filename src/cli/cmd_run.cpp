@@ -3,9 +3,12 @@
 // everything at the end and leave nothing.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <memory>
+#include <vector>
 
+#include "base/text.h"
 #include "cli/command_line.h"
 #include "cli/load.h"
 #include "cli/log_view.h"
@@ -61,13 +64,16 @@ Result<> read_all(const Context& context, Client& client, Phases& phases, LogVie
   return view.follow(instances, true);
 }
 
-// Until all apps are at rest, Ctrl-C, or the daemon's own end.
-Result<Exit> watch_over(const Context& context, Client& client, const OwnDaemon& daemon, int interrupts,
-                        LogView& view) {
+// Until all apps are at rest, Ctrl-C, the end of who reads or prints the logs, or the daemon's own end.
+Result<Exit> watch_over(const Context& context, Client& client, const OwnDaemon& daemon,
+                        const std::vector<int>& endings, LogView& view) {
   Phases phases;
   SVD_CHECK(read_all(context, client, phases, view));
   while (!phases.at_rest()) {
-    const auto woken = client.wait({.descriptors = {interrupts, daemon.ended()}});
+    auto descriptors = endings;
+    descriptors.push_back(daemon.ended());
+    std::ranges::copy(view.ended(), std::back_inserter(descriptors));
+    const auto woken = client.wait({.descriptors = descriptors});
     if (!woken) {
       if (woken.error().code != std::errc::not_connected) return tl::make_unexpected(woken.error());
       SVD_CHECK(client.reconnect(context.system.steady() + reconnect_patience));
@@ -75,8 +81,9 @@ Result<Exit> watch_over(const Context& context, Client& client, const OwnDaemon&
       continue;
     }
     if (woken->kind == Happening::Kind::descriptor) {
-      if (woken->fd == interrupts) return Exit::interrupted;
-      return fail(std::errc::io_error, "the daemon ended; see " + daemon.directories().log + "/svd.log");
+      if (woken->fd == daemon.ended())
+        return fail(std::errc::io_error, "the daemon ended; see " + daemon.directories().log + "/svd.log");
+      return Exit::interrupted;
     }
     if (woken->kind != Happening::Kind::instance) continue;
     const auto phase = parse_phase(woken->phase);
@@ -107,9 +114,10 @@ void stop_everything(const Context& context, Client& client, OwnDaemon& daemon) 
 
 Result<Exit> run(const Context& context, const RunOptions& options) {
   SVD_TRY(const auto source, load_or_complain(context, options.file, options.profile));
-  const int interrupts = context.system.interrupts();
+  const auto endings = context.endings();
   SVD_TRY(const auto daemon, context.system.run_daemon());
-  SVD_TRY(const auto client, context.system.connect(daemon->directories().address()));
+  SVD_TRY(const auto client,
+          context.system.connect({daemon->directories().address(), daemon->directories()}));
   SVD_CHECK(client->subscribe(Topic::instances));
   SVD_TRY(const auto begun, client->apply(source));
   if (begun.change == ChangeId{}) {
@@ -118,8 +126,8 @@ Result<Exit> run(const Context& context, const RunOptions& options) {
   }
   auto outcome = Result<Exit>{Exit::ok};
   {
-    LogView view{context, {.finish = true}};
-    outcome = watch_over(context, *client, *daemon, interrupts, view);
+    LogView view{context, *client, {.finish = true}};
+    outcome = watch_over(context, *client, *daemon, endings, view);
     if (!outcome && outcome.error().code == std::errc::interrupted) outcome = Exit::interrupted;
     if (outcome && *outcome == Exit::interrupted)
       context.err("svctl: stopping everything; Ctrl-C again kills it\n");
@@ -138,9 +146,7 @@ void add_run(CLI::App& root, Context& context) {
               "run",
               "Run FILE alone, in the foreground, with all logs, until Ctrl-C or until all apps have ended")
           ->group("Files");
-  command->add_option("file", options->file, "Ecosystem file, '-' for standard input")
-      ->required()
-      ->type_name("FILE");
+  add_file(*command, options->file);
   command->add_option("--profile", options->profile, "Merge this profile of the file over its apps")
       ->type_name("PROFILE");
   command->footer("svctl run ecosystem.yaml");

@@ -82,6 +82,9 @@ class Startup {
         how + "\n");
   }
 
+  static constexpr std::string_view group_is_root =
+      "members of the group svd may run any program as any user: the group svd is root\n";
+
   Result<> enable_system() const {
     const auto& prefix = context_.system.prefix;
     SVD_CHECK(must({"systemd-sysusers", prefix + "/lib/sysusers.d/svd.conf"}));
@@ -96,7 +99,7 @@ class Startup {
       return {};
     }
     SVD_CHECK(must({"systemctl", "start", "svd.socket", "svd.service"}));
-    context_.out("svd runs, and comes with the machine\n");
+    context_.out("svd runs, and comes with the machine\n" + std::string{group_is_root});
     return {};
   }
 

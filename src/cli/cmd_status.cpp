@@ -62,7 +62,7 @@ Result<Exit> status(const Context& context, const StatusOptions& options) {
     }
     if (options.lines > 0)
       for (const auto* instance : worth_reading(shown.instances))
-        shown.tails.push_back(tail_of(context, *instance, options.lines));
+        shown.tails.push_back(tail_of(context, *client, *instance, options.lines));
     context.out((first ? "" : "\n") + status_text(shown, context.system.now(), context.style));
     first = false;
   }

@@ -12,30 +12,50 @@
 namespace svd::cli {
 namespace {
 
-// What people who come from elsewhere type.
+// What people who come from elsewhere type: how the sentence "unknown verb 'up'" goes on.
 struct Hint {
-  std::string_view word, advice;
+  std::string_view word, text;
 };
 constexpr std::array hints{
-    Hint{"up", "svctl apply FILE"},
-    Hint{"down", "svctl delete all"},
-    Hint{"get", "svctl ls"},
-    Hint{"top", "svctl ls"},
-    Hint{"kill", "svctl daemon stop', or 'svctl signal KILL NAME"},
-    Hint{"startOrRestart", "svctl apply FILE"},
-    Hint{"startOrReload", "svctl apply FILE"},
-    Hint{"jlist", "svctl ls --json"},
-    Hint{"prettylist", "svctl ls --json"},
-    Hint{"log", "svctl logs"},
-    Hint{"undo", "svctl rollback"},
-    Hint{"validate", "svctl check FILE"},
-    Hint{"diff", "svctl plan FILE"},
-    Hint{"ping", "svctl daemon status"},
+    Hint{"up", ", did you mean 'svctl apply FILE'?"},
+    Hint{"down", ", did you mean 'svctl delete all'?"},
+    Hint{"get", ", did you mean 'svctl ls'?"},
+    Hint{"top", ", did you mean 'svctl ls'?"},
+    Hint{"monit", ", did you mean 'watch svctl ls'?"},
+    Hint{"kill", ", did you mean 'svctl daemon stop', or 'svctl signal KILL NAME'?"},
+    Hint{"startOrRestart", ", did you mean 'svctl apply FILE'?"},
+    Hint{"startOrReload", ", did you mean 'svctl apply FILE'?"},
+    Hint{"jlist", ", did you mean 'svctl ls --json'?"},
+    Hint{"prettylist", ", did you mean 'svctl ls --json'?"},
+    Hint{"log", ", did you mean 'svctl logs'?"},
+    Hint{"tail", ", did you mean 'svctl logs -f'?"},
+    Hint{"undo", ", did you mean 'svctl rollback'?"},
+    Hint{"validate", ", did you mean 'svctl check FILE'?"},
+    Hint{"diff", ", did you mean 'svctl plan FILE'?"},
+    Hint{"ping", ", did you mean 'svctl daemon status'?"},
+    Hint{"reread", ", did you mean 'svctl plan FILE', and then 'svctl apply FILE'?"},
+    Hint{"update", ", did you mean 'svctl apply FILE'?"},
+    Hint{"enable", ", did you mean 'svctl startup'?"},
     Hint{"save",
-         "svctl apply FILE' is enough: what was applied comes back with the daemon; see 'svctl history"},
-    Hint{"resurrect",
-         "svctl apply FILE' is enough: what was applied comes back with the daemon; see 'svctl history"},
+         ": there is nothing to save: what was applied comes back with the daemon; see 'svctl history'"},
+    Hint{"resurrect", ": what was applied comes back with the daemon by itself; see 'svctl history'"},
 };
+
+// The same for an option, of one verb or ("") of any.
+struct OptionHint {
+  std::string_view verb, option, text;
+};
+constexpr std::array option_hints{
+    OptionHint{"start", "-i", ": how many run is 'instances: 4' in the file, or 'svctl scale NAME 4'"},
+    OptionHint{"start", "--name", ": an app's name is its key under 'apps' in the file"},
+    OptionHint{"start", "--watch", ": svd watches no files; 'svctl reload NAME' after a change"},
+    OptionHint{"ls", "-w", ": 'watch svctl ls' shows it again and again"},
+    OptionHint{"ls", "--watch", ": 'watch svctl ls' shows it again and again"},
+    OptionHint{"", "--all", ": 'all' is a name: 'svctl restart all'"},
+    OptionHint{"", "--lines", ": 'svctl logs -n N' has it"},
+};
+
+bool is_ecosystem_file(const std::string& word) { return word.ends_with(".yaml") || word.ends_with(".yml"); }
 
 // "--jsn" → "--json".
 std::string suggest_option(const CLI::App& command, const std::string& typed) {
@@ -47,10 +67,32 @@ std::string suggest_option(const CLI::App& command, const std::string& typed) {
   return found ? ", did you mean '" + *found + "'?" : "";
 }
 
+std::string full_name(const CLI::App& command) {
+  return command.get_parent() == nullptr ? command.get_name()
+                                         : full_name(*command.get_parent()) + " " + command.get_name();
+}
+
+// "-HUP" of kill(1).
+bool is_signal_option(const CLI::App& command, const std::string& typed) {
+  return command.get_name() == "signal" && parse_signal(typed.substr(1)).has_value();
+}
+
+std::string advise_on_option(const CLI::App& command, const std::string& typed) {
+  const auto verb = command.get_name();
+  for (const auto& hint : option_hints)
+    if (hint.option == typed && (hint.verb.empty() || hint.verb == verb)) return std::string{hint.text};
+  if (is_signal_option(command, typed))
+    return ": the signal has no dash: 'svctl signal " + typed.substr(1) + " NAME'";
+  if (command.get_parent() != nullptr && command.get_option_no_throw(typed) != nullptr)
+    return ": it comes behind the verb: '" + full_name(command) + " " + typed + "'";
+  return suggest_option(command, typed);
+}
+
 std::string suggest_verb(const CLI::App& command, const std::string& typed) {
   if (const auto* const hint = std::ranges::find(hints, std::string_view{typed}, &Hint::word);
       hint != hints.end() && command.get_parent() == nullptr)
-    return ", did you mean '" + std::string{hint->advice} + "'?";
+    return std::string{hint->text};
+  if (is_ecosystem_file(typed)) return ", did you mean 'svctl apply " + printable(typed) + "'?";
   std::vector<std::string> known;
   for (const auto* verb : verbs_of(command)) known.push_back(verb->get_name());
   const auto found = nearest(typed, known);
@@ -68,28 +110,47 @@ std::string describe(const CLI::App& root, const CLI::ParseError& error,
                      std::span<const std::string> arguments) {
   const auto& command = reached(root);
   const auto extra = root.remaining(true);
-  const bool verb_wanted =
-      !verbs_of(command).empty() && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr || (verb_wanted && !extra.empty())) {
+  const bool is_missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  const bool verb_wanted = is_missing && !verbs_of(command).empty();
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr || (is_missing && !extra.empty())) {
     const auto& first = extra.empty() ? arguments.back() : extra.front();
     const auto shown = "'" + printable(first) + "'";
     if (first.starts_with("-") && first.size() > 1)
-      return "unknown option " + shown + suggest_option(command, first);
+      return "unknown option " + shown + advise_on_option(command, first);
     if (!verbs_of(command).empty()) return "unknown verb " + shown + suggest_verb(command, first);
+    if (is_ecosystem_file(first) && first == arguments.front())
+      return "the verb comes first, did you mean '" + full_name(command) + " " + printable(first) + "'?";
     return shown + " is one argument too many";
   }
   if (verb_wanted) return "a verb is missing";
   return printable(error.what());
 }
 
-std::string full_name(const CLI::App& command) {
-  return command.get_parent() == nullptr ? command.get_name()
-                                         : full_name(*command.get_parent()) + " " + command.get_name();
+// 'svctl help [VERB]' and 'svctl version', for who expects them; not listed.
+void add_help(CLI::App& root, Context& context) {
+  auto verb = std::make_shared<std::vector<std::string>>();
+  auto* help = root.add_subcommand("help", "")->group("");
+  help->add_option("verb", *verb);
+  help->callback([&root, &context, verb] {
+    const CLI::App* command = &root;
+    for (const auto& word : *verb) {
+      const auto verbs = verbs_of(*command);
+      const auto found =
+          std::ranges::find_if(verbs, [&](const auto* known) { return known->check_name(word); });
+      if (found == verbs.end())
+        return context.finish(
+            fail(std::errc::argument_out_of_domain, "unknown verb '" + printable(word) + "'"));
+      command = *found;
+    }
+    context.out(help_text(*command));
+  });
+  auto* version = root.add_subcommand("version", "")->group("");
+  version->callback([&context] { context.out("svctl " SVD_VERSION "\n"); });
 }
 
 void set_up_root(CLI::App& root, Context& context, std::string& colour) {
   root.set_help_flag("-h,--help", "Show this help");
-  root.set_version_flag("--version", "svctl " SVD_VERSION, "Show the version");
+  root.set_version_flag("-v,--version", "svctl " SVD_VERSION, "Show the version");
   root.add_option("--address", context.address_option,
                   "Where the daemon listens: a D-Bus address or a socket's path; default $SVD_ADDRESS, else "
                   "the daemon in $SVD_HOME, "
@@ -116,6 +177,7 @@ Tree make_tree(Context& context) {
                     add_logs,   add_events, add_messages, add_history, add_actions, add_steer,     add_scale,
                     add_signal, add_send,   add_rollback, add_daemon,  add_startup, add_completion})
     add(*root, context);
+  add_help(*root, context);
   root->parse_complete_callback([colour, &context] {
     if (*colour != "auto") context.style.colour = *colour == "always";
   });
@@ -186,6 +248,14 @@ CLI::Option* add_duration(CLI::App& command, const std::string& name, std::strin
     return parse_duration(typed) ? std::string{} : "'" + typed + "' is no duration; want 500ms, 30s, 2m, 1h";
   };
   return command.add_option(name, text, description)->type_name("DURATION")->check(complaint);
+}
+
+void add_file(CLI::App& command, std::string& file) {
+  command
+      .add_option("file", file,
+                  "Ecosystem file, '-' for standard input; default ecosystem.yaml in this directory")
+      ->type_name("FILE");
+  command.add_option("-f,--file", file)->group("");
 }
 
 void add_follow_flags(CLI::App& command, FollowFlags& flags) {

@@ -51,6 +51,8 @@ using Tree = std::unique_ptr<CLI::App, DeleteTree>;
 // Options that several verbs share, with the same words everywhere.
 CLI::Option* add_json_flag(CLI::App& command, bool& json);
 CLI::Option* add_names(CLI::App& command, std::vector<std::string>& names, bool required);
+// FILE, or none: the ecosystem.yaml of this directory. Also as -f FILE, which other tools want.
+void add_file(CLI::App& command, std::string& file);
 void add_follow_flags(CLI::App& command, FollowFlags& flags);
 CLI::Option* add_duration(CLI::App& command, const std::string& name, std::string& text,
                           const std::string& description);

@@ -1,13 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/context.h"
 
+#include "base/text.h"
+
 namespace svd::cli {
 namespace {
 
 constexpr const char* system_socket = "/run/svd/bus";
 
 // "/x/run/bus" is short for "unix:path=/x/run/bus".
-std::string as_address(const std::string& text) { return text.starts_with('/') ? "unix:path=" + text : text; }
+std::string as_address(const std::string& text) {
+  return text.starts_with('/') ? address_of_path(text) : text;
+}
+
+// One unix socket. D-Bus addresses can also be programs to run (unixexec:), hosts, and lists of all these.
+Result<std::string> address_from_environment(const std::string& text) {
+  auto address = as_address(text);
+  const bool is_socket = address.starts_with("unix:path=") || address.starts_with("unix:abstract=");
+  if (is_socket && address.find(';') == std::string::npos) return address;
+  return fail(std::errc::argument_out_of_domain,
+              "cannot use SVD_ADDRESS '" + printable(text) +
+                  "': want a socket's path, or unix:path=…; other D-Bus addresses are for --address");
+}
 
 Error unreachable(const Endpoint& where, std::int64_t pid) {
   const auto number = std::to_string(pid);
@@ -21,9 +35,11 @@ Error unreachable(const Endpoint& where, std::int64_t pid) {
 }  // namespace
 
 Result<Endpoint> Context::endpoint() const {
-  if (!address_option.empty()) return Endpoint{as_address(address_option), std::nullopt};
-  if (const auto address = system.environment("SVD_ADDRESS"); address && !address->empty())
-    return Endpoint{as_address(*address), std::nullopt};
+  if (!address_option.empty()) return Endpoint{as_address(address_option), std::nullopt, true};
+  if (const auto address = system.environment("SVD_ADDRESS"); address && !address->empty()) {
+    SVD_TRY(auto known, address_from_environment(*address));
+    return Endpoint{std::move(known), std::nullopt};
+  }
   auto directories = find_directories(system.environment, system.uid, system.exists);
   const bool asked = !system.environment("SVD_HOME").value_or("").empty();
   if (!asked && !(directories && system.exists(directories->socket())))
@@ -35,12 +51,12 @@ Result<Endpoint> Context::endpoint() const {
 
 Result<std::unique_ptr<Client>> Context::connect() const {
   SVD_TRY(const auto where, endpoint());
-  auto client = system.connect(where.address);
+  auto client = system.connect(where);
   if (client) return client;
   std::optional<std::int64_t> running;
   if (client.error().code == std::errc::connection_refused && where.directories && system.await_daemon)
     running = system.await_daemon(*where.directories);
-  if (running == 0) client = system.connect(where.address);
+  if (running == 0) client = system.connect(where);
   if (client) return client;
   if (client.error().code == std::errc::connection_refused) {
     if (running && *running > 0) return tl::make_unexpected(unreachable(where, *running));
@@ -48,7 +64,7 @@ Result<std::unique_ptr<Client>> Context::connect() const {
     if (where.directories && where.directories->socket() != system_socket && system.exists(system_socket))
       text += std::string{"\n(a system-wide one runs: 'svctl --address "} + system_socket +
               "', as root or as a member of group svd)";
-    return fail(std::errc::connection_refused, std::move(text));
+    return fail(std::errc::connection_refused, text + daemons_elsewhere(where.address));
   }
   if (client.error().code == std::errc::permission_denied)
     return fail(std::errc::permission_denied,
@@ -56,6 +72,15 @@ Result<std::unique_ptr<Client>> Context::connect() const {
                     ": permission denied (it answers to root, its own user and the group svd)");
   return fail(client.error().code,
               "cannot reach the daemon at " + where.address + ": " + client.error().text);
+}
+
+// "sudo svctl ls" asks root's daemon, not that of whoever types.
+std::string Context::daemons_elsewhere(const std::string& tried) const {
+  std::string text;
+  if (!system.daemons_here) return text;
+  for (const auto& [user, address] : system.daemons_here())
+    if (address != tried) text += "\n(a daemon of user " + user + " runs: 'svctl --address " + address + "')";
+  return text;
 }
 
 Result<std::unique_ptr<Client>> Context::connect_or_start() const {
@@ -71,6 +96,13 @@ Result<std::unique_ptr<Client>> Context::connect_or_start() const {
   if (!started && hidden) return client;
   SVD_CHECK(started);
   return connect();
+}
+
+std::vector<int> Context::endings() const {
+  std::vector<int> descriptors{system.interrupts()};
+  if (const int reader = system.reader_gone ? system.reader_gone() : -1; reader >= 0)
+    descriptors.push_back(reader);
+  return descriptors;
 }
 
 void Context::finish(const Result<Exit>& outcome) {

@@ -16,6 +16,7 @@
 #include "cli/log_reader.h"
 #include "cli/style.h"
 #include "model/directories.h"
+#include "spec/spec.h"
 
 namespace svd::cli {
 
@@ -24,6 +25,9 @@ namespace svd::cli {
 struct Endpoint {
   std::string address;
   std::optional<Directories> directories;
+  // The caller wrote it on the command line: whoever listens there is believed. Else only root and the
+  // caller's own user are (peer.h): an environment may be somebody else's, and so may a directory.
+  bool is_chosen = false;
 };
 
 // A daemon that belongs to this svctl (verb `run`): ends when it is dropped, however svctl ends.
@@ -41,6 +45,8 @@ class OwnDaemon {
 class Helper {
  public:
   virtual ~Helper() = default;
+  // Becomes readable when it has ended by itself; for WaitFor. -1: it cannot.
+  [[nodiscard]] virtual int ended() const { return -1; }
 };
 
 struct System {
@@ -55,12 +61,21 @@ struct System {
   std::function<SteadyTime()> steady;
   // At most `limit` bytes; "-" is standard input. Error file_too_large beyond.
   std::function<Result<std::string>(const std::string& path, std::size_t limit)> read_file;
+  // The same of a regular file that an ecosystem named: read_chosen_file(). Absent: read_file.
+  std::function<Result<std::string>(const std::string& path, std::size_t limit)> read_named_file;
   std::function<bool(const std::string& path)> exists;
   std::function<bool(const std::string& path)> is_regular;  // a file, and no pipe or device
+  // See spec::Inputs::doubts.
+  std::function<std::vector<spec::Inputs::Doubt>(const AppSpec&)> doubts;
+  // The daemons that run on this machine, as far as we may see them: whose, and where.
+  struct DaemonHere {
+    std::string user, address;
+  };
+  std::function<std::vector<DaemonHere>()> daemons_here;
   // Where a `svd FILE` of ours lives if it may not write to the standard place (fallback_directories()); only
   // directories that are ours alone.
   std::vector<Directories> fallbacks;
-  std::function<Result<std::unique_ptr<Client>>(const std::string& address)> connect;
+  std::function<Result<std::unique_ptr<Client>>(const Endpoint&)> connect;
   std::function<Result<>(const Directories&)> start_daemon;
   // Where nobody listens: the pid of a daemon that runs all the same; 0: it listens by now (one that is
   // starting gets a moment for it); nullopt: none runs.
@@ -71,7 +86,11 @@ struct System {
   // Readable from the next Ctrl-C, SIGTERM or SIGHUP on; those before the call are forgotten. The third one
   // in all ends svctl at once, whatever it is doing.
   std::function<int()> interrupts;
+  // Readable when nobody reads standard output any more, as after "| head -1"; -1: it is nothing that could
+  // be left, such as a file.
+  std::function<int()> reader_gone;
   std::function<Result<>(const std::vector<LogSource>&, const LogQuery&, const LogSink&)> read_logs;
+  std::function<JournalTrust(const std::string& user, std::uint64_t keeper)> journal_trust;
   // Runs a program with our descriptors and waits for it: its exit code, or 128 and the signal.
   std::function<Result<int>(const std::vector<std::string>& argv)> run;
   // Runs `body` beside this process, until the descriptor it is given becomes readable.
@@ -93,13 +112,24 @@ class Context {
   // The same, but starts a daemon where none runs and the place is ours to start one in.
   [[nodiscard]] Result<std::unique_ptr<Client>> connect_or_start() const;
 
-  void out(std::string_view text) const { system.out(text); }
-  void err(std::string_view text) const { system.err(text); }
+  // All that is printed goes through here, so that nothing from an app, a file or a peer reaches a terminal
+  // unescaped.
+  void out(std::string_view text) const { system.out(harmless(text)); }
+  void err(std::string_view text) const { system.err(harmless(text)); }
+  // Writes over the terminal's present line; "": leaves it empty.
+  void redraw(std::string_view line) const { system.out("\r\x1b[K" + harmless(line)); }
+  // An app's own bytes, for a file or another program: never for a terminal.
+  void pass_on(std::string_view bytes) const { is_terminal ? out(bytes) : system.out(bytes); }
   // What a verb returned, as an exit code; an error is shown first.
   void finish(const Result<Exit>& outcome);
   [[nodiscard]] Exit exit() const { return exit_; }
 
+  // What ends a verb that goes on by itself, each for WaitFor: Ctrl-C first, then the end of who reads.
+  [[nodiscard]] std::vector<int> endings() const;
+
  private:
+  [[nodiscard]] std::string daemons_elsewhere(const std::string& tried) const;
+
   Exit exit_ = Exit::ok;
 };
 

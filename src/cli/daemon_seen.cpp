@@ -4,6 +4,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "model/directories.h"
+
 namespace svd::cli {
 namespace {
 
@@ -50,10 +52,9 @@ std::optional<DaemonSeen> daemon_by_lock(const std::string& path) {
 }
 
 std::optional<DaemonSeen> daemon_at(const std::string& address) {
-  constexpr std::string_view prefix = "unix:path=";
-  if (!address.starts_with(prefix)) return std::nullopt;
-  const auto path = address.substr(prefix.size());
-  return daemon_by_lock(path.substr(0, path.rfind('/') + 1) + "lock");
+  const auto path = path_of_address(address);
+  if (!path) return std::nullopt;
+  return daemon_by_lock(path->substr(0, path->rfind('/') + 1) + "lock");
 }
 
 }  // namespace svd::cli

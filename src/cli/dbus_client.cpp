@@ -2,6 +2,7 @@
 #include "cli/dbus_client.h"
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +12,7 @@
 
 #include "base/text.h"
 #include "cli/patience.h"
+#include "cli/peer.h"
 #include "cli/sdbus_compat.h"
 #include "cli/wire.h"
 
@@ -121,13 +123,16 @@ wire::Properties options_of(const Source& source) {
 
 class DbusClient final : public Client {
  public:
-  explicit DbusClient(std::string address) : address_{std::move(address)} {}
+  explicit DbusClient(const Endpoint& where) : address_{where.address}, is_chosen_{where.is_chosen} {}
 
   Result<> open() {
     return asked([&]() -> Result<> {
       change_proxy_.reset();
       manager_.reset();
+      if (!is_chosen_) SVD_CHECK(check_listener(address_, ::geteuid()));
       connection_ = sdbus::createSessionBusConnectionWithAddress(address_);
+      // On this very connection, too: what listens there may have been exchanged meanwhile.
+      if (!is_chosen_) SVD_CHECK(check_peer(connection_->getEventLoopPollData().fd, address_, ::geteuid()));
       connection_->setMethodCallTimeout(call_timeout);
       subscribe_manager();
       if (watched_ != ChangeId{}) watch_progress();
@@ -445,6 +450,7 @@ class DbusClient final : public Client {
   }
 
   std::string address_;
+  bool is_chosen_;
   std::unique_ptr<sdbus::IConnection> connection_;
   std::unique_ptr<sdbus::IProxy> manager_, change_proxy_;
   std::set<Topic> topics_;
@@ -454,8 +460,8 @@ class DbusClient final : public Client {
 
 }  // namespace
 
-Result<std::unique_ptr<Client>> connect_dbus(const std::string& address) {
-  auto client = std::make_unique<DbusClient>(address);
+Result<std::unique_ptr<Client>> connect_dbus(const Endpoint& where) {
+  auto client = std::make_unique<DbusClient>(where);
   SVD_CHECK(client->open());
   return std::unique_ptr<Client>{std::move(client)};
 }

@@ -8,14 +8,15 @@
 #include <string>
 
 #include "cli/client.h"
+#include "cli/context.h"
 
 namespace svd::cli {
 
 // Generous: applying 10,000 apps is one call.
 inline constexpr std::chrono::seconds call_timeout{60};
 
-// `address` in D-Bus syntax ("unix:path=/run/svd/bus"). Error connection_refused: nobody listens there;
-// permission_denied.
-[[nodiscard]] Result<std::unique_ptr<Client>> connect_dbus(const std::string& address);
+// The address is in D-Bus syntax ("unix:path=/run/svd/bus"). Error connection_refused: nobody listens there;
+// permission_denied; operation_not_permitted: it is a stranger's, and was sent nothing (cli/peer.h).
+[[nodiscard]] Result<std::unique_ptr<Client>> connect_dbus(const Endpoint& where);
 
 }  // namespace svd::cli

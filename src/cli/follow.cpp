@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/json_views.h"
+#include "cli/log_view.h"
 
 namespace svd::cli {
 namespace {
@@ -29,7 +30,7 @@ class Progress {
     if (text == last_) return;
     if (context_.is_terminal) {
       const auto columns = context_.style.columns;
-      context_.out("\r\x1b[K" + cut(text, columns > 1 ? columns - 1 : 0));
+      context_.redraw(cut(text, columns > 1 ? columns - 1 : 0));
     } else {
       if (context_.system.steady() < next_) return;
       next_ = context_.system.steady() + plain_pause;
@@ -39,7 +40,7 @@ class Progress {
   }
 
   void clear() {
-    if (context_.is_terminal && !last_.empty()) context_.out("\r\x1b[K");
+    if (context_.is_terminal && !last_.empty()) context_.redraw("");
     last_.clear();
   }
 
@@ -135,7 +136,8 @@ Result<Exit> finished(const Context& context, Client& client, const ChangeReport
     if (!instances) continue;
     for (const auto& instance : *instances)
       if (instance.phase != Phase::waiting)  // it was not started
-        context.err(tail_text(tail_of(context, instance, tail_lines, report.view.started), context.style));
+        context.err(
+            tail_text(tail_of(context, client, instance, tail_lines, report.view.started), context.style));
   }
   return good ? Exit::ok : Exit::error;
 }
@@ -165,8 +167,8 @@ Result<Exit> nothing_to_do(const Context& context, const FollowOptions& options)
 
 }  // namespace
 
-AppStatus::Tail tail_of(const Context& context, const InstanceView& instance, std::uint64_t lines,
-                        std::optional<WallTime> since) {
+AppStatus::Tail tail_of(const Context& context, Client& client, const InstanceView& instance,
+                        std::uint64_t lines, std::optional<WallTime> since) {
   AppStatus::Tail tail{instance.id.str(), {}};
   if (instance.log.empty() || instance.log == "none" || instance.log == "console") return tail;
   LogQuery query;
@@ -177,7 +179,7 @@ AppStatus::Tail tail_of(const Context& context, const InstanceView& instance, st
   if (has_times) query.since = since;
   bool joins = false;  // the line before was incomplete: this one continues it
   const auto read =
-      context.system.read_logs({{instance.id.str(), instance.log}}, query, [&](const LogLine& line) {
+      context.system.read_logs(sources_of(context, client, {instance}), query, [&](const LogLine& line) {
         if (joins)
           tail.lines.back() += line.text;
         else

@@ -34,7 +34,7 @@ struct FollowOptions {
 
 // The last lines that an instance logged. What keeps them from being read is a line too. `since`: older ones
 // are left out where the time of a line is known, and elsewhere it is said that they may be there.
-[[nodiscard]] AppStatus::Tail tail_of(const Context& context, const InstanceView& instance,
+[[nodiscard]] AppStatus::Tail tail_of(const Context& context, Client& client, const InstanceView& instance,
                                       std::uint64_t lines, std::optional<WallTime> since = {});
 
 // How long a client waits for an engine that starts anew before it gives up.

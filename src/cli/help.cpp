@@ -10,7 +10,7 @@
 namespace svd::cli {
 namespace {
 
-constexpr std::size_t help_columns = 100;
+constexpr std::size_t help_columns = 80;
 
 struct Entry {
   std::string name, description;
@@ -80,24 +80,30 @@ std::string exit_entries() {
   return text;
 }
 
-// Two columns; what is too wide goes on below, under its own start.
+// The words of a text behind `line`; what is too wide goes on below, `indent` columns from the left.
+std::string wrapped(std::string line, const std::string& description, std::size_t indent) {
+  std::string text;
+  std::istringstream words{description};
+  bool fresh = true;
+  for (std::string word; words >> word; fresh = false) {
+    if (!fresh && line.size() + 1 + word.size() > help_columns) {
+      text += line + "\n";
+      line = std::string(indent, ' ');
+      fresh = true;
+    }
+    line += (fresh ? "" : " ") + word;
+  }
+  return text + line;
+}
+
+// Two columns.
 std::string columns_of(const std::vector<Entry>& entries) {
   std::size_t width = 0;
   for (const auto& entry : entries) width = std::max(width, entry.name.size());
   std::string text;
   for (const auto& entry : entries) {
-    std::string line = "  " + entry.name + std::string(width - entry.name.size() + 2, ' ');
-    std::istringstream words{entry.description};
-    bool fresh = true;
-    for (std::string word; words >> word; fresh = false) {
-      if (!fresh && line.size() + 1 + word.size() > help_columns) {
-        text += line + "\n";
-        line = std::string(width + 4, ' ');
-        fresh = true;
-      }
-      line += (fresh ? "" : " ") + word;
-    }
-    text += line + "\n";
+    const auto name = "  " + entry.name + std::string(width - entry.name.size() + 2, ' ');
+    text += wrapped(name, entry.description, width + 4) + "\n";
   }
   return text;
 }
@@ -158,7 +164,7 @@ void append_manual(std::string& out, const CLI::App& command) {
 
 std::string help_text(const CLI::App& command) {
   const bool is_root = command.get_parent() == nullptr;
-  auto text = command.get_description() + (is_root ? "" : ".") + aliases_of(command) +
+  auto text = wrapped("", command.get_description() + (is_root ? "" : ".") + aliases_of(command), 0) +
               "\n\nUsage: " + usage_of(command) + "\n";
   if (is_root) text += "First: svctl apply ecosystem.yaml, then svctl ls\n";
   text += verb_sections(command) + section("Arguments", positional_entries(command)) +
@@ -188,7 +194,8 @@ std::string manual_text(const CLI::App& root) {
   for (const auto& meaning : exit_meanings)
     out += "| " + std::to_string(static_cast<int>(meaning.code)) + " | " + std::string{meaning.text} + " |\n";
   out +=
-      "\n## Environment\n\n- `SVD_ADDRESS`: as `--address`\n- `SVD_HOME`: a directory that holds runtime, "
+      "\n## Environment\n\n- `SVD_ADDRESS`: a socket's path, or `unix:path=…`: where the daemon listens\n- "
+      "`SVD_HOME`: a directory that holds runtime, "
       "state and logs of a daemon of its "
       "own\n- `SVD_CGROUPS=off`: a daemon that is started works as on a host without cgroups; `delegated`: "
       "the cgroup\n  that it is started in, alone, is its own with all controllers, though no mark of "
@@ -199,6 +206,33 @@ std::string manual_text(const CLI::App& root) {
       "for never. The "
       "AGE column counts from the start "
       "of the process, or, without one, from the\nbeginning of the phase.\n";
+  out +=
+      "Text of apps, files and the daemon is printed with everything escaped that could steer a terminal or\n"
+      "deceive who reads it (control characters, bidirectional controls, what has no width), in JSON as "
+      "`\\uXXXX`.\nOnly `logs` into a file or a pipe passes the bytes of an app on as they are.\n"
+      "\n## Whom svctl believes\n\n"
+      "Only a daemon of root or of your own user, by the kernel's word on who listens: another one would be "
+      "sent "
+      "your\nfiles, `env_file` and `pass_env`, and could answer anything. `SVD_HOME`, `SVD_ADDRESS` and "
+      "`XDG_RUNTIME_DIR` may be\nanother's, as after `sudo -E`; what you write after `--address` is "
+      "believed. "
+      "So root reaches a user's daemon, or in a\ncontainer one of another user, with\n"
+      "`svctl --address /run/user/1000/svd/bus ls`. Nor does svctl start a daemon where others than root and "
+      "you "
+      "may\nwrite to a directory on the way.\n\n"
+      "Lines of the journal count as an instance's by what journald and the kernel say of their sender "
+      "(`_SYSTEMD_CGROUP`,\n`_UID`), not by the name that it gave itself. What processes of the same user "
+      "write in "
+      "an app's name before they end\ncan pass for its own where journald was too late to see their cgroup.\n"
+      "\n## Who may do what\n\n"
+      "Root and the daemon's own user may do everything, members of the group `svd` all but ending the "
+      "daemon: "
+      "**the group is\nas good as root**, since whoever may apply a file says what runs, and as whom. "
+      "Everybody "
+      "else may read on the system bus,\nand gets names, states, numbers and times: no values of `env`, "
+      "arguments, "
+      "settings or paths, and no sentence that could\nquote them (`(hidden)`). What is broadcast there holds "
+      "no more.\n";
   out += "\n## Verbs\n";
   for (const auto& group : groups_of(root))
     for (const auto* verb : verbs_of(root))

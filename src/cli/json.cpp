@@ -11,21 +11,38 @@
 namespace svd::cli {
 namespace {
 
-void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (byte < 0x20 || byte == 0x7F) {
-      std::array<char, 8> escape{};
-      std::snprintf(escape.data(), escape.size(), "\\u%04x", byte);
-      out += escape.data();
-    } else {
-      out += c;
-    }
+void append_unit(std::string& out, char32_t unit) {
+  std::array<char, 8> escape{};
+  std::snprintf(escape.data(), escape.size(), "\\u%04x", static_cast<unsigned>(unit));
+  out += escape.data();
+}
+
+// As UTF-16 has it (RFC 8259, section 7).
+void append_code_point(std::string& out, char32_t value) {
+  if (value < 0x10000) return append_unit(out, value);
+  append_unit(out, 0xD800 + ((value - 0x10000) >> 10U));
+  append_unit(out, 0xDC00 + ((value - 0x10000) & 0x3FFU));
+}
+
+void append_escaped(std::string& out, CodePoint c, std::string_view bytes) {
+  if (c.value == not_utf8)
+    out += "\xEF\xBF\xBD";
+  else if (c.value == U'"' || c.value == U'\\')
+    (out += '\\') += bytes;
+  else if (c.value == U'\n')
+    out += "\\n";
+  else if (is_deceptive(c.value))
+    append_code_point(out, c.value);
+  else
+    out += bytes;
+}
+
+template <class Append>
+void each_code_point(std::string_view text, Append&& append) {
+  while (!text.empty()) {
+    const auto c = first_code_point(text);
+    append(c, text.substr(0, c.length));
+    text.remove_prefix(c.length);
   }
 }
 
@@ -65,13 +82,23 @@ JsonWriter& JsonWriter::key(std::string_view name) {
 JsonWriter& JsonWriter::value(std::string_view text) {
   separate();
   text_ += '"';
-  for (auto bad = find_invalid_utf8(text); bad != std::string_view::npos; bad = find_invalid_utf8(text)) {
-    append_escaped(text_, text.substr(0, bad));
-    text_ += "\xEF\xBF\xBD";
-    text.remove_prefix(bad + 1);
-  }
-  append_escaped(text_, text);
+  each_code_point(text, [&](CodePoint c, std::string_view bytes) { append_escaped(text_, c, bytes); });
   text_ += '"';
+  return *this;
+}
+
+// Above ASCII JSON has text in strings alone, where an escape says the same; below, control characters are
+// blanks between values or no JSON.
+JsonWriter& JsonWriter::json(std::string_view text) {
+  separate();
+  each_code_point(text, [&](CodePoint c, std::string_view bytes) {
+    if (c.value < 0x20)
+      text_ += ' ';
+    else if (c.value == not_utf8 || is_deceptive(c.value))
+      append_escaped(text_, c, bytes);
+    else
+      text_ += bytes;
+  });
   return *this;
 }
 

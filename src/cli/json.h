@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes JSON (RFC 8259), compact, members in the order given. Text that is not UTF-8 has U+FFFD in its
-// place, so the output is always valid. Keys are the words of the model; times are RFC 3339 in UTC with
-// microseconds, null for never.
+// place, so the output is always valid; what deceives a reader (base/text.h) is escaped as \uXXXX. Keys are
+// the words of the model; times are RFC 3339 in UTC with microseconds, null for never.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ class JsonWriter {
   JsonWriter& value(WallTime time);
   JsonWriter& value(const std::vector<std::string>& texts);
   JsonWriter& null() { return raw("null"); }
-  // A value that is JSON already.
-  JsonWriter& json(std::string_view text) { return raw(text); }
+  // A value that is JSON already, whoever wrote it: on one line, and escaped as other values are.
+  JsonWriter& json(std::string_view text);
   template <class T>
   JsonWriter& member(std::string_view name, const T& content) {
     key(name);

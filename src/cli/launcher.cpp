@@ -21,7 +21,9 @@
 
 #include "base/unique_fd.h"
 #include "cli/daemon_seen.h"
+#include "cli/peer.h"
 #include "cli/temporary_home.h"
+#include "files/trusted_path.h"
 
 namespace svd::cli {
 namespace {
@@ -149,10 +151,11 @@ class ChildDaemon final : public OwnDaemon {
   Result<> start(const std::string& program) {
     SVD_CHECK(make_directories(directories_.log));
     const auto log_file = directories_.log + "/svd.log";
-    const UniqueFd log{::open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640)};
+    const auto opened = open_trusted_log(log_file);
+    const int log = opened ? opened->get() : -1;
     SVD_TRY(pid_, launch_daemon({.program = program,
                                  .mode = "--foreground",
-                                 .errors = log.get(),
+                                 .errors = log,
                                  .dies_with_us = true,
                                  .temporary = &temporary_},
                                 log_file));
@@ -176,6 +179,14 @@ class ChildDaemon final : public OwnDaemon {
   UniqueFd ended_;
 };
 
+// A daemon runs what its state directory says, as us: nobody else may have a say there.
+Result<> check_places(const Directories& directories) {
+  for (const auto& path : {directories.runtime, directories.state, directories.log})
+    if (const auto good = check_place(path, ::geteuid()); !good)
+      return fail(good.error().code, "cannot start a daemon in '" + path + "': " + good.error().text);
+  return {};
+}
+
 std::optional<std::string> environment(const std::string& name) {
   const char* value = ::getenv(name.c_str());
   return value == nullptr ? std::nullopt : std::optional<std::string>{value};
@@ -198,6 +209,7 @@ std::optional<std::int64_t> await_daemon(const Directories& directories) {
 }
 
 Result<> start_daemon(const Directories& directories) {
+  SVD_CHECK(check_places(directories));
   SVD_CHECK(make_directories(directories.runtime));
   const auto path = directories.runtime + "/start.lock";
   const UniqueFd lock{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};

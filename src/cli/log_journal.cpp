@@ -33,7 +33,7 @@ class Journal final : public JournalSource {
   Result<> match(const std::vector<JournalInstance>& instances) {
     sd_journal_set_data_threshold(journal_.get(), 0);  // whole messages, not their first 64 KiB
     for (const auto& instance : instances) {
-      sources_[instance.identifier] = instance.source;
+      sources_[instance.identifier] = instance;
       const auto match = "SYSLOG_IDENTIFIER=" + instance.identifier;
       SVD_CHECK(check(sd_journal_add_match(journal_.get(), match.data(), match.size()),
                       "cannot select from the journal"));
@@ -46,12 +46,7 @@ class Journal final : public JournalSource {
   Result<> find_beginning(const LogQuery& query) {
     int r = 0;
     if (query.lines) {
-      r = sd_journal_seek_tail(journal_.get());
-      // One more than wanted, since next() moves first; with none wanted that leaves it on the last one.
-      if (r >= 0) r = sd_journal_previous_skip(journal_.get(), *query.lines + 1);
-      // Fewer are there: next() would pass over the first, on which it stands now.
-      if (r >= 0 && static_cast<std::uint64_t>(r) < *query.lines + 1)
-        r = sd_journal_seek_head(journal_.get());
+      r = seek_last(*query.lines);
     } else if (query.since) {
       r = sd_journal_seek_realtime_usec(
           journal_.get(), static_cast<std::uint64_t>(std::max<std::int64_t>(query.since->micros, 0)));
@@ -97,6 +92,32 @@ class Journal final : public JournalSource {
   void process() override { sd_journal_process(journal_.get()); }
 
  private:
+  // One more entry than wanted, since next() moves first; with none wanted that leaves it on the last one.
+  // Others' entries do not count: whoever writes many under our name would hide ours.
+  int seek_last(std::uint64_t lines) {
+    int r = sd_journal_seek_tail(journal_.get());
+    while (r >= 0) {
+      r = sd_journal_previous(journal_.get());
+      // Fewer are there: next() would pass over the first, on which it stands now.
+      if (r == 0) return sd_journal_seek_head(journal_.get());
+      if (lines == 0) return r;
+      if (r > 0 && is_ours()) --lines;
+    }
+    return r;
+  }
+
+  using Known = std::map<std::string, JournalInstance>;
+  // Whose line the present entry is, by what its sender could not forge; end(): nobody's here.
+  [[nodiscard]] Known::const_iterator speaker() const {
+    const auto named = sources_.find(field("SYSLOG_IDENTIFIER"));
+    if (named == sources_.end()) return named;
+    const JournalOrigin origin{field("_UID"), field("_SYSTEMD_CGROUP"), field("_TRANSPORT")};
+    return is_said_by(origin, named->first, named->second.trust) ? named : sources_.end();
+  }
+  // By journald itself: MESSAGE_ID alone is whatever a sender says.
+  [[nodiscard]] bool is_remark() const { return field("_TRANSPORT") == "driver"; }
+  [[nodiscard]] bool is_ours() const { return speaker() != sources_.end() || is_remark(); }
+
   [[nodiscard]] std::string field(const std::string& name) const {
     const void* data = nullptr;
     std::size_t size = 0;
@@ -109,10 +130,11 @@ class Journal final : public JournalSource {
     sd_journal_get_realtime_usec(journal_.get(), &micros);
     const WallTime when{static_cast<std::int64_t>(micros)};
     if (since_ && when < *since_) return;
-    const auto found = sources_.find(field("SYSLOG_IDENTIFIER"));
-    if (found == sources_.end()) return take_suppressed(when);
+    if (is_remark()) return take_suppressed(when);
+    const auto found = speaker();
+    if (found == sources_.end()) return;
     if (const auto unit = field("_SYSTEMD_UNIT"); !unit.empty()) units_.insert(unit);
-    OwnedLine line{LogLine::Kind::text, found->second, when, when, field("MESSAGE"), true};
+    OwnedLine line{LogLine::Kind::text, found->second.source, when, when, field("MESSAGE"), true};
     // A line over journald's LineMax= comes in pieces, told apart from lines by a field (one of logtool's
     // where it stands between); a stream's pieces are joined again.
     auto stream = field("_STREAM_ID");
@@ -136,7 +158,7 @@ class Journal final : public JournalSource {
   void take_suppressed(WallTime when) {
     const auto unit = field("OBJECT_SYSTEMD_UNIT");
     auto source = source_of_cgroup(field("OBJECT_SYSTEMD_CGROUP"));
-    if (!source && units_.contains(unit)) source = sources_.begin()->second;
+    if (!source && units_.contains(unit)) source = sources_.begin()->second.source;
     if (!source) return;
     const auto dropped = field("N_DROPPED");
     ready_.push_back({LogLine::Kind::note, *source, when, when,
@@ -153,14 +175,14 @@ class Journal final : public JournalSource {
     const auto dot = cgroup.find('.', slash == std::string_view::npos ? cgroup.size() : slash);
     if (before == std::string_view::npos || dot == std::string_view::npos) return std::nullopt;
     const auto found = sources_.find(std::string{cgroup.substr(before + 1, dot - before - 1)});
-    return found == sources_.end() ? std::nullopt : std::optional{found->second};
+    return found == sources_.end() ? std::nullopt : std::optional{found->second.source};
   }
 
   JournalPtr journal_;
   std::optional<WallTime> since_;
-  std::map<std::string, std::size_t> sources_;  // by identifier
-  std::set<std::string> units_;                 // that our instances were seen in
-  std::map<std::string, OwnedLine> partial_;    // by stream: pieces of a line that goes on
+  Known sources_;                             // by identifier
+  std::set<std::string> units_;               // that our instances were seen in
+  std::map<std::string, OwnedLine> partial_;  // by stream: pieces of a line that goes on
   std::deque<OwnedLine> ready_;
 };
 

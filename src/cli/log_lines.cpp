@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 #include "cli/log_tail.h"
 
@@ -42,7 +43,10 @@ Result<> FileLines::find_beginning(const LogQuery& query) {
   }
   if (query.lines) {
     SVD_TRY(const auto last, find_last_lines(*stream_, stretches_, *query.lines));
-    position = std::max(position, last);
+    if (last.bounded && last.begin > position)
+      note_ =
+          "older lines are left out: too much would have to be read to find them, see the files themselves";
+    position = std::max(position, last.begin);
   }
   stream_->seek(position);
   return {};
@@ -63,15 +67,16 @@ Result<bool> FileLines::fill() {
   const auto n = stream_->read(std::span{buffer_.data() + had, want});
   buffer_.resize(had + (n ? *n : 0));
   if (!n) return tl::make_unexpected(n.error());
-  if (*n > 0 && !time_is_known_) guess_time();
+  if (*n > 0 && !time_is_known_) guess_time(had);
   return *n > 0;
 }
 
 // Lines before the first one with a time take that one's; where none comes, the time when their file was last
 // written to.
-void FileLines::guess_time() {
+// Only in what is new, from `from` on: a line may be long.
+void FileLines::guess_time(std::size_t from) {
   std::string_view rest{buffer_};
-  rest.remove_prefix(begin_);
+  rest.remove_prefix(from == begin_ ? begin_ : std::min(buffer_.find('\n', from), buffer_.size() - 1) + 1);
   while (!rest.empty()) {
     if (const auto time = leading_time(rest)) {
       last_time_ = time;
@@ -104,6 +109,11 @@ bool FileLines::give(OwnedLine& into, std::string_view text, bool complete) {
 }
 
 Result<bool> FileLines::next(OwnedLine& into) {
+  if (!note_.empty()) {
+    into = {LogLine::Kind::note,      source_, std::nullopt, last_time_.value_or(WallTime{}),
+            std::exchange(note_, {}), true};
+    return true;
+  }
   for (;;) {
     if (stream_) {
       if (const auto lost = stream_->take_lost(); lost > 0) {
@@ -112,7 +122,7 @@ Result<bool> FileLines::next(OwnedLine& into) {
                 std::nullopt,
                 last_time_.value_or(WallTime{}),
                 std::to_string(lost) +
-                    " bytes of this log are gone: their rotated file was removed or is damaged",
+                    " bytes of this log are gone: their file was removed or damaged, or has a hole there",
                 true};
         return true;
       }

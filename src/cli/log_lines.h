@@ -54,7 +54,7 @@ class FileLines final : public LineSource {
   Result<> find_beginning(const LogQuery& query);
   Result<bool> fill();
   bool give(OwnedLine& into, std::string_view text, bool complete);
-  void guess_time();
+  void guess_time(std::size_t from);
   [[nodiscard]] std::size_t held() const { return buffer_.size() - begin_; }
 
   std::string path_;
@@ -62,6 +62,7 @@ class FileLines final : public LineSource {
   std::optional<WallTime> since_;
   std::optional<LogStream> stream_;
   std::uint64_t until_ = UINT64_MAX;   // of the stream: the end of what was there at open()
+  std::string note_;                   // to be given before all lines
   std::vector<LogStretch> stretches_;  // as of open()
   std::string buffer_;  // [begin_, size) is to be given out, up to searched_ there is no line end
   std::size_t begin_ = 0, searched_ = 0;
@@ -75,6 +76,7 @@ class FileLines final : public LineSource {
 struct JournalInstance {
   std::string identifier;
   std::size_t source = 0;
+  JournalTrust trust{};
 };
 struct JournalWait {
   int fd = -1;

@@ -12,14 +12,6 @@ namespace {
 
 constexpr std::array prefix_colours{Paint::cyan, Paint::green, Paint::yellow, Paint::magenta, Paint::blue};
 
-// Length of "ESC [ digits and semicolons m" at the start of `text`; 0: there is none.
-std::size_t sgr_length(std::string_view text) {
-  if (!text.starts_with("\x1b[")) return 0;
-  const auto end = text.find_first_not_of("0123456789;", 2);
-  constexpr std::size_t longest = 64;
-  return end != std::string_view::npos && text[end] == 'm' && end < longest ? end + 1 : 0;
-}
-
 }  // namespace
 
 std::string safe_log_text(std::string_view text, bool colour) {

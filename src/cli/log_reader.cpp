@@ -42,7 +42,8 @@ class Reader {
     std::set<std::string> paths;
     for (std::size_t i = 0; i < sources.size(); ++i) {
       const auto& where = sources[i].where;
-      if (where.starts_with(journal_prefix)) in_journal.push_back({where.substr(journal_prefix.size()), i});
+      if (where.starts_with(journal_prefix))
+        in_journal.push_back({where.substr(journal_prefix.size()), i, sources[i].trust});
       if (!where.starts_with('/') || !paths.insert(where).second) continue;
       if (query_.follow) watch(where, files_.size());
       SVD_TRY(auto lines, FileLines::open(where, i, query_));

@@ -23,6 +23,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "cli/log_trust.h"
 
 namespace svd::cli {
 
@@ -32,6 +33,7 @@ namespace svd::cli {
 struct LogSource {
   std::string instance;  // "shop:web/0"
   std::string where;
+  JournalTrust trust{};  // whose word counts, in the journal
 };
 
 struct LogQuery {

@@ -72,19 +72,37 @@ std::vector<Range> pieces(const std::vector<LogStretch>& stretches) {
   return all;
 }
 
-}  // namespace
-
-// A file that reaches further back than needed is read twice, since a compressed one has no way back.
-Result<std::uint64_t> find_last_lines(LogStream& stream, const std::vector<LogStretch>& stretches,
-                                      std::uint64_t lines) {
-  if (lines == 0) return stretches.back().end;
-  LineStarts starts{stream, stretches.back().end};
+// Without regard to how long the lines are.
+Result<LastLines> search(LogStream& stream, const std::vector<LogStretch>& stretches, std::uint64_t lines) {
+  const auto end = stretches.back().end;
+  LineStarts starts{stream, end};
   for (const auto& range : pieces(stretches)) {
+    if (end - range.begin > most_searched) return LastLines{range.end, true};
     SVD_TRY(const auto found, starts.count(range));
-    if (found >= lines) return starts.find(range, found - lines);
+    if (found >= lines) {
+      SVD_TRY(const auto begin, starts.find(range, found - lines));
+      return LastLines{begin};
+    }
     lines -= found;
   }
-  return stretches.front().begin;
+  return LastLines{stretches.front().begin};
+}
+
+}  // namespace
+
+std::uint64_t most_shown(std::uint64_t lines) {
+  constexpr std::uint64_t any = 16ULL << 20, each = 1ULL << 20;
+  return lines > (most_searched - any) / each ? most_searched : any + lines * each;
+}
+
+// A file that reaches further back than needed is read twice, since a compressed one has no way back.
+Result<LastLines> find_last_lines(LogStream& stream, const std::vector<LogStretch>& stretches,
+                                  std::uint64_t lines) {
+  const auto end = stretches.back().end;
+  if (lines == 0) return LastLines{end};
+  SVD_TRY(auto found, search(stream, stretches, lines));
+  if (end - found.begin > most_shown(lines)) found = {end - most_shown(lines), true};
+  return found;
 }
 
 }  // namespace svd::cli

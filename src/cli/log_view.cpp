@@ -2,6 +2,7 @@
 #include "cli/log_view.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/text.h"
 #include "cli/render.h"
@@ -13,19 +14,33 @@ bool can_be_read(const InstanceView& instance) {
   return !instance.log.empty() && instance.log != "none" && instance.log != "console";
 }
 
-std::vector<LogSource> sources_of(const std::vector<InstanceView>& instances) {
-  std::vector<LogSource> sources;
-  for (const auto& instance : instances) sources.push_back({instance.id.str(), instance.log});
-  return sources;
-}
-
 std::vector<InstanceView> readable(const std::vector<InstanceView>& instances) {
   std::vector<InstanceView> chosen;
   std::ranges::copy_if(instances, std::back_inserter(chosen), can_be_read);
   return chosen;
 }
 
+JournalTrust trust_of(const Context& context, Client& client, const AppId& id) {
+  const auto daemon = client.daemon();
+  const auto app = client.app(id);
+  return context.system.journal_trust(app ? app->user : "", daemon ? daemon->keeper_pid : 0);
+}
+
 }  // namespace
+
+std::vector<LogSource> sources_of(const Context& context, Client& client,
+                                  const std::vector<InstanceView>& instances) {
+  std::vector<LogSource> sources;
+  std::map<AppId, JournalTrust> trust;
+  for (const auto& instance : instances) {
+    sources.push_back({instance.id.str(), instance.log});
+    if (!instance.log.starts_with("journal:") || !context.system.journal_trust) continue;
+    const auto [known, fresh] = trust.try_emplace(instance.id.app);
+    if (fresh) known->second = trust_of(context, client, instance.id.app);
+    sources.back().trust = known->second;
+  }
+  return sources;
+}
 
 LogPrinter LogView::printer_for(const std::vector<InstanceView>& instances) const {
   LogPrinterOptions options;
@@ -35,7 +50,7 @@ LogPrinter LogView::printer_for(const std::vector<InstanceView>& instances) cons
   options.json = options_.json;
   options.terminal = context_.is_terminal;
   options.style = context_.style;
-  return {std::move(options), [this](std::string_view text) { context_.out(text); }};
+  return {std::move(options), [this](std::string_view text) { context_.pass_on(text); }};
 }
 
 LogQuery LogView::query() const {
@@ -50,10 +65,11 @@ LogQuery LogView::query() const {
 Result<> LogView::show(const std::vector<InstanceView>& instances) {
   const auto chosen = readable(instances);
   auto printer = printer_for(chosen);
-  const auto read = context_.system.read_logs(sources_of(chosen), query(), [&](const LogLine& line) {
-    printer.print(line);
-    return true;
-  });
+  const auto read =
+      context_.system.read_logs(sources_of(context_, client_, chosen), query(), [&](const LogLine& line) {
+        printer.print(line);
+        return true;
+      });
   printer.finish();
   return read;
 }
@@ -67,10 +83,11 @@ Result<> LogView::follow(const std::vector<InstanceView>& instances, bool from_s
   wanted.follow = true;
   if (from_start) wanted.lines = std::nullopt;
   // A process of its own reads and prints them, since reading blocks, and so does waiting for the daemon.
-  SVD_TRY(auto helper, context_.system.in_background([this, fresh, wanted](int stop) mutable {
+  const auto sources = sources_of(context_, client_, fresh);  // not there: the connection is ours
+  SVD_TRY(auto helper, context_.system.in_background([this, fresh, sources, wanted](int stop) mutable {
     wanted.stop = stop;
     auto printer = printer_for(fresh);
-    const auto read = context_.system.read_logs(sources_of(fresh), wanted, [&](const LogLine& line) {
+    const auto read = context_.system.read_logs(sources, wanted, [&](const LogLine& line) {
       printer.print(line);
       return true;
     });
@@ -79,6 +96,13 @@ Result<> LogView::follow(const std::vector<InstanceView>& instances, bool from_s
   }));
   helpers_.push_back(std::move(helper));
   return {};
+}
+
+std::vector<int> LogView::ended() const {
+  std::vector<int> descriptors;
+  for (const auto& helper : helpers_)
+    if (const int fd = helper->ended(); fd >= 0) descriptors.push_back(fd);
+  return descriptors;
 }
 
 std::string LogView::unreadable(const Context& context, const std::vector<InstanceView>& instances) {

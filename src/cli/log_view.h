@@ -21,9 +21,14 @@ struct LogViewOptions {
   bool finish = false;  // when the view ends, first what was written until then
 };
 
+// Where to read, and for the journal whose word counts there: asked of the daemon.
+[[nodiscard]] std::vector<LogSource> sources_of(const Context& context, Client& client,
+                                                const std::vector<InstanceView>& instances);
+
 class LogView {
  public:
-  LogView(const Context& context, LogViewOptions options) : context_{context}, options_{options} {}
+  LogView(const Context& context, Client& client, LogViewOptions options)
+      : context_{context}, client_{client}, options_{options} {}
 
   // Everything there is, once.
   Result<> show(const std::vector<InstanceView>& instances);
@@ -31,6 +36,8 @@ class LogView {
   // they ever wrote.
   Result<> follow(const std::vector<InstanceView>& instances, bool from_start);
   [[nodiscard]] bool follows(const std::string& instance) const { return followed_.contains(instance); }
+  // For WaitFor: readable when what prints the logs in the background has ended, and said why.
+  [[nodiscard]] std::vector<int> ended() const;
   // What has nothing to read: "logs of web/0 go to the console".
   [[nodiscard]] static std::string unreadable(const Context& context,
                                               const std::vector<InstanceView>& instances);
@@ -40,6 +47,7 @@ class LogView {
   [[nodiscard]] LogQuery query() const;
 
   const Context& context_;
+  Client& client_;
   LogViewOptions options_;
   std::set<std::string> followed_;
   std::vector<std::unique_ptr<Helper>> helpers_;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "cli/command_line.h"
 #include "cli/system.h"
 
@@ -12,6 +13,6 @@ int main(int argc, char** argv) try {
   auto context = svd::cli::real_context();
   return static_cast<int>(svd::cli::run_command_line(arguments, context));
 } catch (const std::exception& error) {
-  std::fprintf(stderr, "svctl: internal error: %s\n", error.what());
+  std::fprintf(stderr, "svctl: internal error: %s\n", svd::printable(error.what()).c_str());
   return static_cast<int>(svd::cli::Exit::error);
 }

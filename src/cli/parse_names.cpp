@@ -77,6 +77,8 @@ ExitStatus parse_exit_status(std::string_view text) {
     auto name = text.substr(signal.size());
     const bool dumped = name.ends_with(core);
     if (dumped) name.remove_suffix(core.size());
+    if (name.starts_with(signal))
+      name.remove_prefix(signal.size());  // one without a name: "signal signal 33"
     if (const auto number = parse_signal(name)) return {ExitStatus::Kind::signal, *number, dumped};
   }
   return {ExitStatus::Kind::unknown, 0, false};

@@ -6,13 +6,15 @@
 #include <csignal>
 #include <utility>
 
+#include "base/text.h"
 #include "cli/daemon_seen.h"
 #include "cli/exit.h"
 
 namespace svd::cli {
 namespace {
 
-void say(const std::string& text) {
+void say(const std::string& words) {
+  const auto text = safe_lines(words);
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text.data(), text.size());
 }
 

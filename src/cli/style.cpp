@@ -47,15 +47,25 @@ std::string paint(const Style& style, Paint colour, std::string_view text) {
   return "\x1b[" + std::string{sgr(colour)} + "m" + std::string{text} + "\x1b[0m";
 }
 
-std::string safe_lines(std::string_view text) {
+std::size_t sgr_length(std::string_view text) {
+  if (!text.starts_with("\x1b[")) return 0;
+  const auto end = text.find_first_not_of("0123456789;", 2);
+  constexpr std::size_t longest = 64;
+  return end != std::string_view::npos && text[end] == 'm' && end < longest ? end + 1 : 0;
+}
+
+std::string harmless(std::string_view text) {
   std::string out;
-  while (true) {
-    const auto end = text.find('\n');
-    out += printable(text.substr(0, end));
-    if (end == std::string_view::npos) return out;
-    out += '\n';
-    text.remove_prefix(end + 1);
+  while (!text.empty()) {
+    const auto special = std::min(text.find_first_of("\t\n\x1b"), text.size());
+    out += printable(text.substr(0, special));
+    text.remove_prefix(special);
+    if (text.empty()) break;
+    const auto length = text.front() == '\x1b' ? sgr_length(text) : 1;
+    out += length == 0 ? printable(text.substr(0, 1)) : std::string{text.substr(0, length)};
+    text.remove_prefix(std::max<std::size_t>(length, 1));
   }
+  return out;
 }
 
 std::size_t width_of(std::string_view text) {

@@ -19,9 +19,11 @@ struct Style {
 enum class Paint { plain, bold, dim, red, green, yellow, blue, magenta, cyan };
 [[nodiscard]] std::string paint(const Style& style, Paint colour, std::string_view text);
 
-// Text from a daemon or a file, made harmless for a terminal; line ends stay (printable() of base escapes
-// them too).
-[[nodiscard]] std::string safe_lines(std::string_view text);
+// Length of "ESC [ digits and semicolons m" (SGR, ECMA-48 8.3.117) at the start of `text`; 0: there is none.
+[[nodiscard]] std::size_t sgr_length(std::string_view text);
+// What may go to a terminal, whoever wrote it: text as printable() leaves it, line ends, tabs and colours.
+// For what is so already it changes nothing. Context has all that is printed go through it.
+[[nodiscard]] std::string harmless(std::string_view text);
 
 // How many columns the text takes: one for each code point. Good enough for names, numbers and our own
 // sentences.

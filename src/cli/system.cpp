@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <sched.h>
 #include <spawn.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -22,7 +23,9 @@
 #include "base/unique_fd.h"
 #include "cli/dbus_client.h"
 #include "cli/launcher.h"
+#include "cli/machine.h"
 #include "files/own_directory.h"
+#include "files/trusted_path.h"
 #include "model/directories.h"
 
 namespace svd::cli {
@@ -53,11 +56,8 @@ WallTime wall_now() {
   return {std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000};
 }
 
-Result<std::string> read_file(const std::string& path, std::size_t limit) {
-  const bool standard = path == "-";
-  const UniqueFd file{standard ? -1 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (!standard && !file) return fail_errno(errno, "cannot read '" + path + "'");
-  const int fd = standard ? STDIN_FILENO : file.get();
+// Standard input, or what a shell makes of "<(…)".
+Result<std::string> read_stream(int fd, const std::string& path, std::size_t limit) {
   std::string text;
   std::array<char, 65536> buffer{};
   while (text.size() <= limit) {
@@ -69,6 +69,17 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
   }
   return fail(std::errc::file_too_large,
               "cannot read '" + path + "': more than " + std::to_string(limit) + " bytes");
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t limit) {
+  if (path == "-") return read_stream(STDIN_FILENO, path, limit);
+  auto named = read_chosen_file(path, limit);
+  if (named || named.error().code != std::errc::invalid_argument) return named;
+  const UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)};
+  struct stat about {};
+  if (!file || ::fstat(file.get(), &about) < 0) return fail_errno(errno, "cannot read '" + path + "'");
+  if (S_ISREG(about.st_mode)) return read_chosen_file(path, limit);  // it became one meanwhile
+  return read_stream(file.get(), path, limit);
 }
 
 std::uint32_t usable_cpus() {
@@ -104,6 +115,18 @@ int interrupts() {
   return interrupt_event;
 }
 
+// An epoll(7) of standard output that asks for no event at all: hangup and error come unasked. A write would
+// tell, too, but who follows something quiet writes nothing.
+int reader_gone() {
+  static const UniqueFd watch = [] {
+    UniqueFd made{::epoll_create1(EPOLL_CLOEXEC)};
+    epoll_event none{};
+    const bool can_go = made && ::epoll_ctl(made.get(), EPOLL_CTL_ADD, STDOUT_FILENO, &none) == 0;
+    return can_go ? std::move(made) : UniqueFd{};
+  }();
+  return watch.get();
+}
+
 bool wait_for_exit(std::uint64_t pid, SteadyTime until) {
   const UniqueFd process{static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0))};
   if (!process) return errno == ESRCH;
@@ -121,7 +144,8 @@ bool wait_for_exit(std::uint64_t pid, SteadyTime until) {
 // end of a pipe: a later helper would inherit the pipe's other end) or with its parent.
 class ForkedHelper final : public Helper {
  public:
-  ForkedHelper(pid_t pid, UniqueFd stop) : pid_{pid}, stop_{std::move(stop)} {}
+  ForkedHelper(pid_t pid, UniqueFd stop)
+      : pid_{pid}, stop_{std::move(stop)}, ended_{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))} {}
   ~ForkedHelper() override {
     const std::uint64_t one = 1;
     if (::write(stop_.get(), &one, sizeof one) < 0) ::kill(pid_, SIGKILL);
@@ -130,10 +154,12 @@ class ForkedHelper final : public Helper {
   }
   ForkedHelper(const ForkedHelper&) = delete;
   ForkedHelper& operator=(const ForkedHelper&) = delete;
+  [[nodiscard]] int ended() const override { return ended_.get(); }
 
  private:
   pid_t pid_;
   UniqueFd stop_;
+  UniqueFd ended_;
 };
 
 Result<std::unique_ptr<Helper>> in_background(const std::function<void(int stop)>& body) {
@@ -196,20 +222,26 @@ System real_system() {
   system.now = &wall_now;
   system.steady = [] { return std::chrono::steady_clock::now(); };
   system.read_file = &read_file;
+  system.read_named_file = &read_chosen_file;
   system.exists = [](const std::string& path) { return ::access(path.c_str(), F_OK) == 0; };
   system.is_regular = [](const std::string& path) {
     struct stat status {};
     return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
   };
   for (auto& fallback : fallback_directories(system.uid, mount_namespace()))
-    if (check_own_directory(fallback.runtime, system.uid)) system.fallbacks.push_back(std::move(fallback));
+    if (check_own_directory_among_others(fallback.runtime, system.uid))
+      system.fallbacks.push_back(std::move(fallback));
   system.connect = &connect_dbus;
   system.start_daemon = &start_daemon;
   system.await_daemon = &await_daemon;
   system.run_daemon = &run_daemon;
   system.wait_for_exit = &wait_for_exit;
   system.interrupts = &interrupts;
+  system.reader_gone = &reader_gone;
+  system.doubts = &doubts_about;
+  system.daemons_here = &daemons_here;
   system.read_logs = &read_logs;
+  system.journal_trust = &find_journal_trust;
   system.in_background = &in_background;
   system.prefix = own_prefix();
   system.run = &run_program;

@@ -15,6 +15,7 @@
 #include "daemon/exit_codes.h"
 #include "daemon/keeper_socket.h"
 #include "files/io.h"
+#include "kernel/confinement.h"
 
 namespace svd {
 namespace {
@@ -66,11 +67,10 @@ Result<> Daemon::open_log() {
 }
 
 Result<> Daemon::connect() {
-  if (!settings_.options.daemonize) {  // else it is the service manager of whoever started us
-    auto manager = ServiceManager::find(*loop_);
-    if (manager) manager_ = std::move(*manager);
-    complain(manager ? Result<>{} : tl::make_unexpected(manager.error()));
-  }
+  if (!settings_.options.daemonize &&
+      std::getenv("NOTIFY_SOCKET") != nullptr)  // else it is the manager of whoever started us
+    manager_ = ServiceManager::find(*loop_, ::getppid(), seal());
+  ends_with_keeper_ = may_be_confined(manager_ != nullptr, maker_of(settings_.keeper_socket));
   SVD_TRY(logs_, Logs::make(*loop_, {.directory = settings_.directories.log,
                                      .tool = settings_.programs + "/logtool",
                                      .console = has_file(),
@@ -83,13 +83,24 @@ Result<> Daemon::connect() {
       .runtime_directory = settings_.directories.runtime,
       .use_cgroups = settings_.use_cgroups,
       .own_cgroup_is_given = settings_.own_cgroup_is_given,
-      .keeper_program = settings_.programs + "/../../bin/svd",
+      .keeper_program = ends_with_keeper_ ? std::string{} : settings_.programs + "/../../bin/svd",
       .arguments = settings_.arguments,
-      .manager = manager_.get()};
+      .manager = manager_.get(),
+      .stores_state = has_file(),
+      .expects = [this](const std::string& name, int fd) {
+        return name == bus_name && is_bus_socket(fd, settings_.directories);
+      }};
   SVD_TRY(processes_, LinuxProcesses::connect(
                           *loop_, options,
                           {.stdio = *logs_, .listeners = &listeners_, .channels = &channels_}, handlers()));
   return log_.reopen();  // the keeper, too, writes to our log file
+}
+
+// Without a directory nothing that is stored is known again: it is bound anew.
+Seal Daemon::seal() {
+  auto seal = Seal::of_directory(has_file() ? settings_.directories.runtime : settings_.directories.state);
+  if (!seal) makeshifts_.push_back("sockets do not outlive svd itself: " + seal.error().text);
+  return seal ? *seal : Seal::for_now();
 }
 
 ProcessesHandlers Daemon::handlers() {
@@ -127,15 +138,20 @@ void Daemon::dispatch(const Event& event) {
 
 Result<> Daemon::open_channels() {
   listeners_.when_gone([this](const AppId& app) { channels_.forget(app); });
+  SVD_CHECK(make_notify_directory());
   return channels_.begin(
       *loop_, *processes_, listeners_,
-      {.notify_path = notify_path(),
+      {.notify_directory = notify_directory(),
        .preload = settings_.programs + "/node-preload.cjs",
        .owner_of = [this](std::int64_t pid) { return processes_->owner_of(pid); }},
       {.event = [this](const Event& event) { dispatch(event); },
        .message = [this](const SlotId& from, StartId,
                          std::string_view json) { bus_->message(from, std::string{json}); },
-       .log = [this](const std::string& line) { log_.write_some(Severity::warning, line); }},
+       .log = [this](const std::string& line) { log_.write_some(Severity::warning, line); },
+       .happened =
+           [this](const SlotId& slot, const std::string& text) {
+             if (engine_) engine_->happened(slot.str(), text, Loop::now());
+           }},
       processes_->children());
 }
 
@@ -192,6 +208,7 @@ Result<> Daemon::serve() {
   SVD_CHECK(watch_place());
   processes_->ready();
   join_system_bus();
+  confine_self();
   if (manager_) {
     manager_->tell("READY=1\nSTATUS=serves " + settings_.directories.address());
     complain(manager_->feed_watchdog());
@@ -237,6 +254,13 @@ void Daemon::finish() {
   leave_place();
   processes_->quit(engine_->exit_code());
   loop_->exit(0);
+}
+
+// Another keeper, should ours die, must be as free as this one: it is the apps' parent.
+void Daemon::confine_self() {
+  if (!settings_.confine || !ends_with_keeper_) return;
+  if (const auto confined = confine(); !confined)
+    log_.write(Severity::warning, "the engine keeps rights that it does not need: " + confined.error().text);
 }
 
 // Only the system's own daemon: whoever runs another one as root, in a container or for a test, says so by

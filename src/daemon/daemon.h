@@ -41,6 +41,7 @@ struct DaemonSettings {
   int keeper_socket = 3;
   bool use_cgroups = true;
   bool own_cgroup_is_given = false;
+  bool confine = true;
 };
 
 class Daemon final : public bus::Host {
@@ -71,8 +72,10 @@ class Daemon final : public bus::Host {
   [[nodiscard]] bool has_place() const;
   void mend_place();
   void leave_place();
-  [[nodiscard]] std::string notify_path() const;
+  [[nodiscard]] std::string notify_directory() const;
+  Result<> make_notify_directory() const;
   Result<> connect();
+  [[nodiscard]] Seal seal();
   Result<> confirm_lock();
   Result<> open_channels();
   Result<> open_store();
@@ -89,12 +92,14 @@ class Daemon final : public bus::Host {
   void finish();
   void settle();
   void join_system_bus();
+  void confine_self();
   [[nodiscard]] ProcessesHandlers handlers();
   void complain(const Result<>& done);
   [[nodiscard]] bool has_file() const { return !settings_.options.file.empty(); }
 
   DaemonSettings settings_;
   std::vector<std::string> makeshifts_;  // what is used in the place of what cannot be written to
+  bool ends_with_keeper_ = false;        // it never starts another one
   bool borrows_place_ = false;           // it lives in one of the fallbacks
   Log log_;
   std::optional<Loop> loop_;

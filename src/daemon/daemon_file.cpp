@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is different for a daemon of one file (`svd FILE`): where it lives, what it remembers, what it
 // applies.
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "daemon/daemon.h"
 #include "daemon/ecosystem_file.h"
@@ -32,6 +35,7 @@ Result<> Daemon::find_place() {
     makeshifts_.push_back(place->directories.runtime + " is used, since " + directories.runtime +
                           " cannot be written to");
     directories.runtime = place->directories.runtime;
+    directories.shared = place->directories.shared;
     if (!make_directories(directories.log, 0750)) {
       makeshifts_.push_back("log files are in " + place->directories.log + ", since " + directories.log +
                             " cannot be written to");
@@ -66,9 +70,20 @@ Result<> Daemon::apply_file(std::string who) {
   return {};
 }
 
-std::string Daemon::notify_path() const {
-  if (lock_) return settings_.directories.runtime + "/notify";
-  return "@svd-" + std::to_string(::geteuid()) + "-" + std::to_string(mount_namespace()) + "/notify";
+// Empty: there is no place for files that is ours alone.
+std::string Daemon::notify_directory() const {
+  return lock_ ? settings_.directories.runtime + "/notify" : std::string{};
+}
+
+// Instances have users of their own, who find their socket by its whole name.
+Result<> Daemon::make_notify_directory() const {
+  const auto path = notify_directory();
+  if (path.empty()) return {};
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) ::unlink(path.c_str());  // of old
+  if ((::mkdir(path.c_str(), 0711) < 0 && errno != EEXIST) || ::chmod(path.c_str(), 0711) < 0)
+    return fail_errno(errno, "cannot make '" + path + "'");
+  return {};
 }
 
 // Shared memory may be shared by the containers of a pod: nothing is left there.
@@ -76,7 +91,8 @@ void Daemon::leave_place() {
   if (!borrows_place_) return;
   const auto& runtime = settings_.directories.runtime;
   ::unlink(settings_.directories.socket().c_str());
-  for (const auto* name : {"/lock", "/notify"}) ::unlink((runtime + name).c_str());
+  for (const auto* name : {"/lock", "/start-key"}) ::unlink((runtime + name).c_str());
+  ::rmdir((runtime + "/notify").c_str());
   ::rmdir(runtime.c_str());  // stays where log files are in it
 }
 

@@ -15,7 +15,6 @@ namespace {
 
 constexpr const char* lock_name = "lock";
 constexpr const char* state_lock_name = "state-lock";
-constexpr const char* bus_name = "bus";
 constexpr Millis mend_pause{10'000};  // until the place is looked at again, when it cannot be had
 
 bool is_same_file(int a, int b) {
@@ -149,7 +148,8 @@ bool Daemon::has_place() const {
   const auto path = settings_.directories.runtime + "/lock";
   const UniqueFd lock{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
   return lock_ && lock && is_same_file(lock.get(), lock_.get()) && listening_ &&
-         is_bus_socket(listening_.get(), settings_.directories) && ::access(notify_path().c_str(), F_OK) == 0;
+         is_bus_socket(listening_.get(), settings_.directories) &&
+         ::access(notify_directory().c_str(), F_OK) == 0;
 }
 
 // Makes the directory, and leaves the rest to another engine, which takes all of it like the first one.

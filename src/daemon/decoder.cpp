@@ -3,7 +3,7 @@
 
 #include <cstdlib>
 
-#include "daemon/chosen_file.h"
+#include "files/trusted_path.h"
 #include "spec/spec.h"
 
 namespace svd {

@@ -3,9 +3,9 @@
 
 #include <filesystem>
 
-#include "daemon/chosen_file.h"
 #include "daemon/cpus.h"
 #include "files/io.h"
+#include "files/trusted_path.h"
 #include "spec/spec.h"
 
 namespace svd {

@@ -33,6 +33,12 @@ bool has_served_before(int socket) {
          hello.engines > 0;
 }
 
+std::int64_t maker_of(int socket) {
+  ucred maker{};
+  socklen_t size = sizeof maker;
+  return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &maker, &size) == 0 ? maker.pid : 0;
+}
+
 void send_quit(int socket, int code, std::string_view sentence) {
   keeper::Quit quit{};
   sentence = sentence.substr(0, std::min<std::size_t>(sentence.size(), 4096));

@@ -17,6 +17,7 @@
 
 #include "base/text.h"
 #include "base/unique_fd.h"
+#include "files/trusted_path.h"
 
 namespace svd {
 namespace {
@@ -77,10 +78,9 @@ Result<> Log::use_file(std::string path, std::function<void(int fd)> opened) {
 
 Result<> Log::reopen() {
   if (path_.empty()) return {};
-  const UniqueFd file{
-      ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640)};
-  if (!file) return fail_errno(errno, "cannot open the log file '" + path_ + "'");
-  if (::dup2(file.get(), STDERR_FILENO) < 0 || ::dup2(file.get(), STDOUT_FILENO) < 0)
+  SVD_TRY(const auto file, open_trusted_log(path_));
+  if (::fcntl(file.get(), F_SETFL, O_APPEND) < 0 || ::dup2(file.get(), STDERR_FILENO) < 0 ||
+      ::dup2(file.get(), STDOUT_FILENO) < 0)
     return fail_errno(errno, "cannot log to '" + path_ + "'");
   opened_(file.get());
   return {};
@@ -144,7 +144,11 @@ bool Log::emit_with(const std::string& fields, Severity severity, std::string_vi
 void Log::rotate_when_large() {
   struct stat status {};
   if (path_.empty() || ::fstat(STDERR_FILENO, &status) < 0 || status.st_size < largest_file) return;
-  if (::rename(path_.c_str(), (path_ + ".1").c_str()) == 0) (void)reopen();
+  const auto place = place_of(path_, walk::Links::trusted);
+  if (!place) return;
+  const int directory = place->directory.get();
+  if (::renameat(directory, place->name.c_str(), directory, (place->name + ".1").c_str()) == 0)
+    (void)reopen();
 }
 
 }  // namespace svd

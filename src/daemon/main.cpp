@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "daemon/daemon.h"
 #include "daemon/ecosystem_file.h"
 #include "daemon/exit_codes.h"
@@ -102,12 +103,12 @@ std::vector<std::string> arguments_again(const svd::Options& options,
 
 // To whoever waits for the daemon to be ready.
 int give_up(const svd::Error& error, int code) {
-  svd::send_quit(svd::keeper::engine_fd, code, error.text);
+  svd::send_quit(svd::keeper::engine_fd, code, svd::safe_lines(error.text));
   return code;
 }
 
 int complain(const svd::Error& error, int code) {
-  std::fprintf(stderr, "svd: %s\n", error.text.c_str());
+  std::fprintf(stderr, "svd: %s\n", svd::safe_lines(error.text).c_str());
   return give_up(error, code);
 }
 
@@ -138,6 +139,7 @@ int main(int argc, char** argv) {
                       .programs = own_directory(),
                       .keeper_socket = svd::keeper::engine_fd,
                       .use_cgroups = environment("SVD_CGROUPS") != "off",
-                      .own_cgroup_is_given = environment("SVD_CGROUPS") == "delegated"}};
+                      .own_cgroup_is_given = environment("SVD_CGROUPS") == "delegated",
+                      .confine = environment("SVD_CONFINE") != "off"}};
   return daemon.run();
 }

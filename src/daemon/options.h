@@ -36,6 +36,7 @@ The engine of svd. The keeper `svd` starts it; it cannot run alone.
 
 SVD_HOME names a directory that holds run, state and log of a daemon of its own.
 SVD_CGROUPS=off makes it work as on a host without cgroups; `svctl daemon status` says what that costs.
+SVD_CONFINE=off has the engine of a service, or of PID 1, keep all rights that it was started with.
 SVD_CGROUPS=delegated says that its own cgroup was given to it, where that cannot be seen (units/user).
 )";
 

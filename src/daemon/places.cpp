@@ -17,6 +17,7 @@
 
 #include "files/io.h"
 #include "files/own_directory.h"
+#include "files/trusted_path.h"
 
 namespace svd {
 namespace {
@@ -64,7 +65,9 @@ std::optional<LockOwner> parse_lock_owner(std::string_view text) {
 
 Result<> make_runtime_directory(const Directories& directories, std::uint32_t uid) {
   SVD_CHECK(make_directories(directories.runtime, uid == 0 ? 0755 : 0700));
-  return check_own_directory(directories.runtime, uid);
+  SVD_TRY([[maybe_unused]] const auto way, open_unshared_directory(directories.runtime));
+  return directories.shared ? check_own_directory_among_others(directories.runtime, uid)
+                            : check_own_directory(directories.runtime, uid);
 }
 
 namespace {
@@ -143,12 +146,32 @@ Result<Place> find_place(std::span<const Directories> candidates, const PlaceSee
   return place;
 }
 
+namespace {
+
+int option_of(int fd, int option) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return ::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+}
+
+// As the kernel noted it at listen(2).
+bool is_trusted_listener(int fd) {
+  ucred who{};
+  socklen_t size = sizeof who;
+  return option_of(fd, SO_TYPE) == SOCK_STREAM && option_of(fd, SO_ACCEPTCONN) == 1 &&
+         ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 &&
+         (who.uid == 0 || who.uid == ::geteuid());
+}
+
+}  // namespace
+
 bool is_bus_socket(int fd, const Directories& directories) {
   sockaddr_un address{};
   socklen_t size = sizeof address - 1;  // so that the path is terminated
   struct stat status {};
   return ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
          address.sun_family == AF_UNIX && directories.socket() == address.sun_path &&
+         is_trusted_listener(fd) &&
          ::stat(address.sun_path, &status) == 0;  // without its name it is of no use to anybody
 }
 

@@ -56,7 +56,10 @@ struct Place {
 Result<> write_lock_owner(int lock, const LockOwner& owner);
 [[nodiscard]] LockOwner read_lock_owner(int lock);
 
-// Whether `fd` is a socket at the bus path: who started us may have passed another one by that name.
+inline constexpr const char* bus_name =
+    "bus";  // that the keeper holds the socket by, and svd.socket calls it
+// Whether `fd` is a listening socket at the bus path, and root or we listen there: who started us may have
+// passed another one by that name, and who has a mount namespace of their own can bind any path.
 [[nodiscard]] bool is_bus_socket(int fd, const Directories& directories);
 // A listening socket at the bus path: 0660 and of group svd when we are root and there is one, else 0600.
 // Replaces what is there, so only for who holds the lock.

@@ -31,9 +31,10 @@ struct Begun {
 // unknown one is an Error (no_such_process → D-Bus org.svd1.Error.NotFound) that suggests the nearest.
 using Names = std::vector<std::string>;
 
-class Control {
+// What changes things. Who may is for the bus to say.
+class Commands {
  public:
-  virtual ~Control() = default;
+  virtual ~Commands() = default;
 
   // Decodes, diffs, records a revision, begins to converge; apps of the same ecosystem that the file no
   // longer has are stopped and removed. Error invalid_argument: the text is the rendered diagnostics.
@@ -60,6 +61,12 @@ class Control {
   // Stops everything in order, remembers it as it was, then asks the daemon to end. Idempotent; `force` kills
   // at once.
   virtual void shutdown(const Actor& who, bool force) = 0;
+};
+
+// What there is to see: all of it. The bus shows each reader the part that is for that one (bus/sight.h).
+class Views {
+ public:
+  virtual ~Views() = default;
 
   [[nodiscard]] virtual Result<std::vector<AppView>> apps(const Names& names) const = 0;  // empty: all
   [[nodiscard]] virtual Result<std::vector<InstanceView>> instances(const Names& names) const = 0;
@@ -75,5 +82,7 @@ class Control {
       const std::string& ecosystem) const = 0;  // "": all
   [[nodiscard]] virtual std::vector<EventRecord> events(std::uint64_t after, std::uint32_t limit) const = 0;
 };
+
+class Control : public Commands, public Views {};
 
 }  // namespace svd

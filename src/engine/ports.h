@@ -25,6 +25,8 @@ class ProcessPort {
   virtual ~ProcessPort() = default;
   // → Spawned or SpawnFailed. May be collected until flush().
   virtual void spawn(LaunchPlan plan) = 0;
+  // The program of this start need not be executed any more. → SpawnFailed, or Spawned if that was too late.
+  virtual void cancel(StartId id) = 0;
   // To the main process, or to its process group. Nothing happens when it has ended already.
   virtual void signal(StartId id, int number, KillTarget whom) = 0;
   // SIGKILL to all that is left of this start: the main process if it lives, and every stray in its cgroup. →

@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <memory>
 
+#include "files/trusted_path.h"
+
 namespace svd {
 
 Result<UniqueFd> open_at(int directory, const std::string& name, int flags, mode_t mode) {
@@ -29,13 +31,9 @@ Result<> write_all(int fd, std::string_view bytes) {
   return {};
 }
 
-Result<std::string> read_file_at(int directory, const std::string& name, std::size_t limit) {
-  // Not blocking, so that a fifo in the place of the file cannot hold us up before it is refused.
-  SVD_TRY(const auto fd, open_at(directory, name, O_RDONLY | O_NONBLOCK));
+Result<std::string> read_all(int fd, const std::string& name, std::size_t limit) {
   struct stat about {};
-  if (::fstat(fd.get(), &about) != 0) return fail_errno(errno, "cannot read '" + name + "'");
-  if (!S_ISREG(about.st_mode))
-    return fail(std::errc::invalid_argument, "cannot read '" + name + "': not a regular file");
+  if (::fstat(fd, &about) != 0) return fail_errno(errno, "cannot read '" + name + "'");
   std::string bytes;
   for (;;) {
     const auto had = bytes.size();
@@ -43,7 +41,7 @@ Result<std::string> read_file_at(int directory, const std::string& name, std::si
     const auto want =
         std::min(limit, had + rest) - had + 1;  // one more than there should be: tells the end, or too much
     bytes.resize(had + want);
-    const auto n = ::read(fd.get(), bytes.data() + had, want);
+    const auto n = ::read(fd, bytes.data() + had, want);
     const int err = errno;
     bytes.resize(had + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
     if (n < 0 && err == EINTR) continue;
@@ -51,8 +49,31 @@ Result<std::string> read_file_at(int directory, const std::string& name, std::si
     if (n == 0) return bytes;
     if (bytes.size() > limit)
       return fail(std::errc::file_too_large,
-                  "cannot read '" + name + "': more than " + std::to_string(limit) + " bytes");
+                  "cannot read '" + name + "': it has more than " + std::to_string(limit) + " bytes");
   }
+}
+
+Result<UniqueFd> open_regular_at(int directory, const std::string& name, int flags, mode_t mode) {
+  // Not blocking, so that a fifo in the place of the file cannot hold us up before it is refused.
+  SVD_TRY(auto fd, open_at(directory, name, flags | O_NONBLOCK | O_NOCTTY, mode));
+  struct stat about {};
+  if (::fstat(fd.get(), &about) != 0) return fail_errno(errno, "cannot open '" + name + "'");
+  if (!S_ISREG(about.st_mode))
+    return fail(std::errc::invalid_argument, "cannot open '" + name + "': not a regular file");
+  return fd;
+}
+
+Result<UniqueFd> open_own_at(int directory, const std::string& name, int flags, mode_t mode) {
+  SVD_TRY(auto fd, open_regular_at(directory, name, flags, mode));
+  struct stat about {};
+  if (::fstat(fd.get(), &about) != 0 || about.st_nlink != 1)
+    return fail(std::errc::too_many_links, "cannot open '" + name + "': the file has a second name");
+  return fd;
+}
+
+Result<std::string> read_file_at(int directory, const std::string& name, std::size_t limit) {
+  SVD_TRY(const auto fd, open_regular_at(directory, name, O_RDONLY));
+  return read_all(fd.get(), name, limit);
 }
 
 namespace {
@@ -97,13 +118,8 @@ Result<> write_file_at(int directory, const AtomicWrite& what, std::string_view 
 }
 
 Result<> make_directories(const std::string& path, mode_t mode) {
-  if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return {};
-  const int err = errno;
-  const auto parent = split_path(path).directory;
-  if (err != ENOENT || parent == path) return fail_errno(err, "cannot make the directory '" + path + "'");
-  SVD_CHECK(make_directories(parent, mode));
-  if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return {};
-  return fail_errno(errno, "cannot make the directory '" + path + "'");
+  SVD_TRY(const auto made, make_trusted_directory(path, mode));
+  return {};
 }
 
 Result<std::vector<std::string>> list_directory(int directory) {

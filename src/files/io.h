@@ -22,8 +22,15 @@ Result<UniqueFd> open_at(int directory, const std::string& name, int flags, mode
 // All of `bytes`, whatever write(2) takes at a time.
 Result<> write_all(int fd, std::string_view bytes);
 
-// At most `limit` bytes; more is an error (file_too_large), not a cut. Regular files only: a fifo would
-// block.
+// open_at() of a regular file; nothing is waited for.
+Result<UniqueFd> open_regular_at(int directory, const std::string& name, int flags, mode_t mode = 0);
+// The same of one name: a second name could be anybody's file that somebody linked here for us to change
+// (too_many_links).
+Result<UniqueFd> open_own_at(int directory, const std::string& name, int flags, mode_t mode = 0);
+
+// From where it stands. At most `limit` bytes; more is an error (file_too_large), not a cut.
+Result<std::string> read_all(int fd, const std::string& name, std::size_t limit);
+// The same of a regular file.
 Result<std::string> read_file_at(int directory, const std::string& name, std::size_t limit);
 
 // What survives a power cut. `ordered`: the old content or the new one; the disk is told to write, nobody
@@ -45,7 +52,8 @@ Result<UniqueFd> stage_file_at(int directory, const AtomicWrite& what, std::stri
 // fsync(2); the error names `name`.
 Result<> sync_file(int fd, const std::string& name);
 
-// mkdir -p with `mode` for each directory that is missing. What exists is left as it is.
+// mkdir -p with `mode` for each directory that is missing. What exists is left as it is. Links on the way are
+// followed only if root or our own user made them (trusted_path.h).
 Result<> make_directories(const std::string& path, mode_t mode);
 
 // Names in a directory, without . and .., in no order.

@@ -19,12 +19,17 @@ constexpr std::array<std::string_view, 4> step_names{"settled", "copied", "punch
 constexpr std::string_view magic = "svd-log-cut 1 ";
 constexpr std::size_t max_record = 512;
 
+// No log gets there, and no sum of two of them overflows.
+constexpr std::uint64_t highest = 1ULL << 62U;
+
 // Takes "name=123 " off the front.
 bool take_number(std::string_view& text, std::string_view name, std::uint64_t& into) {
   if (!text.starts_with(name)) return false;
   text.remove_prefix(name.size());
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
-  if (error != std::errc{} || end == text.data() + text.size() || (*end != ' ' && *end != '\n')) return false;
+  if (error != std::errc{} || end == text.data() + text.size() || (*end != ' ' && *end != '\n') ||
+      into > highest)
+    return false;
   text.remove_prefix(static_cast<std::size_t>(end - text.data()) + 1);
   return true;
 }
@@ -101,8 +106,7 @@ Result<LogPlace> open_log_place(const std::string& path, Links links) {
 }
 
 Result<UniqueFd> lock_log(const LogPlace& place, bool wait) {
-  SVD_TRY(auto fd,
-          open_at(place.directory.get(), "." + place.base + ".lock", O_RDWR | O_CREAT | O_NONBLOCK, 0600));
+  SVD_TRY(auto fd, open_own_at(place.directory.get(), "." + place.base + ".lock", O_RDWR | O_CREAT, 0600));
   for (;;) {
     if (::flock(fd.get(), wait ? LOCK_EX : LOCK_EX | LOCK_NB) == 0) return fd;
     if (errno == EWOULDBLOCK)

@@ -54,6 +54,8 @@ struct CutRecord {
   bool operator==(const CutRecord&) const = default;
 };
 [[nodiscard]] std::string to_text(const CutRecord& record);
+// nullopt: not made by to_text(), or a number in it is over 2^62. Whoever may write to the log's directory
+// could have made it.
 [[nodiscard]] std::optional<CutRecord> parse_cut_record(std::string_view text);
 
 // A rotated file. `bytes` of the stream; a compressed one tells it in its last four bytes (RFC 1952), which
@@ -64,6 +66,8 @@ struct RotatedFile {
   std::string name;
 };
 inline constexpr std::uint64_t max_cut = 2ULL << 30;
+// A longer file is never compressed.
+inline constexpr std::uint64_t max_rotated = (1ULL << 32) - 1;
 
 // Names. `base` is the live file's name.
 [[nodiscard]] std::string record_name(std::string_view base);

@@ -12,11 +12,20 @@
 
 namespace svd {
 
+// Bytes of a file for each block of 512 that it has on the disk: none of ours has a hole, and compressing
+// file systems do not get that far.
+constexpr std::uint64_t least_filled = 64ULL * 512;
+
 Result<std::uint64_t> rotated_length(const LogPlace& place, const RotatedFile& file) {
-  SVD_TRY(const auto fd, open_at(place.directory.get(), file.name, O_RDONLY | O_NONBLOCK));
+  SVD_TRY(const auto fd, open_regular_at(place.directory.get(), file.name, O_RDONLY));
   struct stat about {};
   if (::fstat(fd.get(), &about) != 0) return fail_errno(errno, "cannot read '" + file.name + "'");
-  if (!file.compressed) return static_cast<std::uint64_t>(about.st_size);
+  const auto size = static_cast<std::uint64_t>(about.st_size);
+  if (!file.compressed && size > max_rotated &&
+      static_cast<std::uint64_t>(about.st_blocks) < size / least_filled)
+    return fail(std::errc::illegal_byte_sequence,
+                "cannot read '" + file.name + "': it is nothing but a hole");
+  if (!file.compressed) return size;
   std::array<unsigned char, 4> tail{};
   if (::pread(fd.get(), tail.data(), tail.size(), about.st_size - 4) != 4)
     return fail(std::errc::illegal_byte_sequence, "cannot read '" + file.name + "': it is cut short");
@@ -29,7 +38,7 @@ void LogSegment::Close::operator()(gzFile_s* file) const noexcept { ::gzclose_r(
 Result<LogSegment> LogSegment::open(const LogPlace& place, const RotatedFile& file) {
   LogSegment segment;
   segment.name_ = file.name;
-  SVD_TRY(segment.plain_, open_at(place.directory.get(), file.name, O_RDONLY | O_NONBLOCK));
+  SVD_TRY(segment.plain_, open_regular_at(place.directory.get(), file.name, O_RDONLY));
   if (!file.compressed) return segment;
   segment.packed_.reset(::gzdopen(segment.plain_.get(), "rb"));
   if (!segment.packed_) return fail(std::errc::not_enough_memory, "cannot decompress '" + file.name + "'");

@@ -2,79 +2,123 @@
 #include "files/trusted_path.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <climits>
 
-#include "base/unique_fd.h"
+#include "files/io.h"
 
 namespace svd {
 namespace {
 
-constexpr int most_links = 40;  // the kernel's own bound
-constexpr int directory_flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+using walk::Blame;
 
-UniqueFd start_of(const std::string& path) {
-  return UniqueFd{::open(path.starts_with('/') ? "/" : ".", directory_flags)};
+std::string name_of(const walk::Say& say) {
+  if (say.anybody) return "anybody";
+  if (say.user) return "uid " + std::to_string(say.uid);
+  return "group " + std::to_string(say.gid);
 }
 
-// The first component, taken off.
-std::string take_name(std::string& path) {
-  path.erase(0, path.find_first_not_of('/'));
-  auto name = path.substr(0, path.find('/'));
-  path.erase(0, name.size());
-  return name;
-}
-
-// What a link says; empty, with errno, when it is not to be followed.
-std::string words_of(int directory, const std::string& name) {
-  const UniqueFd link{::openat(directory, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)};
-  struct stat about {};
-  if (!link || ::fstat(link.get(), &about) < 0) return {};
-  errno = S_ISLNK(about.st_mode) ? ELOOP : ENOTDIR;
-  if (!S_ISLNK(about.st_mode) || (about.st_uid != 0 && about.st_uid != ::geteuid()) || about.st_nlink != 1)
-    return {};
-  std::array<char, PATH_MAX> target{};
-  const auto size = ::readlinkat(link.get(), "", target.data(), target.size());
-  return {target.data(), static_cast<std::size_t>(size > 0 ? size : 0)};
-}
-
-int walk(std::string rest) {
-  auto directory = start_of(rest);
-  for (int links = 0; directory && rest.find_first_not_of('/') != std::string::npos;) {
-    const auto name = take_name(rest);
-    UniqueFd next{::openat(directory.get(), name.c_str(), directory_flags | O_NOFOLLOW)};
-    if (next) {
-      directory = std::move(next);
-      continue;
-    }
-    if (errno != ELOOP && errno != ENOTDIR) return -1;
-    const auto words = words_of(directory.get(), name);
-    if (words.empty()) return -1;
-    if (++links > most_links) {
-      errno = ELOOP;
-      return -1;
-    }
-    if (words.starts_with('/')) directory = start_of(words);
-    rest = words + "/" + rest;
+// Why the walk ended at a component, in words; empty: errno says it.
+std::string reason(const walk::Found& found) {
+  const auto name = "'" + std::string{found.name} + "'";
+  switch (found.blame) {
+    case Blame::link:
+      return name + " is a symbolic link that somebody else made";
+    case Blame::way:
+      return name_of(found.say) + " can change where this path leads and may not search " + name;
+    case Blame::file:
+      return name_of(found.say) + " can change where this path leads and may not read " + name +
+             ": let them read it, or put it where only root can write";
+    case Blame::kind:
+      return "it is no regular file";
+    case Blame::names:
+      return "the file has a second name";
+    case Blame::nothing:
+      break;
   }
-  return directory.release();
+  return "";
+}
+
+bool is_directory(int fd) {
+  struct stat about {};
+  return ::fstat(fd, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
+Result<UniqueFd> walk_to(const std::string& path, walk::Want want, walk::Links links, walk::Found& found,
+                         const std::string& what) {
+  const int opened =
+      path.find('\0') == std::string::npos ? walk::open_path(path.c_str(), want, links, found) : -EINVAL;
+  if (opened >= 0) return UniqueFd{opened};
+  const auto why = reason(found);
+  if (why.empty()) return fail_errno(-opened, what);
+  return fail(static_cast<std::errc>(-opened), what + ": " + why);
 }
 
 }  // namespace
 
 int open_trusted_directory(const std::string& path) {
-  open_how how{};
-  how.flags = directory_flags;
-  how.resolve = RESOLVE_NO_SYMLINKS;
-  const auto fd = static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how));
-  if (fd >= 0 || (errno != ELOOP && errno != ENOSYS && errno != EPERM)) return fd;
-  return walk(path);
+  walk::Found found;
+  const int fd = walk::open_path(path.c_str(), walk::Want::directory, walk::Links::trusted, found);
+  if (fd >= 0) return fd;
+  errno = -fd;
+  return -1;
+}
+
+Result<struct stat> find_trusted(const std::string& path) {
+  walk::Found found;
+  const auto what = "cannot find '" + path + "'";
+  SVD_TRY(const auto fd, walk_to(path, walk::Want::object, walk::Links::trusted, found, what));
+  struct stat about {};
+  if (::fstat(fd.get(), &about) < 0) return fail_errno(errno, what);
+  return about;
+}
+
+Result<UniqueFd> open_chosen_file(const std::string& path) {
+  walk::Found found;
+  return walk_to(path, walk::Want::read, walk::Links::judged, found, "cannot read '" + path + "'");
+}
+
+Result<std::string> read_chosen_file(const std::string& path, std::size_t limit) {
+  SVD_TRY(const auto file, open_chosen_file(path));
+  return read_all(file.get(), path, limit);
+}
+
+Result<UniqueFd> open_trusted_log(const std::string& path) {
+  walk::Found found;
+  return walk_to(path, walk::Want::append, walk::Links::trusted, found,
+                 "cannot open the log file '" + path + "'");
+}
+
+Result<UniqueFd> open_unshared_directory(const std::string& path) {
+  walk::Found found;
+  const auto what = "cannot use the directory '" + path + "'";
+  SVD_TRY(auto directory, walk_to(path, walk::Want::directory, walk::Links::judged, found, what));
+  if (found.say.none()) return directory;
+  return fail(std::errc::permission_denied,
+              what + ": " + name_of(found.say) + " can put another one in its place");
+}
+
+Result<PlaceOf> place_of(const std::string& path, walk::Links links) {
+  walk::Found found;
+  SVD_TRY(auto directory, walk_to(path, walk::Want::parent, links, found, "cannot find '" + path + "'"));
+  return PlaceOf{std::move(directory), found.name, found.say};
+}
+
+Result<UniqueFd> make_trusted_directory(const std::string& path, mode_t mode) {
+  const auto what = "cannot make the directory '" + path + "'";
+  walk::Found found;
+  auto there = walk_to(path, walk::Want::object, walk::Links::trusted, found, what);
+  if (there && !is_directory(there->get())) return fail_errno(ENOTDIR, what);
+  if (there || there.error().code != std::errc::no_such_file_or_directory) return there;
+  const auto end = path.find_last_not_of('/');
+  const auto parts = split_path(path.substr(0, end == std::string::npos ? 0 : end + 1));
+  if (parts.directory == path || parts.name.empty()) return there;
+  SVD_TRY(const auto above, make_trusted_directory(parts.directory, mode));
+  if (::mkdirat(above.get(), parts.name.c_str(), mode) != 0 && errno != EEXIST)
+    return fail_errno(errno, what);
+  return walk_to(path, walk::Want::object, walk::Links::trusted, found, what);
 }
 
 }  // namespace svd

@@ -39,4 +39,11 @@ void FrameReader::done(Spool& spool) {
   searched_ = 0;
 }
 
+void FrameReader::abandon(Spool& spool) {
+  if (spool.empty()) return;
+  skipping_->store(1, std::memory_order_release);
+  spool.consume(spool.size());
+  searched_ = 0;
+}
+
 }  // namespace svd::ipc

@@ -35,6 +35,9 @@ class FrameReader {
   std::optional<Frame> next(Spool& spool);
   // What next() gave has been handled.
   void done(Spool& spool);
+  // Throws away what there is of a line that has not ended, and then the rest of it. Only after a next() that
+  // gave nothing.
+  void abandon(Spool& spool);
 
  private:
   Skipping* skipping_;

@@ -161,9 +161,13 @@ std::size_t skip_blanks(std::string_view text, std::size_t at) {
 }
 
 std::size_t skip_string(std::string_view text, std::size_t at) {
-  for (++at; text[at] != '"'; ++at)
-    if (text[at] == '\\') ++at;
-  return at + 1;
+  auto end = text.find('"', ++at);
+  for (;;) {
+    const auto escape = text.substr(at, end - at).find('\\');
+    if (escape == text.npos) return end + 1;
+    at += escape + 2;
+    if (at > end) end = text.find('"', at);
+  }
 }
 
 // Past the value that begins at `at`.

@@ -6,8 +6,7 @@
 #include <charconv>
 #include <optional>
 #include <string_view>
-
-#include "base/text.h"
+#include <utility>
 
 namespace svd::ipc {
 namespace {
@@ -72,25 +71,6 @@ std::vector<std::string*> node_words(std::vector<std::string>& argv) {
   return words;
 }
 
-// NODE_OPTIONS knows double quotes and, inside of them, the backslash.
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const auto& word : words) {
-    if (!text.empty()) text += ' ';
-    if (word.find_first_of(" \"\\") == word.npos) {
-      text += word;
-      continue;
-    }
-    text += '"';
-    for (const char c : word) {
-      if (c == '"' || c == '\\') text += '\\';
-      text += c;
-    }
-    text += '"';
-  }
-  return text;
-}
-
 std::string* find_variable(std::vector<std::string>& envp) {
   const auto found =
       std::ranges::find_if(envp, [](const std::string& one) { return one.starts_with(variable); });
@@ -123,8 +103,45 @@ void move_one(std::string& word, bool port_is_named,
 
 }  // namespace
 
+std::optional<std::vector<std::string>> split_options(std::string_view text) {
+  std::vector<std::string> words;
+  bool quoted = false, begins = true;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool escaped = quoted && text[i] == '\\';
+    if (escaped && ++i == text.size()) return std::nullopt;
+    if (!escaped && text[i] == '"') {
+      quoted = !quoted;
+    } else if (!quoted && text[i] == ' ') {
+      begins = true;
+    } else {
+      if (std::exchange(begins, false)) words.emplace_back();
+      words.back() += text[i];
+    }
+  }
+  if (quoted) return std::nullopt;
+  return words;
+}
+
+std::string join_options(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) {
+    if (!text.empty()) text += ' ';
+    if (word.find_first_of(" \"\\") == word.npos) {
+      text += word;
+      continue;
+    }
+    text += '"';
+    for (const char c : word) {
+      if (c == '"' || c == '\\') text += '\\';
+      text += c;
+    }
+    text += '"';
+  }
+  return text;
+}
+
 void add_preload(std::vector<std::string>& envp, const std::string& path) {
-  const auto option = "--require=" + joined({path});
+  const auto option = "--require=" + join_options({path});
   if (auto* const found = find_variable(envp))
     found->append(found->size() == variable.size() ? "" : " ").append(option);
   else
@@ -134,14 +151,15 @@ void add_preload(std::vector<std::string>& envp, const std::string& path) {
 void move_inspector(std::vector<std::string>& argv, std::vector<std::string>& envp,
                     const std::function<std::uint16_t(std::uint16_t)>& port) {
   auto* const options = find_variable(envp);
-  auto from_variable = options == nullptr ? std::nullopt : split_words(options->substr(variable.size()));
+  auto from_variable = options == nullptr ? std::nullopt : split_options(options->substr(variable.size()));
   auto words = node_words(argv);
   if (from_variable)
     for (auto& word : *from_variable) words.push_back(&word);
   const bool port_is_named = names_port(words);
   const auto before = from_variable;
   for (auto* const word : words) move_one(*word, port_is_named, port);
-  if (from_variable && from_variable != before) *options = std::string{variable} + joined(*from_variable);
+  if (from_variable && from_variable != before)
+    *options = std::string{variable} + join_options(*from_variable);
 }
 
 }  // namespace svd::ipc

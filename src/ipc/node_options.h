@@ -4,10 +4,18 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace svd::ipc {
+
+// The words of NODE_OPTIONS as Node takes them apart: at blanks outside of double quotes, in which a
+// backslash stands for the character behind it. Single quotes mean nothing. nullopt: Node refuses it.
+[[nodiscard]] std::optional<std::vector<std::string>> split_options(std::string_view text);
+// The way back: split_options() gives the words again, if none is empty.
+[[nodiscard]] std::string join_options(const std::vector<std::string>& words);
 
 // `path` is loaded before the program, besides what NODE_OPTIONS has in `envp` already.
 void add_preload(std::vector<std::string>& envp, const std::string& path);

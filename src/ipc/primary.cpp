@@ -92,6 +92,8 @@ void Primary::query(State& worker, const FromWorker& message) {
       known != worker.asked.end())
     return answer(worker, known->key, request);
   if (!message.query) return write(worker, write_failure(EINVAL, "", "null", request, ++seq_));
+  if (message.query->address.value_or("").size() > max_address)
+    return write(worker, write_failure(ENAMETOOLONG, "", "null", request, ++seq_));
   Asked asked{{}, *message.query, request, false, false};
   set_right(asked.query);
   const auto has = [&](const std::string& key) {
@@ -102,23 +104,22 @@ void Primary::query(State& worker, const FromWorker& message) {
   const auto* const listener = find_listener(worker.member.listen, asked.query);
   if (listener == nullptr && asked.query.fd >= 0)
     return write(worker, write_failure(EINVAL, asked.key, "null", request, ++seq_));
-  if (!servers_.contains(asked.key) && servers_.size() >= max_servers)
-    return write(worker, write_failure(EMFILE, asked.key, "null", request, ++seq_));
-
-  auto& server = servers_[asked.key];
-  if (server.data == "null") server.data = asked.query.data;
-  server.generation = worker.member.generation;
-  server.shuts.reset();
+  if (const int refused = refusal_of(asked); refused != 0)
+    return write(worker, write_failure(refused, asked.key, "null", request, ++seq_));
   asked.own = listener == nullptr;
-  if (asked.own) server.own = true;
-  touch(StartId{});
-  touch(worker.member.id);
+  remember(worker, asked);
+  asked.query.data = "null";  // the server has it
   const auto key = asked.key;
   worker.asked.push_back(std::move(asked));
-  if (listener != nullptr || server.open) return answer(worker, key, request);
-  const bool is_first = std::ranges::find(waiting_, key, &Waiting::key) == waiting_.end();
-  waiting_.push_back({worker.member.id, key, request});
-  if (is_first) effects_.emplace_back(Open{key, worker.asked.back().query, worker.member.id});
+  touch(worker.member.id);
+  if (listener != nullptr || servers_[key].open) return answer(worker, key, request);
+  ask_for(worker, worker.asked.back());
+}
+
+void Primary::ask_for(const State& worker, const Asked& asked) {
+  const bool is_first = std::ranges::find(waiting_, asked.key, &Waiting::key) == waiting_.end();
+  waiting_.push_back({worker.member.id, asked.key, asked.request});
+  if (is_first) effects_.emplace_back(Open{asked.key, asked.query, worker.member.id});
 }
 
 void Primary::answer(State& worker, const std::string& key, std::int64_t request) {
@@ -150,7 +151,8 @@ std::optional<Shared> Primary::shared(StartId id, const std::string& key) const 
 
 void Primary::opened(const std::string& key, int err) {
   const auto answered = std::exchange(waiting_, {});
-  if (const auto server = servers_.find(key); server != servers_.end()) server->second.open = err == 0;
+  const auto server = servers_.find(key);
+  if (server != servers_.end()) server->second.open = err == 0;
   for (const auto& waiting : answered) {
     if (waiting.key != key) {
       waiting_.push_back(waiting);
@@ -161,12 +163,16 @@ void Primary::opened(const std::string& key, int err) {
       answer(worker, key, waiting.request);
       continue;
     }
-    write(worker, write_failure(err, key, servers_[key].data, waiting.request, ++seq_));
+    write(worker, write_failure(err, key, server == servers_.end() ? "null" : server->second.data,
+                                waiting.request, ++seq_));
     std::erase_if(worker.asked, [&](const Asked& asked) { return asked.key == key; });
     touch(waiting.id);
   }
-  if (err != 0) servers_.erase(key);
   touch(StartId{});
+  if (err != 0)
+    servers_.erase(key);
+  else if (!is_used(key))
+    shut(key);  // who asked has gone meanwhile
 }
 
 void Primary::listens(State& worker, const Query& heard, TimePoint now) {
@@ -233,11 +239,14 @@ void Primary::becomes_ready(State& worker) {
   const bool is_new = !worker.ready;
   worker.ready = true;
   worker.settles.reset();
-  sets_[worker.member.slot] = servers_of(worker);
+  auto has = servers_of(worker);
+  auto& known = sets_[worker.member.slot];
+  if (known != has || latest_slot_ != worker.member.slot) touch(StartId{});
+  known = std::move(has);
   latest_slot_ = worker.member.slot;
+  if (!is_new) return;
   touch(StartId{});
   touch(worker.member.id);
-  if (!is_new) return;
   effects_.emplace_back(Ready{worker.member.id});
   sweep();
 }
@@ -320,10 +329,12 @@ void Primary::resume(TimePoint now) {
   for (auto& [id, worker] : members_) {
     if (!worker.ready && !servers_of(worker).empty()) judge(worker, now);
     if (worker.leaving || worker.draining) continue;
-    for (const auto& asked : worker.asked)
-      if (const auto* const listener = find_listener(worker.member.listen, asked.query);
-          listener != nullptr && is_passed_on(*listener, asked.query))
+    for (const auto& asked : worker.asked) {
+      const auto* const listener = find_listener(worker.member.listen, asked.query);
+      if (listener != nullptr && is_passed_on(*listener, asked.query))
         effects_.emplace_back(Serves{id, asked.key, listener->name});
+      if (listener == nullptr && !servers_[asked.key].open) ask_for(worker, asked);
+    }
   }
 }
 

@@ -38,6 +38,10 @@ class Primary {
  public:
   // How many sockets one app may make the supervisor open.
   static constexpr std::size_t max_servers = 64;
+  // How many bytes of addresses and of `data` beside them it may make the supervisor remember: they are saved
+  // with every change. Node's own data are the keys of TLS tickets, 48 bytes.
+  static constexpr std::size_t max_kept = 64U << 10U;
+  static constexpr std::size_t max_address = 4096;  // PATH_MAX
   static constexpr Millis settle{2'000};
   static constexpr Millis linger{500};
 
@@ -57,7 +61,7 @@ class Primary {
   void leave(StartId id);
   void hear(StartId id, const FromWorker& message, TimePoint now);
   void says_ready(StartId id, TimePoint now);
-  // The answer to Open; err: an errno, or 0.
+  // The answer to Open, whenever it comes; err: an errno, or 0.
   void opened(const std::string& key, int err);
   void drain(StartId id);
   void disconnect(StartId id);
@@ -119,6 +123,10 @@ class Primary {
   };
 
   void query(State& worker, const FromWorker& message);
+  [[nodiscard]] int refusal_of(const Asked& asked) const;  // an errno; 0: it may be kept
+  [[nodiscard]] std::size_t kept() const;
+  void remember(const State& worker, const Asked& asked);
+  void ask_for(const State& worker, const Asked& asked);
   void answer(State& worker, const std::string& key, std::int64_t request);
   void lend(State& worker, const Asked& asked, const Listener* listener, std::int64_t request);
   void listens(State& worker, const Query& query, TimePoint now);

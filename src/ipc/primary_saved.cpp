@@ -65,6 +65,9 @@ std::string saved(const Query& query) {
                     std::to_string(query.port) + R"(,"fd":)" + std::to_string(query.fd) + R"(,"index":)" +
                     std::to_string(query.index);
   if (query.address) out += R"(,"address":)" + quote(*query.address);
+  if (query.flags != 0) out += R"(,"flags":)" + text_of(std::uint64_t{query.flags});
+  if (query.readable_all) out += R"(,"readable":true)";
+  if (query.writable_all) out += R"(,"writable":true)";
   return out + "}";
 }
 
@@ -75,6 +78,9 @@ Query read_query(const JsonView& from) {
   query.fd = from.integer("fd").value_or(-1);
   query.index = number_of<std::int64_t>(from, "index");
   query.address = from.string("address");
+  query.flags = number_of<std::uint32_t>(from, "flags");
+  query.readable_all = truth_of(from, "readable");
+  query.writable_all = truth_of(from, "writable");
   return query;
 }
 

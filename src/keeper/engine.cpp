@@ -24,34 +24,13 @@ constexpr std::int64_t longest_pause_after_service =
 constexpr std::int64_t settled = 1'000;     // an engine that served for this long starts a new series
 constexpr std::int64_t patience = 10'000;   // for an engine that quits, to write its state
 constexpr std::uint32_t give_up_after = 5;  // starts in vain
-constexpr int buffer = 1 << 20;             // of the socket; only what is in flight takes memory
+constexpr std::int64_t settling =
+    2'000;                       // for starts that a dead engine asked for, to execute their programs
+constexpr int buffer = 1 << 20;  // of the socket; only what is in flight takes memory
 
 void set_buffers(int socket) {
   ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
   ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
-}
-
-// As an instance is born, since what is refused to one (posix_spawn(3), where a filter answers clone3(2) with
-// EPERM) must not stop the other: an empty mask, default dispositions, a session of its own (Ctrl-C in a
-// terminal is for the keeper alone), nothing open but 0 to 2 and its socket. Returns an errno.
-int launch(Keeper& keeper, int socket) {
-  static_assert(engine_fd == first_passed);
-  Spawn request{};
-  request.execc = 1;
-  request.stdio = Stdio::inherit;
-  request.given = given_session;
-  request.passed_count = 1;
-  char* program[] = {keeper.options.engine_path, nullptr};
-  Launch engine;
-  engine.spawn = &request;
-  engine.argv = keeper.options.engine_argv;
-  engine.envp = environ;
-  engine.exec = program;
-  Handover handover;
-  handover.passed[0] = socket;
-  const Born born = spawn(engine, handover, keeper.nursery);
-  keeper.engine.pid = born.pid;
-  return born.pid > 0 ? 0 : born.err;
 }
 
 void connect(Keeper& keeper, int socket) {
@@ -62,6 +41,7 @@ void connect(Keeper& keeper, int socket) {
   engine.start_at = engine.kill_at = -1;
   keeper.outbox.events = 0;
   greet(keeper);
+  relay_for_next_engine(keeper);
 }
 
 std::int64_t pause_before_next(Engine& engine) {
@@ -128,15 +108,26 @@ void start_engine(Keeper& keeper) {
   int pair[2];
   int err = 0;
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) err = errno;
-  if (err == 0) {
-    set_buffers(pair[0]);
-    set_buffers(pair[1]);
-    err = launch(keeper, pair[1]);
-    ::close(pair[1]);
-    if (err != 0) ::close(pair[0]);
-  }
+  if (err != 0) return engine_failed(keeper, err);
+  set_buffers(pair[0]);
+  set_buffers(pair[1]);
+  connect(keeper, pair[0]);
+  Start start{};
+  start.kind = Order::Kind::engine;
+  start.deadline = now_ms() + default_patience;
+  start.late = ETIME;
+  begin_start(keeper, start, nullptr, 0, pair + 1, 1);
+}
+
+void engine_born(Keeper& keeper, std::int32_t pid) {
+  keeper.engine.pid = pid;
+  keeper.engine.err = 0;
+  if (keeper.stop.phase > Stop::Phase::asked) ::kill(pid, SIGKILL);
+}
+
+void engine_failed(Keeper& keeper, int err) {
+  close_socket(keeper);
   keeper.engine.err = err;
-  if (err == 0) return connect(keeper, pair[0]);
   note("cannot start the engine", err);
   plan_start(keeper);
 }
@@ -173,6 +164,7 @@ void engine_ended(Keeper& keeper, Ended ended, int number) {
     serve_rest(keeper);  // what it still asked for was decided: carry it out before the next one looks
     close_socket(keeper);
   }
+  hasten_starts(keeper, now_ms() + settling, ECANCELED);
   unwatch(keeper, engine.pidfd);
   engine.pid = 0;
   engine.kill_at = -1;

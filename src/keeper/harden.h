@@ -7,7 +7,8 @@
 
 namespace svd::keeper {
 
-// 0, or an errno.
+// Each: 0, or an errno.
+int drop_capabilities();  // all of them
 int run_step(const Launch& launch, const Step& step);
 
 }  // namespace svd::keeper

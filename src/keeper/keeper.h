@@ -7,22 +7,26 @@
 //   passed.cpp  what a service manager passes
 //   engine.cpp  starts the engine, and again when it dies
 //   serve.cpp   carries out what the engine asks for
+//   starts.cpp  from records to starts
+//   births.cpp  starts that are under way; launcher.cpp is where they may wait for somebody
 //   outbox.cpp  tells the engine what happened; the tables are its queue
+//   relay.cpp   tells the service manager what the engine says
 //   reap.cpp    ends of children
 //   stop.cpp    SIGTERM, and stopping everything when no engine can
 #pragma once
 
 #include <cstdint>
 
+#include "keeper/births.h"
 #include "keeper/options.h"
 #include "keeper/protocol.h"
 #include "keeper/spawn.h"
 #include "keeper/table.h"
+#include "keeper/wire.h"
 
 namespace svd::keeper {
 
-// A start that failed, until the engine was told. The keeper reads no more requests while a full message of
-// refusals might not fit.
+// A start that failed, until the engine was told.
 struct Refusal {
   std::uint64_t id;
   std::int32_t err;
@@ -30,10 +34,9 @@ struct Refusal {
   Stage stage;
 };
 struct Refusals {
-  static constexpr std::uint32_t capacity = 4 * max_records;
+  static constexpr std::uint32_t capacity = 4 * max_records + max_starts + max_launchers;
   Refusal items[capacity];
   std::uint32_t count;
-  [[nodiscard]] bool has_room() const { return count + max_records <= capacity; }
 };
 
 struct Engine {
@@ -62,6 +65,22 @@ struct Outbox {
   std::uint32_t child = 0, name = 0;  // cursors of the listing
 };
 
+// For the service manager, oldest first.
+struct Note {
+  char text[max_note];
+  std::uint32_t size;
+  int fd;  // -1: none
+};
+struct Relay {
+  static constexpr std::uint32_t capacity = 2 * max_notes;  // an engine may leave some behind
+  Note notes[capacity];
+  std::uint32_t first, count;
+  std::uint32_t stale;  // of them, from engines before this one
+  std::uint32_t freed;  // that this engine was not told of
+  bool watched;
+  int socket = -1;
+};
+
 struct Stop {
   enum class Phase : std::uint8_t { none, asked, terminating, killing, emptying };
   Phase phase = Phase::none;
@@ -83,6 +102,8 @@ struct Keeper {
   Outbox outbox;
   Stop stop;
   Refusals refusals;
+  Births births;
+  Relay relay;
   Held held;
   Children children;
 };
@@ -99,7 +120,7 @@ void unwatch(Keeper& keeper, int& fd);
 
 // What an event belongs to; children's pidfds are `tag_child` plus the entry's number.
 inline constexpr std::uint64_t tag_signals = 1, tag_engine = 2, tag_engine_pidfd = 3, tag_base = 4,
-                               tag_child = 16;
+                               tag_manager = 5, tag_launcher = 16, tag_child = tag_launcher + max_launchers;
 
 // passed.cpp
 void take_passed(Keeper& keeper, int lowest);  // and closes whatever else is open from `lowest` on
@@ -108,20 +129,37 @@ void take_passed(Keeper& keeper, int lowest);  // and closes whatever else is op
 void plan_start(Keeper& keeper);  // now or later, by how the last one fared
 void start_engine(Keeper& keeper);
 void adopt_engine(Keeper& keeper, int socket);  // it started us: --adopt
-void engine_hung_up(Keeper& keeper);            // its end of the socket is closed
+void engine_born(Keeper& keeper, std::int32_t pid);
+void engine_failed(Keeper& keeper, int err);  // it could not be started
+void engine_hung_up(Keeper& keeper);          // its end of the socket is closed
 void engine_ended(Keeper& keeper, Ended ended, int number);
 void tell_waiter(Keeper& keeper, const char* text, std::uint32_t size);  // --ready-fd; once
 
 // serve.cpp
 void serve(Keeper& keeper);       // some of what is in the socket
 void serve_rest(Keeper& keeper);  // all of it: the engine is dead
+// A pid that an adopted child had, whose end was not noticed yet, now belongs to a new one.
+void retire(Keeper& keeper, std::int32_t pid);
+
+// starts.cpp
+struct Attached;
+struct Message;
+void begin_starts(Keeper& keeper, const Message& message, Attached& attached);
+void begin_start_from_file(Keeper& keeper, Attached& attached);
 
 // outbox.cpp
 void greet(Keeper& keeper);  // a new engine is connected
 void report(Keeper& keeper, Entry& entry, std::uint8_t what);
+// Whether a whole message of starts may fail, and all that are under way: else no more requests are read.
+bool has_room_for_refusals(const Keeper& keeper);
 void refuse(Keeper& keeper, std::uint64_t id, const Born& born);
 void flush(Keeper& keeper);
 void rewatch(Keeper& keeper);  // after anything that changes what to wait for
+
+// relay.cpp
+void relay(Keeper& keeper, const Message& message, int fd);  // takes fd; -1: none is attached
+void relay_waiting(Keeper& keeper);
+void relay_for_next_engine(Keeper& keeper);
 
 // reap.cpp
 void reap(Keeper& keeper, std::int32_t hint);  // hint: a pid that is likely to have ended; 0: none

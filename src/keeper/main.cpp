@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <linux/securebits.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -51,9 +53,10 @@ namespace {
 
 Keeper keeper;
 
-constexpr int wanted_fd = first_other;  // where the one descriptor that we may have been given goes
+constexpr int wanted_fd = STDERR_FILENO + 1;  // where the one descriptor that we may have been given goes
 
-// See stdio_slot. Whatever else was open in the process that started us is closed: it is not ours.
+// 0 is /dev/null, 1 and 2 are as they were given. Whatever else was open in the process that started us is
+// closed: it is not ours.
 bool set_up_descriptors() {
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0) return false;
@@ -70,11 +73,6 @@ bool set_up_descriptors() {
   else
     take_passed(keeper, wanted_fd);
   if (!keeper.options.adopt && given >= 0) keeper.ready_fd = wanted_fd;
-  for (int fd = stdio_slot; fd < first_other; ++fd)  // taken, so that nothing else gets there
-    if (::dup3(STDIN_FILENO, fd, O_CLOEXEC) < 0) {
-      if (errno == EBADF) errno = EMFILE;  // above RLIMIT_NOFILE
-      return false;
-    }
   return true;
 }
 
@@ -106,7 +104,6 @@ void raise_limit() {
 }
 
 void find_out_what_works() {
-  keeper.nursery.share_files = probe_unshare();
   if (!probe_clone3()) keeper.nursery.missing |= missing_into_cgroup;
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) keeper.nursery.missing |= missing_subreaper;
 }
@@ -118,7 +115,24 @@ void leave_the_foreground() {
   if (keeper.options.daemonize) keeper.ready_fd = go_to_background_awaited();
 }
 
+// What a process has from its parent, and neither fork(2) nor execve(2) resets: nothing of it is meant for
+// apps. What one may have meant (niceness, scheduling, affinity, limits, namespaces, no_new_privs) stays.
+void leave_inheritance() {
+  constexpr unsigned long usual_slack = 50'000;  // nanoseconds
+  constexpr int weakening_bits = SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CAPS;
+  ::personality(PER_LINUX);
+  // Of the securebits those that leave rights to who changes its user; others take some from root.
+  if (const int bits = ::prctl(PR_GET_SECUREBITS); bits > 0 && (bits & weakening_bits) != 0)
+    ::prctl(PR_SET_SECUREBITS, bits & ~weakening_bits);
+  ::prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+  ::prctl(PR_SET_TIMERSLACK, usual_slack, 0, 0, 0);
+  ::prctl(PR_MCE_KILL, PR_MCE_KILL_CLEAR, 0, 0, 0);
+  constexpr int join_session_keyring = 1;                // KEYCTL_JOIN_SESSION_KEYRING
+  ::syscall(SYS_keyctl, join_session_keyring, nullptr);  // root's, if an administrator has started us
+}
+
 bool set_up() {
+  leave_inheritance();
   raise_limit();
   if (!set_up_descriptors()) return false;
   leave_the_foreground();
@@ -127,7 +141,7 @@ bool set_up() {
   set_up_signals();
   find_out_what_works();
   keeper.epoll = ::epoll_create1(EPOLL_CLOEXEC);
-  if (keeper.epoll < 0 || keeper.signals < 0) return false;
+  if (keeper.epoll < 0 || keeper.signals < 0 || !set_up_births(keeper)) return false;
   watch(keeper, keeper.signals, EPOLLIN, tag_signals);
   return true;
 }
@@ -157,6 +171,9 @@ void take(const epoll_event& event) {
     return;
   }
   if (event.data.u64 == tag_base) return;  // check_stopped() looks
+  if (event.data.u64 >= tag_launcher && event.data.u64 < tag_child)
+    return take_reply(keeper, static_cast<std::uint32_t>(event.data.u64 - tag_launcher));
+  if (event.data.u64 == tag_manager) return relay_waiting(keeper);
   if (event.data.u64 >= tag_child) return take_child_event(event.data.u64 - tag_child);
   if (keeper.engine.socket < 0) return;
   if ((event.events & EPOLLOUT) != 0) keeper.outbox.blocked = false;
@@ -171,6 +188,7 @@ void check_timers() {
     ::kill(engine.pid, SIGKILL);
     engine.kill_at = -1;
   }
+  check_births(keeper);
   check_stopped(keeper);
 }
 
@@ -178,8 +196,8 @@ void check_timers() {
 int wait_time() {
   std::int64_t next = -1;
   const bool stopping = keeper.stop.phase > Stop::Phase::asked || keeper.stop.force;
-  for (const std::int64_t at :
-       {keeper.engine.start_at, keeper.engine.kill_at, stopping ? keeper.stop.deadline : -1})
+  for (const std::int64_t at : {keeper.engine.start_at, keeper.engine.kill_at,
+                                stopping ? keeper.stop.deadline : -1, next_birth_check(keeper)})
     if (at >= 0 && (next < 0 || at < next)) next = at;
   if (next < 0) return -1;
   const std::int64_t left = next - now_ms();

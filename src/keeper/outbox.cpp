@@ -75,6 +75,10 @@ bool send_owed(Keeper& keeper) {
     if (!send_fixed(keeper, header(Type::hangup, 0))) return false;
     owed.hangup = false;
   }
+  if (keeper.relay.freed > 0) {
+    if (!send_fixed(keeper, Notified{header(Type::notified, 0), keeper.relay.freed, 0})) return false;
+    keeper.relay.freed = 0;
+  }
   return true;
 }
 
@@ -136,8 +140,11 @@ bool send_held(Keeper& keeper) {
   return true;
 }
 
+// What a former engine has started is settled first (engine_ended() sees to it that this is soon): the next
+// one would not know of it.
 bool send_listing(Keeper& keeper) {
   if (!keeper.outbox.listing) return true;
+  if (under_way(keeper) > 0) return false;
   if (!send_children(keeper) || !send_held(keeper)) return false;
   if (!send_fixed(keeper, header(Type::listed, 0))) return false;
   keeper.outbox.listing = false;
@@ -190,8 +197,12 @@ void report(Keeper& keeper, Entry& entry, std::uint8_t what) {
   keeper.children.report(entry, what);
 }
 
+bool has_room_for_refusals(const Keeper& keeper) {
+  return keeper.refusals.count + under_way(keeper) + max_records <= Refusals::capacity;
+}
+
 void refuse(Keeper& keeper, std::uint64_t id, const Born& born) {
-  if (keeper.refusals.count < Refusals::capacity)  // always: see has_room()
+  if (keeper.refusals.count < Refusals::capacity)  // always: see has_room_for_refusals()
     keeper.refusals.items[keeper.refusals.count++] = {id, born.err, born.detail, born.stage};
 }
 
@@ -204,7 +215,7 @@ void flush(Keeper& keeper) {
 void rewatch(Keeper& keeper) {
   if (keeper.engine.socket < 0) return;
   const std::uint32_t events =
-      (keeper.refusals.has_room() ? EPOLLIN : 0U) | (keeper.outbox.blocked ? EPOLLOUT : 0U);
+      (has_room_for_refusals(keeper) ? EPOLLIN : 0U) | (keeper.outbox.blocked ? EPOLLOUT : 0U);
   if (events == keeper.outbox.events) return;
   keeper.outbox.events = events;
   watch(keeper, keeper.engine.socket, events, tag_engine);

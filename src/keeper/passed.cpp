@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a service manager passes to us (sd_listen_fds(3)): the socket of svd.socket, and what an engine stored
-// there before the whole service ended (kernel/service_manager.h). It is held as if an engine had asked for
-// it.
+// there before the whole service ended (kernel/service_manager.h). Whoever started us may have put anything
+// there: until an engine has looked at it (kernel/passed.h) it is held by a name of its own, which nothing
+// else is known by.
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdlib>
-#include <cstring>
 #include <initializer_list>
 
+#include "keeper/fd_names.h"
 #include "keeper/keeper.h"
 
 namespace svd::keeper {
@@ -17,9 +18,13 @@ namespace {
 
 constexpr int first_listen = 3;  // SD_LISTEN_FDS_START
 
+// Digits and nothing else; -1: it is not there, or no such number.
 long number_in(const char* variable) {
-  const char* const text = ::getenv(variable);
-  return text == nullptr ? -1 : std::strtol(text, nullptr, 10);
+  const char* at = ::getenv(variable);
+  if (at == nullptr || *at == '\0') return -1;
+  long number = 0;
+  for (; *at >= '0' && *at <= '9' && number < 1'000'000'000; ++at) number = number * 10 + (*at - '0');
+  return *at == '\0' ? number : -1;
 }
 
 int count_for_us() {
@@ -27,28 +32,6 @@ int count_for_us() {
   return count < 0                             ? 0
          : count > static_cast<long>(max_held) ? static_cast<int>(max_held)
                                                : static_cast<int>(count);
-}
-
-int digit(char c) {
-  const char* const digits = "0123456789ABCDEF";
-  const char* const found = c == '\0' ? nullptr : std::strchr(digits, c);
-  return found == nullptr ? -1 : static_cast<int>(found - digits);
-}
-
-// Up to the next ':', with "%3A" and the like turned back; its size, 0 where it is too long to be one of
-// ours.
-std::uint32_t take_name(const char*& from, char* out) {
-  std::uint32_t size = 0;
-  bool fits = true;
-  for (; *from != '\0' && *from != ':'; ++from) {
-    const int high = *from == '%' ? digit(from[1]) : -1;
-    const int low = high < 0 ? -1 : digit(from[2]);
-    fits = fits && size < max_name;
-    if (fits) out[size++] = low < 0 ? *from : static_cast<char>(high * 16 + low);
-    if (low >= 0) from += 2;
-  }
-  if (*from == ':') ++from;
-  return fits ? size : 0;
 }
 
 void close_from_to(int first, int last) {
@@ -65,7 +48,7 @@ void take_passed(Keeper& keeper, int lowest) {
   int next = behind > lowest ? behind : lowest;
   for (int i = 0; i < count; ++i) {
     char name[max_name];
-    const std::uint32_t size = take_name(names, name);
+    const std::uint32_t size = take_fd_name(names, name);
     const int fd = size == 0 ? -1 : ::fcntl(first_listen + i, F_DUPFD_CLOEXEC, next);
     if (fd < 0) continue;
     close_from_to(next, fd - 1);

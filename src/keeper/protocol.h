@@ -11,11 +11,13 @@
 //   hello      first, once                           list       send all you know, then `listed`
 //   children   known children, in answer to list     configure  the cgroup base directory
 //   held       names with their descriptors          spawn      records, at most `max_message` bytes in all
-//   listed     end of the answer                     spawn_file the same in an attached memfd
+//   listed     end of the answer                     spawn_file one record in an attached memfd
 //   reports    spawned, failed, exited               signal     to children that have not been reaped
 //   notice     a guarantee turned out to be off      forget     exits that are safely on record
-//   shutdown   SIGTERM or the like came              hold       names, one attached descriptor each
-//   hangup     SIGHUP came                           release    names
+//   shutdown   SIGTERM or the like came              cancel     starts that need not execute any more
+//   hangup     SIGHUP came                           hold       names, one attached descriptor each
+//   notified   notes that the service manager has got  release    names
+//                                                    notify     the service manager, of this
 //                                                    adopt      a live process that is no child of the keeper
 //                                                    ready      the engine serves
 //                                                    redirect   descriptor for the keeper's stdout and stderr
@@ -26,7 +28,7 @@
 
 namespace svd::keeper {
 
-inline constexpr std::uint16_t version = 2;
+inline constexpr std::uint16_t version = 3;
 inline constexpr int engine_fd = 3;                      // the engine finds its socket here
 inline constexpr std::uint32_t max_message = 64 * 1024;  // one datagram
 inline constexpr std::uint32_t max_file = 8 << 20;  // a memfd of spawn records; above what execve(2) takes
@@ -39,7 +41,12 @@ inline constexpr std::uint32_t max_held = 2 * max_children;
 inline constexpr std::uint32_t max_passed = 64;    // descriptors that one child gets besides 0 to 2
 inline constexpr int first_passed = 3;             // where it finds them
 inline constexpr std::uint32_t max_steps = 256;    // of one start
-inline constexpr std::uint32_t max_records = 512;  // spawn records in one message or file
+inline constexpr std::uint32_t max_records = 512;  // spawn records in one message
+inline constexpr std::uint32_t max_starts = 1024;  // spawn records that were sent and not answered
+inline constexpr std::uint32_t max_note = 512;     // bytes for the service manager at a time
+inline constexpr std::uint32_t max_notes = 16;     // that an engine may have under way
+// What a service manager passed at the start has this before its name: nobody has looked at it yet.
+inline constexpr char passed_prefix[] = "passed:";
 inline constexpr std::uint32_t max_attached = 64;  // descriptors on one message; the kernel's bound is 253
 
 enum class Type : std::uint16_t {
@@ -51,6 +58,7 @@ enum class Type : std::uint16_t {
   notice,
   shutdown,
   hangup,
+  notified,
   list = 64,
   configure,
   spawn,
@@ -63,6 +71,8 @@ enum class Type : std::uint16_t {
   ready,
   redirect,
   quit,
+  cancel,
+  notify,
 };
 
 struct Header {  // begins every message; records follow, each a multiple of 8 bytes
@@ -122,12 +132,13 @@ enum class Stage : std::uint8_t {
   hardening,
 };
 
+// spawned: the program was executed.
 enum class What : std::uint8_t { spawned, failed, exited };
 struct Report {
   std::uint64_t id;
   std::int64_t time;  // of the exit: microseconds since 1970; else 0
   std::int32_t pid;
-  std::int32_t number;  // failed: errno; exited: exit code or signal
+  std::int32_t number;  // failed: errno, ETIME: too late; exited: exit code or signal
   What what;
   Stage stage;  // failed
   Ended ended;  // exited
@@ -171,6 +182,8 @@ struct Signal {
   std::uint8_t unused[3];
 };
 // `forget`: records are std::uint64_t ids. Ids that are unknown or still alive are passed over.
+// `cancel`: the same of starts. What has executed its program, or is about to, is reported as spawned all the
+// same; else the start has failed with ECANCELED.
 
 // `held`, `hold`, `release`: followed by the name, padded to 8 bytes. `held` and `hold` attach one descriptor
 // a record, in order.
@@ -189,6 +202,18 @@ struct Quit {  // followed by a sentence for --ready-fd, when the engine never s
   Header header;
   std::int32_t code;
   std::uint32_t text_size;
+};
+
+struct Notify {  // followed by the text; one descriptor may be attached (FDSTORE=1)
+  Header header;
+  std::uint32_t text_size;  // 1 to max_note
+  std::uint32_t unused;
+};
+
+struct Notified {
+  Header header;
+  std::uint32_t count;  // of notes, since the last time
+  std::uint32_t unused;
 };
 
 enum class Stdio : std::uint8_t { null, path, fd, inherit };
@@ -226,6 +251,7 @@ enum class Op : std::uint32_t {
   keep_capabilities,  // prctl(PR_SET_KEEPCAPS): over the change of user
   ambient,            // these alone, and also over execve(2)
   no_new_privileges,
+  keep_only,  // permitted and effective lose all but number, inheritable and ambient everything
   scheduler,  // sched_setscheduler(2): policy extra, priority number
   filter,     // seccomp(2): size bytes of sock_filter at a
 };
@@ -261,7 +287,9 @@ struct Spawn {
   StopRule stop;
   Stdio stdio;
   std::uint8_t unused;
-  std::uint16_t given;  // Given
+  std::uint16_t given;     // Given
+  std::uint32_t app;       // starts of one app have the same number: none takes the others' turn; 0: none
+  std::uint32_t patience;  // milliseconds to execute the program in, or else the start has failed; 0: 10 s
   std::uint32_t unused2;
 };
 struct Limit {
@@ -272,6 +300,6 @@ struct Limit {
 
 static_assert(sizeof(Header) == 8 && sizeof(Hello) == 32 && sizeof(Report) == 32 && sizeof(Child) == 40 &&
               sizeof(Signal) == 16);
-static_assert(sizeof(Spawn) == 128 && sizeof(Limit) == 24 && sizeof(Passed) == 8 && sizeof(Step) == 40);
+static_assert(sizeof(Spawn) == 136 && sizeof(Limit) == 24 && sizeof(Passed) == 8 && sizeof(Step) == 40);
 
 }  // namespace svd::keeper

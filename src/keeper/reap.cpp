@@ -19,7 +19,10 @@ Ended how(const siginfo_t& info) { return info.si_code == CLD_EXITED ? Ended::co
 
 void record(Keeper& keeper, const siginfo_t& info) {
   Entry* const entry = keeper.children.by_pid(info.si_pid);
-  if (entry == nullptr) return;
+  if (entry == nullptr) {
+    birth_ended(keeper, info.si_pid, how(info), info.si_status, info.si_code == CLD_DUMPED);
+    return;
+  }
   if (entry->kill_group) ::kill(-entry->pid, SIGKILL);
   unwatch(keeper, entry->pidfd);
   keeper.children.finish(*entry, how(info), info.si_status, info.si_code == CLD_DUMPED, wall_us());

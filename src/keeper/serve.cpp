@@ -4,16 +4,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 
+#include "keeper/attached.h"
 #include "keeper/keeper.h"
 #include "keeper/log.h"
 #include "keeper/wire.h"
@@ -22,27 +20,6 @@ namespace svd::keeper {
 namespace {
 
 alignas(8) char inbox[max_message + 8];
-
-// The descriptors that came with a message. What nobody takes is closed.
-struct Attached {
-  int fds[max_attached];
-  std::uint32_t count = 0;
-  std::uint32_t next = 0;
-  Attached() = default;
-  Attached(const Attached&) = delete;
-  Attached& operator=(const Attached&) = delete;
-  ~Attached() {
-    for (std::uint32_t i = 0; i < count; ++i)
-      if (fds[i] >= 0) ::close(fds[i]);
-  }
-  [[nodiscard]] int at(std::uint32_t index) const { return index < count ? fds[index] : -1; }
-  int take() {
-    if (next >= count) return -1;
-    const int fd = fds[next];
-    fds[next++] = -1;
-    return fd;
-  }
-};
 
 enum class Received : std::uint8_t { message, nothing, hung_up };
 
@@ -82,107 +59,13 @@ Received receive(int socket, std::size_t& size, Attached& attached) {
                                                                                   : Received::message;
 }
 
-void refuse_for(Keeper& keeper, std::uint64_t id, int err) { refuse(keeper, id, {0, Stage::keeper, err, 0}); }
-
-// A pid that an adopted child had, whose end was not noticed yet, now belongs to a new one.
-void retire(Keeper& keeper, std::int32_t pid) {
-  if (Entry* const stale = keeper.children.by_pid(pid)) adopted_ended(keeper, *stale);
-}
-
-// What a record names, if it is there. What is attached and did not arrive was left out on the way: our table
-// of descriptors is full.
-Born gather(const Keeper& keeper, const Launch& launch, const Attached& attached, Handover& out) {
-  const Spawn& spawn = *launch.spawn;
-  const Born full{0, Stage::process, EMFILE, 0};
-  if (spawn.stdio == Stdio::fd && (out.stdio = attached.at(spawn.stdio_fd)) < 0) return full;
-  for (std::uint32_t i = 0; i < spawn.passed_count; ++i) {
-    const Passed& one = launch.passed[i];
-    const char* const name = launch.name(one);
-    if (name == nullptr) {
-      if ((out.passed[i] = attached.at(one.attached)) < 0) return full;
-      continue;
-    }
-    out.passed[i] =
-        keeper.held.find(keeper.children.blobs(), name, static_cast<std::uint32_t>(std::strlen(name)));
-    if (out.passed[i] < 0) return {0, Stage::sockets, ENOENT, static_cast<int>(i)};
-  }
-  return {};
-}
-
-void spawn_one(Keeper& keeper, const Launch& launch, const Attached& attached) {
-  const Spawn& spawn = *launch.spawn;
-  const std::uint32_t cgroup_size =
-      launch.cgroup == nullptr ? 0 : static_cast<std::uint32_t>(std::strlen(launch.cgroup));
-  if (keeper.children.by_id(spawn.id) != nullptr) return note("the engine asks to start the same id twice");
-  if (!keeper.children.fits(cgroup_size + spawn.cookie_size)) return refuse_for(keeper, spawn.id, ENOSPC);
-  if (keeper.stop.phase > Stop::Phase::asked) return refuse_for(keeper, spawn.id, ESHUTDOWN);
-  Handover handover;
-  if (const Born lacking = gather(keeper, launch, attached, handover); lacking.stage != Stage::none)
-    return refuse(keeper, spawn.id, lacking);
-  const std::uint32_t missing = keeper.nursery.missing;
-  const Born born = keeper::spawn(launch, handover, keeper.nursery);
-  if (keeper.nursery.missing != missing) keeper.outbox.notice = true;
-  if (born.pid == 0) return refuse(keeper, spawn.id, born);
-  retire(keeper, born.pid);
-  Entry* const entry = keeper.children.add(spawn.id, born.pid, spawn.stop);
-  keeper.children.keep(*entry, launch.cgroup, cgroup_size, launch.cookie, spawn.cookie_size);
-  entry->kill_group = (spawn.given & given_kill_group) != 0;
-  report(keeper, *entry, unsent_spawned);
-}
-
-void spawn_all(Keeper& keeper, Message message, const Attached& attached) {
-  if (message.count > max_records) return note("the engine sent too many starts in one message");
-  for (;;) {
-    Launch launch;
-    switch (next_spawn(message, launch)) {
-      case Next::record:
-        spawn_one(keeper, launch, attached);
-        break;
-      case Next::bad:
-        note("the engine sent a start that makes no sense");
-        if (launch.spawn->id != 0 && keeper.children.by_id(launch.spawn->id) == nullptr)
-          refuse_for(keeper, launch.spawn->id, EINVAL);
-        break;
-      case Next::broken:
-        return note("the engine sent a message that breaks off");
-      case Next::end:
-        return;
-    }
-  }
-}
-
-// Read into memory of our own: a mapping could be cut short under us.
-void spawn_from_file(Keeper& keeper, const Message& message, const Attached& attached) {
-  struct stat file {};
-  const int fd = attached.at(0);
-  if (fd < 0 || ::fstat(fd, &file) < 0 || !S_ISREG(file.st_mode) || file.st_size <= 0 ||
-      file.st_size > max_file)
-    return note("the engine sent a file of starts that cannot be used");
-  const auto size = static_cast<std::size_t>(file.st_size);
-  void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return note("cannot read a file of starts", errno);
-  auto* const bytes = static_cast<char*>(memory);
-  std::size_t done = 0;
-  while (done < size) {
-    const auto got = ::pread(fd, bytes + done, size - done, static_cast<off_t>(done));
-    if (got <= 0) break;
-    done += static_cast<std::size_t>(got);
-  }
-  Attached rest;  // index 0 is the file itself
-  if (done == size) {
-    for (std::uint32_t i = 1; i < attached.count; ++i) rest.fds[rest.count++] = attached.fds[i];
-    spawn_all(keeper, open_file(bytes, size, message.count), rest);
-    rest.count = 0;  // still the caller's
-  }
-  ::munmap(memory, size);
-}
-
 void signal_all(Keeper& keeper, Message message) {
   for (;;) {
     Signal signal;
     const Next next = next_signal(message, signal);
     if (next == Next::end || next == Next::broken) return;
-    const Entry* const entry = next == Next::record ? keeper.children.by_id(signal.id) : nullptr;
+    if (next != Next::record || keep_signal(keeper, signal)) continue;
+    const Entry* const entry = keeper.children.by_id(signal.id);
     if (entry != nullptr && entry->ended == Ended::no) send_signal(*entry, signal.number, signal.whom);
   }
 }
@@ -191,6 +74,11 @@ void forget_all(Keeper& keeper, Message message) {
   std::uint64_t id = 0;
   while (next_id(message, id) == Next::record)
     if (Entry* const entry = keeper.children.by_id(id)) keeper.children.forget(*entry);
+}
+
+void cancel_all(Keeper& keeper, Message message) {
+  std::uint64_t id = 0;
+  while (next_id(message, id) == Next::record) cancel_start(keeper, id, ECANCELED);
 }
 
 void hold_all(Keeper& keeper, Message message, Attached& attached) {
@@ -271,10 +159,11 @@ void quit(Keeper& keeper, const Message& message) {
   tell_waiter(keeper, message.at + fixed, body.text_size + 1);
 }
 
-void redirect(const Attached& attached) {
+void redirect(Keeper& keeper, const Attached& attached) {
   if (attached.at(0) < 0) return;
   ::dup2(attached.at(0), STDOUT_FILENO);
   ::dup2(attached.at(0), STDERR_FILENO);
+  renew_launchers(keeper);
 }
 
 void ready(Keeper& keeper) {
@@ -298,13 +187,15 @@ void carry_out(Keeper& keeper, const Message& message, Attached& attached) {
     case Type::configure:
       return configure(keeper, message);
     case Type::spawn:
-      return spawn_all(keeper, message, attached);
+      return begin_starts(keeper, message, attached);
     case Type::spawn_file:
-      return spawn_from_file(keeper, message, attached);
+      return begin_start_from_file(keeper, attached);
     case Type::signal:
       return signal_all(keeper, message);
     case Type::forget:
       return forget_all(keeper, message);
+    case Type::cancel:
+      return cancel_all(keeper, message);
     case Type::hold:
       return hold_all(keeper, message, attached);
     case Type::release:
@@ -314,9 +205,11 @@ void carry_out(Keeper& keeper, const Message& message, Attached& attached) {
     case Type::ready:
       return ready(keeper);
     case Type::redirect:
-      return redirect(attached);
+      return redirect(keeper, attached);
     case Type::quit:
       return quit(keeper, message);
+    case Type::notify:
+      return relay(keeper, message, attached.take());
     case Type::hello:
     case Type::children:
     case Type::held:
@@ -325,6 +218,7 @@ void carry_out(Keeper& keeper, const Message& message, Attached& attached) {
     case Type::notice:
     case Type::shutdown:
     case Type::hangup:
+    case Type::notified:
       break;
   }
   note_number("the engine sent a message of an unknown type:", static_cast<long>(message.type));
@@ -349,10 +243,14 @@ bool serve_one(Keeper& keeper, Type& type, bool& hung_up) {
 
 }  // namespace
 
+void retire(Keeper& keeper, std::int32_t pid) {
+  if (Entry* const stale = keeper.children.by_pid(pid)) adopted_ended(keeper, *stale);
+}
+
 void serve(Keeper& keeper) {
   // Ends of children are looked at in between: after each message of starts, which take time, and after some
   // of the others.
-  for (int i = 0; i < 16 && keeper.refusals.has_room(); ++i) {
+  for (int i = 0; i < 16 && has_room_for_refusals(keeper); ++i) {
     Type type{};
     bool hung_up = false;
     if (!serve_one(keeper, type, hung_up)) {

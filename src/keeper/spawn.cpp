@@ -2,16 +2,13 @@
 #include "keeper/spawn.h"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 
 #include "keeper/child.h"
 
@@ -45,18 +42,33 @@ extern "C" long svd_clone3(clone_args* arguments, std::size_t size, int (*run)(v
 namespace svd::keeper {
 namespace {
 
-// The child's: it needs some hundred bytes, execve(2) in the kernel none of it.
+// The child's: it needs some kilobytes, execve(2) in the kernel none of it.
 alignas(64) char stack[32 * 1024];
+
+// Sharing memory with a child spares the copying of page tables, and is safe only as long as nobody with less
+// rights can get at the child (ptrace(2), /proc/PID/mem): that would be our memory. One that gives up no
+// right is as safe as we are. One that becomes another user is closed to that user by the kernel
+// (PR_SET_DUMPABLE), unless fs.suid_dumpable is 1. One that stays root and gives up capabilities is open to
+// others like it.
+bool may_share_memory(const Birth& birth) {
+  const Spawn& spawn = *birth.launch->spawn;
+  if (spawn.step_count > 0) return false;
+  if ((spawn.given & (given_user | given_group | given_groups)) == 0) return true;
+  return (spawn.given & given_user) != 0 && spawn.uid != 0 && birth.nursery->closes_others;
+}
+
+std::uint64_t flags_of(const Birth& birth) {
+  return CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_VFORK | (may_share_memory(birth) ? CLONE_VM : 0);
+}
 
 #if defined(__x86_64__)
 long clone_into(Birth& birth, int cgroup) {
   clone_args arguments{};
-  arguments.flags =
-      CLONE_VM | CLONE_VFORK | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0) | (birth.shares_files ? CLONE_FILES : 0);
-  arguments.exit_signal = SIGCHLD;
+  arguments.flags = flags_of(birth) | CLONE_INTO_CGROUP;
+  arguments.parent_tid = reinterpret_cast<std::uintptr_t>(&birth.nursery->crib->pid);
   arguments.stack = reinterpret_cast<std::uintptr_t>(stack);
   arguments.stack_size = sizeof stack;
-  arguments.cgroup = cgroup >= 0 ? static_cast<std::uint64_t>(cgroup) : 0;
+  arguments.cgroup = static_cast<std::uint64_t>(cgroup);
   return svd_clone3(&arguments, sizeof arguments, run_child, &birth);
 }
 #else
@@ -65,8 +77,8 @@ long clone_into(Birth&, int) { return -ENOSYS; }
 
 // Without clone3(2): the child moves itself.
 long clone_plain(Birth& birth) {
-  const int flags = CLONE_VM | CLONE_VFORK | SIGCHLD | (birth.shares_files ? CLONE_FILES : 0);
-  const int pid = ::clone(run_child, stack + sizeof stack, flags, &birth);
+  const int pid = ::clone(run_child, stack + sizeof stack, static_cast<int>(flags_of(birth)), &birth,
+                          &birth.nursery->crib->pid);
   return pid < 0 ? -errno : pid;
 }
 
@@ -77,10 +89,6 @@ bool is_refusal(long error) {
          error == -EOPNOTSUPP || error == -EBUSY;
 }
 
-void reap(long pid) {
-  while (::waitpid(static_cast<pid_t>(pid), nullptr, 0) < 0 && errno == EINTR) continue;
-}
-
 struct Leaf {
   int fd = -1;
   ~Leaf() { close(); }
@@ -88,28 +96,6 @@ struct Leaf {
     if (fd >= 0) ::close(fd);
     fd = -1;
   }
-};
-
-// What a child gets, at the places below all others while it is being born. Given back at once: a reader of
-// that log, or the other end of that channel, waits for its last writer.
-class Window {
- public:
-  Window() = default;
-  Window(const Window&) = delete;
-  Window& operator=(const Window&) = delete;
-  ~Window() {
-    if (stdio_) ::dup3(STDIN_FILENO, stdio_slot, O_CLOEXEC);
-    while (passed_ > 0) ::dup3(STDIN_FILENO, passed_slot + --passed_, O_CLOEXEC);
-  }
-  bool put_stdio(int fd) {
-    stdio_ = fd >= 0;
-    return !stdio_ || ::dup3(fd, stdio_slot, O_CLOEXEC) >= 0;
-  }
-  bool put_passed(int fd) { return ::dup3(fd, passed_slot + passed_++, O_CLOEXEC) >= 0; }
-
- private:
-  bool stdio_ = false;
-  int passed_ = 0;
 };
 
 Born failed(Stage stage, int err) { return {0, stage, err, 0}; }
@@ -127,27 +113,24 @@ Born spawn_and_move(Birth& birth, int leaf) {
     if (procs.fd < 0) return cannot_enter(errno);
   }
   birth.procs_fd = procs.fd;
-  birth.ran = false;
+  birth.nursery->crib->ran = false;
   const long pid = clone_plain(birth);
   if (pid < 0) return failed(Stage::process, static_cast<int>(-pid));
   return {static_cast<std::int32_t>(pid), Stage::none, 0, 0};
 }
 
+// A child that fails or is killed at birth is the keeper's to reap.
 Born give_birth(Birth& birth, int leaf, Nursery& nursery) {
   if (leaf < 0 || (nursery.missing & missing_into_cgroup) != 0) return spawn_and_move(birth, leaf);
   const long pid = clone_into(birth, leaf);
-  if (pid > 0 && birth.ran) return {static_cast<std::int32_t>(pid), Stage::none, 0, 0};
-  if (pid > 0) {
-    // Killed before its first instruction: a kernel that holds an old write to cgroup.kill against new
-    // members, of this cgroup or of the keeper's own (see kernel/cgroups.h). Moving in after birth is not
-    // affected.
-    reap(pid);
-    return spawn_and_move(birth, leaf);
-  }
+  if (pid > 0 && nursery.crib->ran) return {static_cast<std::int32_t>(pid), Stage::none, 0, 0};
+  // Killed before its first instruction: a kernel that holds an old write to cgroup.kill against new members,
+  // of this cgroup or of the keeper's own (see kernel/cgroups.h). Moving in after birth is not affected.
+  if (pid > 0) return spawn_and_move(birth, leaf);
   if (pid == -ENODEV || pid == -ENOENT || pid == -EBADF) return failed(Stage::cgroup, static_cast<int>(-pid));
   if (!is_refusal(pid)) return failed(Stage::process, static_cast<int>(-pid));
   const Born born = spawn_and_move(birth, leaf);
-  if (born.pid > 0 && birth.err == 0)
+  if (born.pid > 0 && nursery.crib->err == 0)
     nursery.missing |= missing_into_cgroup;  // that works and the other does not
   return born;
 }
@@ -155,25 +138,14 @@ Born give_birth(Birth& birth, int leaf, Nursery& nursery) {
 }  // namespace
 
 Born spawn(const Launch& launch, const Handover& handover, Nursery& nursery) {
-  Leaf leaf;
-  if (launch.cgroup != nullptr) {
-    if (nursery.base < 0) return failed(Stage::cgroup, ENOENT);
-    leaf.fd = ::openat(nursery.base, launch.cgroup, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (leaf.fd < 0) return cannot_enter(errno);
-  }
   Birth birth;
   birth.launch = &launch;
+  birth.handover = &handover;
   birth.nursery = &nursery;
-  birth.shares_files = nursery.share_files;
-  birth.keeper = ::getpid();
-  Window window;
-  if (!window.put_stdio(handover.stdio)) return failed(Stage::stdio, errno);
-  for (std::uint32_t i = 0; i < launch.spawn->passed_count; ++i)
-    if (!window.put_passed(handover.passed[i])) return failed(Stage::stdio, errno);
-  const Born born = give_birth(birth, leaf.fd, nursery);
-  if (born.pid == 0 || birth.err == 0) return born;
-  reap(born.pid);  // it has ended already or is about to
-  return {0, birth.stage, birth.err, birth.detail};
+  const Born born = give_birth(birth, handover.leaf, nursery);
+  const Crib& crib = *nursery.crib;
+  if (born.pid == 0 || crib.err == 0) return born;
+  return {0, crib.stage, crib.err, crib.detail};
 }
 
 bool probe_clone3() {
@@ -185,7 +157,5 @@ bool probe_clone3() {
   return false;
 #endif
 }
-
-bool probe_unshare() { return ::syscall(SYS_close_range, ~0U, ~0U, CLOSE_RANGE_UNSHARE) == 0; }
 
 }  // namespace svd::keeper

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Birth of a process: clone3 with the keeper's memory shared and the keeper suspended (CLONE_VM |
-// CLONE_VFORK), so that its cost does not grow with anything, straight into its cgroup (CLONE_INTO_CGROUP).
-// The child runs on a stack of its own and makes system calls only; a step that fails is reported through the
-// shared memory.
+// Birth of a process, in a launcher (launcher.h): a child of the keeper's own (CLONE_PARENT) that is put
+// straight into its cgroup (CLONE_INTO_CGROUP), while the launcher is suspended (CLONE_VFORK) until the child
+// has executed its program or has ended. What such a child waits for, its launcher waits for; the keeper does
+// not. The child makes system calls only; what it is doing, and what went wrong, it tells in a page that it
+// shares with the keeper (Crib).
 #pragma once
 
 #include <sys/resource.h>
@@ -13,22 +14,31 @@
 
 namespace svd::keeper {
 
-// Descriptors in the keeper: 0 is /dev/null, 1 and 2 are as they were given, 3 is a child's output while it
-// is being born, and from 4 on there is room for the sockets that it gets, which move down by one in the
-// child. All others are above: a child copies none of them, however many there are.
-inline constexpr int stdio_slot = 3;
-inline constexpr int passed_slot = 4;
-inline constexpr int first_other = passed_slot + static_cast<int>(max_passed);
+// What a launcher's children tell while nobody can be sent a message. One for each launcher, shared by it and
+// the keeper; a child that has memory of its own has the second page only, so that it cannot say which pid it
+// has.
+struct Crib {
+  alignas(4096) volatile std::int32_t pid;  // written by the kernel before the child runs; 0: none was born
+  // Written by the child; volatile, since the compiler cannot see that another process does.
+  alignas(4096) volatile Stage stage;  // what it does at present, or failed at
+  volatile bool ran;                   // false after the call returned: the kernel killed it at birth
+  volatile int err;                    // not 0: it failed, and ends
+  volatile int detail;                 // see Report
+};
+static_assert(sizeof(Crib) == 8192);
 
 // What every child needs from the keeper besides its record.
 struct Nursery {
   int base = -1;    // the cgroup base directory, O_PATH; -1: none
   rlimit nofile{};  // the limit that the keeper was born with, since it raised its own
   bool restore_nofile = false;
-  bool share_files = false;   // close_range(2) can unshare: a birth need not copy thousands of descriptors
-  std::uint32_t missing = 0;  // Missing; spawn() adds what it finds out
+  std::uint32_t missing = 0;   // Missing; spawn() adds what it finds out
+  bool closes_others = false;  // fs.suid_dumpable: who becomes another user is closed to that user
+  std::int32_t keeper = 0;     // its pid
+  Crib* crib = nullptr;        // of this launcher
 };
 
+// A start that came to an end of its own: it has executed its program, or it failed.
 struct Born {
   std::int32_t pid = 0;  // 0: it failed
   Stage stage = Stage::none;
@@ -38,6 +48,7 @@ struct Born {
 
 // The descriptors that a record asks for, borrowed.
 struct Handover {
+  int leaf = -1;           // the child's cgroup, O_PATH; -1: none
   int stdio = -1;          // for Stdio::fd, else -1
   int passed[max_passed];  // spawn->passed_count of them
 };
@@ -45,8 +56,7 @@ struct Handover {
 // Returns when the child has executed its program, or is gone again.
 Born spawn(const Launch& launch, const Handover& handover, Nursery& nursery);
 
-// Whether clone3(2), and close_range(2) with CLOSE_RANGE_UNSHARE, exist here and may be called.
+// Whether clone3(2) exists here and may be called.
 bool probe_clone3();
-bool probe_unshare();
 
 }  // namespace svd::keeper

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -121,6 +122,7 @@ void stop_everything(Keeper& keeper) {
   note("stopping everything without an engine");
   keeper.code = 1;
   end_engine(keeper);
+  hasten_starts(keeper, now_ms(), ESHUTDOWN);
   if (stop.force) return kill_everything(keeper);
   stop.phase = Stop::Phase::terminating;
   std::uint32_t longest = 0;
@@ -135,7 +137,7 @@ void check_stopped(Keeper& keeper) {
   Stop& stop = keeper.stop;
   if (stop.phase == Stop::Phase::asked && stop.force && now_ms() >= stop.deadline) stop_everything(keeper);
   if (stop.phase <= Stop::Phase::asked) return;
-  if (keeper.children.alive() == 0) {
+  if (keeper.children.alive() == 0 && under_way(keeper) == 0) {
     if (stop.phase != Stop::Phase::emptying) kill_strays(keeper);
     if (!is_populated(keeper)) {
       keeper.ended = true;

@@ -104,7 +104,8 @@ class Children {
  public:
   // nullptr: the table is full, or the id is 0 or in use. The entry is alive and known by id and pid.
   Entry* add(std::uint64_t id, std::int32_t pid, const StopRule& stop);
-  // Keeps the path and the cookie with the entry; the caller has asked fits() before.
+  // Keeps the path and the cookie with the entry; the caller has asked fits() before. A caller that has put
+  // them into the blobs itself sets the entry's fields.
   void keep(Entry& entry, const char* cgroup, std::uint32_t cgroup_size, const char* cookie,
             std::uint32_t cookie_size);
   [[nodiscard]] bool fits(std::uint32_t bytes) const;

@@ -23,6 +23,7 @@ Next take(Message& message, T& out) {
 struct Record {
   char* bytes;
   std::uint32_t size;
+  bool relocates = true;
 
   // A terminated string at `offset`: the record's last byte is 0.
   [[nodiscard]] bool is_text(std::uint64_t offset) const { return offset >= sizeof(Spawn) && offset < size; }
@@ -53,10 +54,11 @@ struct Record {
         continue;
       }
       if (!is_text(value)) return false;  // also when another array overlaps and made a pointer of it already
+      if (!relocates) continue;
       char* const pointer = bytes + value;
       std::memcpy(slot, &pointer, 8);
     }
-    out = reinterpret_cast<char**>(bytes + offset);
+    if (relocates) out = reinterpret_cast<char**>(bytes + offset);
     return true;
   }
 
@@ -161,13 +163,15 @@ Message open_file(char* bytes, std::size_t size, std::uint32_t count) {
   return {Type::spawn, count, bytes, size};
 }
 
-Next next_spawn(Message& message, Launch& out) {
+namespace {
+
+Next take_spawn(Message& message, Launch& out, bool relocates) {
   out = {};
   if (message.count == 0) return Next::end;
   if (message.left < sizeof(Spawn)) return Next::broken;
   auto* const spawn = reinterpret_cast<Spawn*>(message.at);
   if (spawn->size < sizeof(Spawn) || spawn->size % 8 != 0 || spawn->size > message.left) return Next::broken;
-  const Record record{message.at, spawn->size};
+  const Record record{message.at, spawn->size, relocates};
   message.at += record.size;
   message.left -= record.size;
   --message.count;
@@ -175,6 +179,11 @@ Next next_spawn(Message& message, Launch& out) {
   if (record.size == sizeof(Spawn) || record.bytes[record.size - 1] != '\0') return Next::bad;
   return check(record, out) ? Next::record : Next::bad;
 }
+
+}  // namespace
+
+Next look_at_spawn(Message& message, Launch& out) { return take_spawn(message, out, false); }
+Next next_spawn(Message& message, Launch& out) { return take_spawn(message, out, true); }
 
 Next next_adopt(Message& message, Adopt& out) {
   out = {};

@@ -20,7 +20,7 @@ struct Message {
 };
 // False: too short, or of another version.
 bool open_message(char* bytes, std::size_t size, Message& out);
-// The records of a spawn_file, whose message held the count.
+// The record of a spawn_file.
 Message open_file(char* bytes, std::size_t size, std::uint32_t count);
 
 enum class Next : std::uint8_t {
@@ -53,6 +53,9 @@ struct Launch {
     return one.name == 0 ? nullptr : reinterpret_cast<const char*>(spawn) + one.name;
   }
 };
+// What a record says, to look at: without argv, envp and exec. The message is left as it is.
+Next look_at_spawn(Message& message, Launch& out);
+// To be carried out: its offsets become pointers, in place.
 Next next_spawn(Message& message, Launch& out);
 
 struct Adopt {

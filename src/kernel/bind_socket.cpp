@@ -16,6 +16,9 @@
 #include <cstring>
 #include <memory>
 
+#include "files/trusted_path.h"
+#include "kernel/acting_as.h"
+
 namespace svd {
 namespace {
 
@@ -143,26 +146,6 @@ tl::expected<UniqueFd, BindFailure> bind_inet(const BindRequest& request) {
   return bind_inet_family(request, AF_INET);
 }
 
-// Whether anybody answers at a socket's file. It takes no more than a look: nothing is sent.
-bool is_alive(const Address& address, int type) {
-  const UniqueFd fd{::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-  return !fd || ::connect(fd.get(), address.get(), address.size) == 0 || errno != ECONNREFUSED;
-}
-
-// What is at the path goes, if it is a socket's file that somebody left.
-Failed clear_path(const Listener& listener, const Address& address) {
-  struct stat found {};
-  if (::lstat(listener.address.c_str(), &found) < 0) return std::nullopt;
-  if (!S_ISSOCK(found.st_mode))
-    return BindFailure{EEXIST, "there is something else than a socket at this path"};
-  if (is_alive(address, type_of(listener.kind))) return failure(EADDRINUSE);
-  if (::unlink(listener.address.c_str()) < 0) {
-    const int err = errno;
-    return BindFailure{err, "removing the socket that somebody left: " + words(err)};
-  }
-  return std::nullopt;
-}
-
 BindFailure cannot_make_file(const std::string& path, int err) {
   const auto directory = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
   struct stat found {};
@@ -171,9 +154,74 @@ BindFailure cannot_make_file(const std::string& path, int err) {
   return failure(err);
 }
 
-// The file is born with its mode: that of the socket's own inode, less the umask.
-int bind_with_mode(int fd, const Address& address, std::uint32_t mode) {
-  ::fchmod(fd, static_cast<mode_t>(mode));
+BindFailure cannot_go_there(const std::string& path, const Error& why) {
+  const int err = static_cast<int>(why.code);
+  return err == ENOENT || err == ENOTDIR ? cannot_make_file(path, err) : BindFailure{err, why.text};
+}
+
+// Where a unix socket's file is to be made, and as whom. Where nobody else can change what is on the way, by
+// its path and as we are. Else what somebody exchanges there must not lead us to what is not his: it is done
+// with the rights of the user that the socket is for; or, if that is our own, by a descriptor of the
+// directory.
+class Ground {
+ public:
+  explicit Ground(const BindRequest& request) : path_{request.listener.address} {
+    if (!is_path(request.listener)) return;
+    auto place = place_of(path_, walk::Links::judged);
+    if (place && place->say.none()) return;
+    ours_ = false;
+    const auto uid = request.uid.value_or(::geteuid());
+    if (!walk::is_trusted(uid))
+      acting_.emplace(uid, request.gid.value_or(::getegid()), request.groups);
+    else if (place)
+      enter(std::move(*place));
+    else
+      refused_ = cannot_go_there(path_, place.error());
+    if (acting_ && !acting_->works()) refused_ = BindFailure{EPERM, "acting as its user: " + words(EPERM)};
+  }
+  // Born there as it is meant to be, a file is not changed afterwards: it may be another one by then.
+  [[nodiscard]] bool ours() const { return ours_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] const Failed& refused() const { return refused_; }
+
+ private:
+  void enter(PlaceOf place) {
+    struct stat about {};
+    if (::fstat(place.directory.get(), &about) < 0 ||
+        !walk::they_may(place.say, about, walk::may_write | walk::may_search))
+      refused_ = BindFailure{EACCES, "somebody who may not make it there can change where its path leads"};
+    directory_ = std::move(place.directory);
+    path_ = "/proc/self/fd/" + std::to_string(directory_.get()) + "/" + place.name;
+  }
+  std::string path_;
+  bool ours_ = true;
+  UniqueFd directory_;
+  std::optional<ActingAs> acting_;
+  Failed refused_;
+};
+
+// Whether anybody answers at a socket's file. It takes no more than a look: nothing is sent.
+bool is_alive(const Address& address, int type) {
+  const UniqueFd fd{::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  return !fd || ::connect(fd.get(), address.get(), address.size) == 0 || errno != ECONNREFUSED;
+}
+
+// What is at the path goes, if it is a socket's file that somebody left.
+Failed clear_path(const std::string& path, const Address& address, int type) {
+  struct stat found {};
+  if (::lstat(path.c_str(), &found) < 0) return std::nullopt;
+  if (!S_ISSOCK(found.st_mode))
+    return BindFailure{EEXIST, "there is something else than a socket at this path"};
+  if (is_alive(address, type)) return failure(EADDRINUSE);
+  if (::unlink(path.c_str()) < 0) {
+    const int err = errno;
+    return BindFailure{err, "removing the socket that somebody left: " + words(err)};
+  }
+  return std::nullopt;
+}
+
+// The file is born with the mode of the socket's own inode, less the umask.
+int bind_with_mode(int fd, const Address& address) {
   const mode_t mask = ::umask(0);
   const int err = ::bind(fd, address.get(), address.size) < 0 ? errno : 0;
   ::umask(mask);
@@ -182,24 +230,42 @@ int bind_with_mode(int fd, const Address& address, std::uint32_t mode) {
 
 tl::expected<UniqueFd, BindFailure> bind_unix(const BindRequest& request) {
   const auto& l = request.listener;
-  const auto address = unix_address(l.address);
-  if (!address) return tl::make_unexpected(address.error());
   UniqueFd fd = make_socket(AF_UNIX, request);
   if (!fd) return fail_with(errno);
-  int err = bind_with_mode(fd.get(), *address, l.mode);
+  ::fchmod(fd.get(), static_cast<mode_t>(l.mode));  // while it is ours
+  const Ground ground{request};
+  if (ground.refused()) return tl::make_unexpected(*ground.refused());
+  const auto address = unix_address(ground.path());
+  if (!address) return tl::make_unexpected(address.error());
+  int err = bind_with_mode(fd.get(), *address);
   if (err == EADDRINUSE && is_path(l)) {
-    if (auto failed = clear_path(l, *address)) return tl::make_unexpected(*failed);
-    err = bind_with_mode(fd.get(), *address, l.mode);
+    if (auto failed = clear_path(ground.path(), *address, type_of(l.kind)))
+      return tl::make_unexpected(*failed);
+    err = bind_with_mode(fd.get(), *address);
   }
   if (err != 0) return tl::make_unexpected(cannot_make_file(l.address, err));
+  if (!ground.ours()) return fd;
   if (auto failed = apply_file(request)) {
-    if (is_path(l)) ::unlink(l.address.c_str());
+    if (is_path(l)) remove_socket_file(l.address, 0);
     return tl::make_unexpected(*failed);
   }
   return fd;
 }
 
+std::uint64_t mark_of(const struct stat& found) {
+  return S_ISSOCK(found.st_mode) ? (std::uint64_t{found.st_dev} << 40U) ^ found.st_ino : 0;
+}
+
 }  // namespace
+
+void remove_socket_file(const std::string& path, std::uint64_t mark) {
+  const auto place = place_of(path, walk::Links::judged);
+  struct stat found {};
+  if (!place || ::fstatat(place->directory.get(), place->name.c_str(), &found, AT_SYMLINK_NOFOLLOW) < 0 ||
+      !S_ISSOCK(found.st_mode) || (mark != 0 ? mark != mark_of(found) : !place->say.none()))
+    return;
+  ::unlinkat(place->directory.get(), place->name.c_str(), 0);
+}
 
 bool is_unix(const Listener& listener) { return listener.kind != Kind::tcp && listener.kind != Kind::udp; }
 bool is_path(const Listener& listener) { return is_unix(listener) && !listener.address.starts_with('@'); }
@@ -219,15 +285,14 @@ std::string address_text(const Listener& l) {
 
 std::uint64_t file_mark(const std::string& path) {
   struct stat found {};
-  if (::lstat(path.c_str(), &found) < 0 || !S_ISSOCK(found.st_mode)) return 0;
-  return (std::uint64_t{found.st_dev} << 40U) ^ found.st_ino;
+  return ::lstat(path.c_str(), &found) < 0 ? 0 : mark_of(found);
 }
 
 tl::expected<UniqueFd, BindFailure> bind_socket(const BindRequest& request) {
   auto fd = is_unix(request.listener) ? bind_unix(request) : bind_inet(request);
   if (!fd) return fd;
   if (auto failed = apply_options(fd->get(), request)) {
-    if (is_path(request.listener)) ::unlink(request.listener.address.c_str());
+    if (is_path(request.listener)) remove_socket_file(request.listener.address, 0);
     return tl::make_unexpected(*failed);
   }
   return fd;
@@ -280,12 +345,16 @@ std::optional<BindFailure> apply_file(const BindRequest& request) {
   const auto failed = [](const char* what, int err) {
     return BindFailure{err, std::string{"setting its "} + what + ": " + words(err)};
   };
-  const UniqueFd file{::open(l.address.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)};
+  const Ground ground{request};
+  if (ground.refused()) return ground.refused();
+  const UniqueFd file{::open(ground.path().c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)};
   struct stat found {};
   if (!file || ::fstat(file.get(), &found) < 0) return failure(errno);
   if (!S_ISSOCK(found.st_mode)) return failure(ENOTSOCK);
   const uid_t uid = request.uid.value_or(found.st_uid);
   const gid_t gid = request.gid.value_or(found.st_gid);
+  // With our own rights we would change whatever somebody has put there.
+  if (!ground.ours() && walk::is_trusted(uid)) return std::nullopt;
   if ((uid != found.st_uid || gid != found.st_gid) && ::fchownat(file.get(), "", uid, gid, AT_EMPTY_PATH) < 0)
     return failed("owner", errno);
   const auto mode = static_cast<mode_t>(l.mode & 07777U);

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -22,6 +23,10 @@ namespace svd {
 
 // Tells the file of a unix socket from one that somebody has put in its place. 0: no socket is there.
 [[nodiscard]] std::uint64_t file_mark(const std::string& path);
+
+// Removes the file of a unix socket: the one of this mark; 0: whichever, but only where nobody else can have
+// put another one. What stays is replaced when the address is bound next.
+void remove_socket_file(const std::string& path, std::uint64_t mark);
 
 // Why a socket could not be had: an errno, and the reason in words ("Address already in use").
 struct BindFailure {
@@ -34,6 +39,7 @@ struct BindRequest {
   bool in_group = false;                      // one of several sockets of one address (SO_REUSEPORT)
   bool blocking = true;                       // as service managers pass sockets; Node wants the other
   std::optional<std::uint32_t> uid{}, gid{};  // owner of a unix socket's file; of a reserved address
+  std::vector<std::uint32_t> groups{};        // the other ones of `uid`
   bool operator==(const BindRequest&) const = default;
 };
 // A unix socket's file that nobody listens on any more is replaced; anything else at its path is not.

@@ -173,7 +173,7 @@ bool Binding::make_way(const Listener& listener) const {
     if (!bound.known || bound.held.empty() || !overlap(bound.terms.listener, listener)) return;
     if (is_path(listener) && (!own || bound.shared)) return;
     for (const auto& name : bound.held) {
-      if (is_path(listener) && has_own_file(name, listener.address)) ::unlink(listener.address.c_str());
+      if (is_path(listener)) remove_own_file(name, listener.address);
       if (!is_unix(listener)) ::setsockopt(holder_.borrow(name), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     }
     found = true;
@@ -275,7 +275,8 @@ void Binding::share(BoundListener& bound, bool borrowed) {
 // The sockets of a group from the back: see bound_listener.h.
 void Binding::undo(Draft& draft) const {
   for (auto name = draft.held.rbegin(); name != draft.held.rend(); ++name) holder_.release(*name);
-  if (is_path(draft.terms.listener) && !draft.made.empty()) ::unlink(draft.terms.listener.address.c_str());
+  if (is_path(draft.terms.listener) && !draft.made.empty())
+    remove_socket_file(draft.terms.listener.address, 0);
   while (!draft.made.empty()) draft.made.pop_back();
   if (draft.former && !draft.borrowed) (void)change(draft, *draft.former);
 }

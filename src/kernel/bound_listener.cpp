@@ -36,8 +36,7 @@ std::vector<std::uint32_t> ready_indices(const ListeningApp& app, const BoundLis
   for (const auto& other : others)
     for (const auto& [slot, id] : other.app->ready) indices.push_back(index_of(*other.bound, slot, id));
   std::ranges::sort(indices);
-  const auto repeated = std::ranges::unique(indices);
-  indices.erase(repeated.begin(), repeated.end());
+  indices.erase(std::unique(indices.begin(), indices.end()), indices.end());
   std::erase_if(indices, [&](std::uint32_t index) { return index >= bound.held.size(); });
   return indices;
 }
@@ -110,6 +109,11 @@ bool has_own_file(const std::string& held_name, const std::string& path) {
   return socket && socket->mark != 0 && socket->mark == file_mark(path);
 }
 
+void remove_own_file(const std::string& held_name, const std::string& path) {
+  const auto socket = parse_held_name(held_name);
+  if (socket && socket->mark != 0) remove_socket_file(path, socket->mark);
+}
+
 Result<> steer(const Holder& holder, const ListeningApp& app, BoundListener& bound,
                std::span<const Sharer> others) {
   if (!bound.known || bound.held.size() < 2) return {};
@@ -151,8 +155,10 @@ std::uint32_t queue_length(int fd) {
 void drop(Holder& holder, BoundListener& bound, std::size_t keep) {
   while (bound.held.size() > keep) {
     const auto& name = bound.held.back();
-    const auto path = socket_path(holder.borrow(name));
-    if (!path.empty() && !bound.shared && has_own_file(name, path)) ::unlink(path.c_str());
+    auto path = socket_path(holder.borrow(name));
+    // As it was asked for: bound in a directory of others it may have another name (bind_socket.cpp, Ground).
+    if (!path.empty() && bound.known) path = bound.terms.listener.address;
+    if (!path.empty() && !bound.shared) remove_own_file(name, path);
     holder.release(name);
     bound.held.pop_back();
   }

@@ -87,6 +87,7 @@ struct Sharer {
 [[nodiscard]] std::string socket_path(int fd);
 // The file at `path` is that of this socket.
 [[nodiscard]] bool has_own_file(const std::string& held_name, const std::string& path);
+void remove_own_file(const std::string& held_name, const std::string& path);
 
 // Lets the kernel pick among those that are ready, also of `others`. Nothing where there is nothing to pick.
 Result<> steer(const Holder& holder, const ListeningApp& app, BoundListener& bound,

@@ -38,6 +38,7 @@ class ChannelLink {
   [[nodiscard]] UniqueFd take_fd();  // of the line that came with it; empty: none did
   void put_back(UniqueFd fd) { arrived_.push_front(std::move(fd)); }
   void drop_fds() { arrived_.clear(); }
+  [[nodiscard]] std::size_t arrived() const { return arrived_.size(); }
 
   // Queues a line (with its line feed) and `fd` (borrowed, -1: none); flush() sends it. False: there is no
   // room.
@@ -49,6 +50,7 @@ class ChannelLink {
 
   [[nodiscard]] int fd() const { return socket_.get(); }
   [[nodiscard]] std::size_t unsent() const { return out_.size(); }
+  [[nodiscard]] std::size_t unsent_fds() const { return attached_.size(); }
   // So much was ever sent.
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "ipc/node_options.h"
 #include "kernel/channels_state.h"
@@ -51,6 +52,7 @@ std::uint16_t inspector_port(std::uint16_t base, std::uint32_t slot) {
 
 }  // namespace
 
+std::string notify_name(StartId id) { return "notify " + std::to_string(static_cast<std::uint64_t>(id)); }
 std::string channel_name(StartId id) { return "channel " + std::to_string(static_cast<std::uint64_t>(id)); }
 
 Channels::Channels() = default;
@@ -77,9 +79,7 @@ Result<> Channels::State::arm() {
       carry_out(*app);
     }
   }));
-  if (options.notify_path.empty()) return {};
-  return notify.open(loop, options.notify_path, holder,
-                     [this](std::int64_t pid, const Notification& said) { on_notification(pid, said); });
+  return {};
 }
 
 Result<> Channels::begin(const Loop& loop, Holder& holder, SharedSockets& sockets, ChannelOptions options,
@@ -111,23 +111,28 @@ void Channels::State::prepare_node(LaunchPlan& plan) const {
   ipc::add_preload(plan.envp, options.preload);
 }
 
-Result<UniqueFd> Channels::State::open(LaunchPlan& plan) {
+Result<UniqueFd> Channels::State::open(LaunchPlan& plan, const Given& given) {
   if (plan.channel == ChannelKind::node) prepare_node(plan);
-  if (plan.ready.kind == ReadyGate::Kind::notify && !notify.path().empty())
-    plan.envp.push_back("NOTIFY_SOCKET=" + notify.path());
   if (plan.channel == ChannelKind::none && plan.ready.kind == ReadyGate::Kind::exec) return UniqueFd{};
   auto entry = std::make_unique<Entry>();
   entry->id = plan.id;
   entry->slot = plan.slot;
   entry->channel = plan.channel;
   entry->gate = plan.ready;
+  entry->given = given;
   if (entry->gate.increment) entry->gate.port = static_cast<std::uint16_t>(entry->gate.port + plan.slot.slot);
   SVD_TRY(entry->place, memory->claim(ChannelMemory::Use::start));
+  if (const auto listens = listen_for(*entry); !listens) {
+    entry->place->erase();
+    return tl::make_unexpected(listens.error());
+  }
+  if (entry->notify) plan.envp.push_back("NOTIFY_SOCKET=" + entry->notify->path());
   UniqueFd theirs;
   if (plan.channel != ChannelKind::none) {
     auto connected = connect(*entry);
     if (!connected) {
       entry->place->erase();
+      if (entry->notify) entry->notify->remove();
       return connected;
     }
     theirs = std::move(*connected);
@@ -156,16 +161,30 @@ Result<UniqueFd> Channels::State::connect(Entry& entry) {
   return std::move(pair->second);
 }
 
-void Channels::State::on_notification(std::int64_t pid, const Notification& said) {
-  auto* const entry = options.owner_of ? find(options.owner_of(pid)) : nullptr;
-  if (entry == nullptr || entry->gate.kind != ReadyGate::Kind::notify) return;
-  if (said.names_main_pid)
-    log(entry->slot.str() + ": MAINPID= is not followed: the main process is the one that was started");
-  if (said.status && *said.status != entry->status) {
-    entry->status = *said.status;
-    save(*entry);
+// A socket of its own: what others send to it holds up nobody else's news.
+Result<> Channels::State::listen_for(Entry& entry) {
+  if (entry.gate.kind != ReadyGate::Kind::notify || !entry.given) return {};
+  entry.notify = std::make_unique<NotifySocket>(loop, holder, notify_name(entry.id), *entry.given);
+  const auto id = entry.id;
+  const auto path = options.notify_directory.empty()
+                        ? std::string{}
+                        : options.notify_directory + "/" + std::to_string(static_cast<std::uint64_t>(id));
+  return entry.notify->open(
+      path, {.is_sender = [this, id](std::int64_t pid) { return options.owner_of(pid) == id; },
+             .said =
+                 [this, id](const Notification& said) {
+                   if (auto* const found = find(id)) on_notification(*found, said);
+                 }});
+}
+
+void Channels::State::on_notification(Entry& entry, const Notification& said) {
+  if (said.names_main_pid && !std::exchange(entry.told_main_pid, true))
+    log(entry.slot.str() + ": MAINPID= is not followed: the main process is the one that was started");
+  if (said.status && *said.status != entry.status) {
+    entry.status = *said.status;
+    save(entry);
   }
-  if (said.ready) tell_ready(*entry);
+  if (said.ready) tell_ready(entry);
 }
 
 // Only now it is heard: the engine must know of the process before it hears what that says, and what a
@@ -223,10 +242,15 @@ void Channels::State::drop(StartId id) {
   auto* const entry = find(id);
   if (entry == nullptr) return;
   entry->gone = true;
+  if (entry->waits_for == id) {  // to read, which it will not
+    entry->waits_for = {};
+    stop_waiting(*entry, id);
+  }
   read_rest(*entry);
   if (entry->waits_for != StartId{}) return;  // its last letters are on their way
   close(*entry);
   entry->place->erase();
+  if (entry->notify) entry->notify->remove();
   runnable.erase(id);
   unflushed.erase(id);
   entries.erase(id);
@@ -242,7 +266,7 @@ void Channels::observe(const Event& event) {
     void operator()(const Exited& exited) const {
       auto* const entry = state.find(exited.id);
       if (entry == nullptr) return;
-      state.notify.drain();
+      if (entry->notify) entry->notify->drain();
       state.read_rest(*entry);
       state.tell();
       entry->ended = true;
@@ -311,9 +335,9 @@ Result<> Channels::send(StartId id, const std::string& json) {
   return {};
 }
 
-Result<UniqueFd> Channels::open(LaunchPlan& plan) {
+Result<UniqueFd> Channels::open(LaunchPlan& plan, const Given& given) {
   if (!state_) return UniqueFd{};
-  return state_->open(plan);
+  return state_->open(plan, given);
 }
 
 std::string Channels::status(StartId id) const {

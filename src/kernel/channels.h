@@ -6,8 +6,8 @@
 // and then it counts as read: the next engine handles it once more or not at all, and what may come twice is
 // known by its number.
 //
-// One chatty program does not starve the rest: a channel is read at Priority::message for a bounded piece,
-// and what it has beyond that waits until everything else has had its turn.
+// One chatty program does not starve the rest: a channel is read for a bounded piece and a bounded time
+// (kernel/channel_budget.h), and what it has beyond that waits until everything else has had its turn.
 #pragma once
 
 #include <cstdint>
@@ -26,9 +26,9 @@
 namespace svd {
 
 struct ChannelOptions {
-  std::string notify_path;  // of the socket for sd_notify(3); empty: none
-  std::string preload;      // the module that Node programs load first; empty: none
-  // Whose process that is; StartId 0: nobody's that we know.
+  std::string notify_directory;  // for the sockets of sd_notify(3); empty: they are abstract
+  std::string preload;           // the module that Node programs load first; empty: none
+  // Whose process that is; StartId 0: nobody's that we know. It is asked of processes that may write there.
   std::function<StartId(std::int64_t pid)> owner_of;
 };
 
@@ -37,6 +37,8 @@ struct ChannelHandlers {
   // What a program said to whom it may concern: one JSON value.
   std::function<void(const SlotId&, StartId, std::string_view json)> message;
   std::function<void(const std::string&)> log;
+  // What people want to know of an instance: its channel was closed, and why.
+  std::function<void(const SlotId&, const std::string& text)> happened;
 };
 
 class Channels final : public ChannelPort, public ChannelSource {
@@ -57,7 +59,7 @@ class Channels final : public ChannelPort, public ChannelSource {
   void drain(StartId id) override;
   void disconnect(StartId id, const std::string& message) override;
   Result<> send(StartId id, const std::string& json) override;
-  Result<UniqueFd> open(LaunchPlan& plan) override;
+  Result<UniqueFd> open(LaunchPlan& plan, const Given& given) override;
 
   // What the program says of itself (STATUS= of sd_notify(3)); "" when it says nothing.
   [[nodiscard]] std::string status(StartId id) const;

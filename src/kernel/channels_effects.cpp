@@ -136,20 +136,42 @@ std::uint64_t Channels::State::pass(App& app, const ipc::Rotation::Turn& turn, i
   return number;
 }
 
+SocketOpener& Channels::State::opener_of(const AppId& id) {
+  std::erase_if(openers, [](const auto& entry) { return entry.second->idle(); });
+  auto& opener = openers[id];
+  if (!opener) opener = std::make_unique<SocketOpener>(loop);
+  return *opener;
+}
+
+// Of a start that is not known, or was saved by an engine that did not note what it was given: nothing.
 void Channels::State::open_socket(App& app, const ipc::Open& open) {
   const auto* const entry = find(open.asker);
-  auto opened = open_as(open.query, entry == nullptr ? 0 : entry->pid);
+  if (entry == nullptr || !entry->given) return app.primary.opened(open.key, EPERM);
+  opener_of(app.id).open(
+      open.query, *entry->given,
+      [this, id = app.id, open, given = *entry->given](Result<SocketOpener::Opened> opened) {
+        socket_opened(id, open, given, std::move(opened));
+      });
+}
+
+// Whoever asked may be gone meanwhile, and the app, too.
+void Channels::State::socket_opened(const AppId& id, const ipc::Open& open, const Given& given,
+                                    Result<SocketOpener::Opened> opened) {
+  const auto found = apps.find(id);
+  if (found == apps.end()) {
+    if (opened && !opened->path.empty()) opener_of(id).remove({opened->path, given});
+    return;
+  }
+  auto& app = *found->second;
   if (!opened && opened.error().code == std::errc::address_in_use)
     if (const int fd = find_declared(app, open.query); fd >= 0)
-      opened = OpenedAs{UniqueFd{::fcntl(fd, F_DUPFD_CLOEXEC, 3)}, {}, 0, 0};
-  if (opened) {
+      opened = SocketOpener::Opened{UniqueFd{::fcntl(fd, F_DUPFD_CLOEXEC, 3)}, {}};
+  if (opened)
     if (const auto held = holder.hold(socket_name(app.id, open.key), opened->fd.get()); !held)
       opened = tl::make_unexpected(held.error());
-  }
-  if (!opened) return app.primary.opened(open.key, static_cast<int>(opened.error().code));
-  opened->fd.reset();
-  if (!opened->path.empty()) app.opened.insert_or_assign(open.key, std::move(*opened));
-  app.primary.opened(open.key, 0);
+  if (opened && !opened->path.empty()) app.opened.insert_or_assign(open.key, OpenedPath{opened->path, given});
+  app.primary.opened(open.key, opened ? 0 : static_cast<int>(opened.error().code));
+  carry_out(app);
 }
 
 void Channels::State::shut_socket(App& app, const std::string& key) {
@@ -159,7 +181,7 @@ void Channels::State::shut_socket(App& app, const std::string& key) {
   holder.release(name);
   const auto opened = app.opened.find(key);
   if (opened == app.opened.end()) return;
-  remove_as(opened->second);
+  opener_of(app.id).remove(std::move(opened->second));
   app.opened.erase(opened);
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is kept in ChannelMemory for the engine after us, and what of it we take over from the one before.
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
+#include <system_error>
 
 #include "kernel/channels_state.h"
 
@@ -31,6 +34,16 @@ std::uint64_t read_number(const JsonView& from, std::string_view name) {
   return static_cast<std::uint64_t>(from.integer(name).value_or(0));
 }
 
+// Of an engine that saved its user and group alone: it may do what these may.
+Given read_opener(const JsonView& from) {
+  const auto member = from.member("given");
+  if (auto given = member ? read_given(*member) : std::nullopt) return std::move(*given);
+  Given given;
+  given.uid = static_cast<std::uint32_t>(read_number(from, "uid"));
+  given.gid = static_cast<std::uint32_t>(read_number(from, "gid"));
+  return given;
+}
+
 StartId read_id(const JsonView& from) {
   const auto text = from.string("id").value_or("");
   std::uint64_t id = 0;
@@ -49,7 +62,7 @@ void Channels::State::save(App& app) {
   std::string opened;
   for (const auto& [key, one] : app.opened)
     opened += (opened.empty() ? R"({"key":)" : R"(,{"key":)") + quote(key) + R"(,"path":)" + quote(one.path) +
-              R"(,"uid":)" + number(one.uid) + R"(,"gid":)" + number(one.gid) + "}";
+              R"(,"given":)" + write_given(one.given) + "}";
   const auto text =
       "{" + write_app_id(app.id) + R"(,"opened":[)" + opened + R"(],"primary":)" + app.primary.save() + "}";
   if (!app.place->save(text)) log(app.id.str() + ": it listens on too much to remember all of it");
@@ -62,6 +75,7 @@ void Channels::State::save(Entry& entry) {
                      R"(,"gate":)" + number(gate.kind) + R"(,"address":)" + quote(gate.address) +
                      R"(,"port":)" + number(gate.port) + R"(,"ready":)" + truth(entry.told_ready) +
                      R"(,"drained":)" + truth(entry.told_drained);
+  if (entry.given) text += R"(,"given":)" + write_given(*entry.given);
   if (!entry.status.empty()) text += R"(,"status":)" + quote(entry.status);
   const auto app = apps.find(entry.slot.app);
   if (app != apps.end() && app->second->primary.find(entry.id) != nullptr)
@@ -79,10 +93,7 @@ bool Channels::State::restore_app(ChannelMemory::PlacePtr& place) {
   if (!app.primary.restore(primary->text())) return false;
   if (const auto opened = from->member("opened"))
     for (const auto& one : opened->elements())
-      app.opened[one.string("key").value_or("")] = {{},
-                                                    one.string("path").value_or(""),
-                                                    static_cast<std::uint32_t>(read_number(one, "uid")),
-                                                    static_cast<std::uint32_t>(read_number(one, "gid"))};
+      app.opened[one.string("key").value_or("")] = {one.string("path").value_or(""), read_opener(one)};
   app.place = std::move(place);
   return true;
 }
@@ -106,6 +117,7 @@ Channels::State::Entry* Channels::State::restore_entry(ChannelMemory::PlacePtr& 
   entry->told_ready = from->boolean("ready").value_or(false);
   entry->told_drained = from->boolean("drained").value_or(false);
   entry->status = from->string("status").value_or("");
+  if (const auto given = from->member("given")) entry->given = read_given(*given);
   entry->pid = child->pid;
   entry->ended = child->exited;
   if (const auto member = from->member("member")) app_of(*app).primary.restore_member(member->text());
@@ -153,6 +165,8 @@ void Channels::State::take_over(std::span<const KnownChild> children) {
       place->erase();
   }
   for (auto* const entry : restored) {
+    if (const auto listens = listen_for(*entry); !listens)
+      log(entry->slot.str() + ": " + listens.error().text);
     if (entry->channel != ChannelKind::none) reconnect(*entry);
     if (entry->ended) continue;
     // The engine may have died before it had heard.
@@ -169,12 +183,24 @@ void Channels::State::take_over(std::span<const KnownChild> children) {
 
 void Channels::State::release_strangers() {
   std::set<std::string> known;
-  for (const auto& [id, entry] : entries) known.insert(channel_name(id));
+  for (const auto& [id, entry] : entries) known.insert({channel_name(id), notify_name(id)});
   for (const auto& [id, app] : apps)
     for (const auto& key : app->primary.opened_keys()) known.insert(socket_name(id, key));
   for (const auto& name : holder.held_names())
-    if ((name.starts_with("channel ") || name.starts_with("socket ")) && !known.contains(name))
+    if ((name.starts_with("channel ") || name.starts_with("socket ") || name.starts_with("notify")) &&
+        !known.contains(name))
       holder.release(name);
+  remove_old_sockets();
+}
+
+// Of starts that ended while there was no engine.
+void Channels::State::remove_old_sockets() const {
+  if (options.notify_directory.empty()) return;
+  std::set<std::string> known;
+  for (const auto& [id, entry] : entries) known.insert(number(id));
+  std::error_code failed;
+  for (const auto& file : std::filesystem::directory_iterator{options.notify_directory, failed})
+    if (!known.contains(file.path().filename().string())) ::unlink(file.path().c_str());
 }
 
 }  // namespace svd

@@ -13,6 +13,7 @@
 #include "ipc/envelope.h"
 #include "ipc/primary.h"
 #include "ipc/router.h"
+#include "kernel/channel_budget.h"
 #include "kernel/channel_link.h"
 #include "kernel/channel_memory.h"
 #include "kernel/channels.h"
@@ -30,9 +31,11 @@ struct Channels::State {
     SlotId slot;
     ChannelKind channel = ChannelKind::none;
     ReadyGate gate;
-    std::int64_t pid = 0;  // 0: not known yet
+    std::optional<Given> given;  // absent: a former engine did not save it
+    std::int64_t pid = 0;        // 0: not known yet
     bool told_ready = false;
     bool told_drained = false;
+    bool told_main_pid = false;
     bool ended = false;  // its main process has
     bool gone = false;   // all of it has; what it had said is still being handled
 
@@ -58,6 +61,7 @@ struct Channels::State {
     };
     std::deque<Lent> lent;
     std::string status;
+    std::unique_ptr<NotifySocket> notify;
     std::unique_ptr<ConnectProbe> probe;
   };
   struct App {
@@ -65,7 +69,7 @@ struct Channels::State {
     AppId id;
     ipc::Primary primary;
     ChannelMemory::PlacePtr place;
-    std::map<std::string, OpenedAs> opened;  // key → what has to be removed with it; without the descriptor
+    std::map<std::string, OpenedPath> opened;                   // key → what has to be removed with it
     std::map<Name, std::unique_ptr<ConnectionPasser>> passers;  // of listeners that are served round robin
   };
 
@@ -74,10 +78,11 @@ struct Channels::State {
 
   // channels.cpp
   Result<> arm();
-  Result<UniqueFd> open(LaunchPlan& plan);
+  Result<UniqueFd> open(LaunchPlan& plan, const Given& given);
   Result<UniqueFd> connect(Entry& entry);
+  Result<> listen_for(Entry& entry);
   void prepare_node(LaunchPlan& plan) const;
-  void on_notification(std::int64_t pid, const Notification& said);
+  void on_notification(Entry& entry, const Notification& said);
   void spawned(Entry& entry, std::int64_t pid);
   void drop(StartId id);
   void tell_ready(Entry& entry);
@@ -91,8 +96,14 @@ struct Channels::State {
   void on_io(Entry& entry, std::uint32_t revents);
   void read_turn(Entry& entry);
   void read_rest(Entry& entry);
-  void handle_lines(Entry& entry);
+  bool handle_lines(Entry& entry);  // false: there are more, for another turn
+  bool handle_some(Entry& entry, budget::Turn* turn);
   bool handle(Entry& entry, const ipc::Frame& frame);
+  void cut_off(Entry& entry, const std::string& why);
+  bool bound_fds(Entry& entry);
+  void bound_bytes(Entry& entry);
+  [[nodiscard]] static bool is_burdened(const Entry& entry, std::size_t bytes);
+  bool refuse_copies(Entry& entry, const ipc::Envelope& envelope, std::size_t size, std::size_t targets);
   bool handle_line(Entry& entry, const ipc::Line& line);
   bool program_says(Entry& entry, const ipc::Line& line, UniqueFd fd);
   bool route(Entry& entry, const ipc::Envelope& envelope, const ipc::Line& line, const UniqueFd& fd);
@@ -107,16 +118,22 @@ struct Channels::State {
   void update_watch(Entry& entry);
   [[nodiscard]] ipc::Room room_of(StartId id) const;
   void wait_for(Entry& entry, StartId target);
+  void stop_waiting(const Entry& entry, StartId target);
   void wake_those_who_wait_for(StartId target);
   void out_of_patience();
   void set_patience();
   void run_later(Entry& entry);
   void run();
+  void run(Entry& entry);
+  [[nodiscard]] std::vector<StartId> take_runnable();
 
   // channels_effects.cpp
   void carry_out(App& app);
   void lend(App& app, const ipc::Write& write);
+  SocketOpener& opener_of(const AppId& id);
   void open_socket(App& app, const ipc::Open& open);
+  void socket_opened(const AppId& id, const ipc::Open& open, const Given& given,
+                     Result<SocketOpener::Opened> opened);
   void shut_socket(App& app, const std::string& key);
   // -1: it is not there.
   [[nodiscard]] int find_socket(const App& app, StartId id, const ipc::Shared& socket) const;
@@ -135,6 +152,7 @@ struct Channels::State {
   Entry* restore_entry(ChannelMemory::PlacePtr& place, std::span<const KnownChild> children);
   void reconnect(Entry& entry);
   void release_strangers();
+  void remove_old_sockets() const;
 
   [[nodiscard]] Entry* find(StartId id) const {
     const auto found = entries.find(id);
@@ -149,14 +167,15 @@ struct Channels::State {
   std::unique_ptr<ChannelMemory> memory;
   std::map<AppId, std::unique_ptr<App>> apps;
   std::map<StartId, std::unique_ptr<Entry>> entries;
+  std::map<AppId, std::unique_ptr<SocketOpener>> openers;  // while they have something to do
   ipc::Directory directory;
-  NotifySocket notify;
 
   std::vector<Event> events;
   Idle telling;                                  // tells what arose in port calls
   std::set<StartId> runnable;                    // there may be lines that nobody has handled
+  StartId last_run{};                            // of these
   Idle running;                                  // when all else has had its turn
-  unsigned turns = 0;                            // since then
+  Nanos turns{0};                                // that they took since then
   std::map<StartId, std::set<StartId>> waiting;  // target → who waits for it
   std::set<StartId> unflushed;                   // something was written to them in this turn
   Timer patience;                                // with those who are waited for
@@ -166,6 +185,7 @@ struct Channels::State {
 
 // Names at the keeper.
 [[nodiscard]] std::string channel_name(StartId id);
+[[nodiscard]] std::string notify_name(StartId id);
 [[nodiscard]] std::string socket_name(const AppId& app, const std::string& key);
 
 }  // namespace svd

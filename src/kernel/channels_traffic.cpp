@@ -10,7 +10,6 @@ namespace svd {
 namespace {
 
 constexpr std::size_t read_at_once = 64U << 10U;
-constexpr unsigned turns_at_once = 16;          // of all channels together; then others have theirs
 constexpr std::size_t read_at_end = 4U << 20U;  // of one that has died, before its exit is acted on
 // Letters and messages from outside wait for room above this; what the supervisor itself has to say goes on
 // to the second bound, and then the program is not read from until it reads.
@@ -49,12 +48,17 @@ void Channels::State::on_io(Entry& entry, std::uint32_t revents) {
 // One piece. Where there is always more, the rest is read when all else has had its turn.
 void Channels::State::read_turn(Entry& entry) {
   if (!entry.link || entry.waits_for != StartId{}) return;
+  const budget::Turn turn;
   const auto got = entry.link->read(read_at_once);
-  handle_lines(entry);
+  if (!bound_fds(entry)) return;
+  const bool handled = handle_lines(entry);
   if (!entry.link || entry.waits_for != StartId{}) return;
-  if (got == ChannelLink::Got::closed) return close(entry);
-  if (++turns == 1) running.request();
-  const bool reading = got == ChannelLink::Got::nothing || turns < turns_at_once;
+  if (handled && got == ChannelLink::Got::closed) return close(entry);
+  if (handled) bound_bytes(entry);
+  if (turns == Nanos{0}) running.request();
+  turns += turn.taken();
+  const bool reading =
+      handled && (got == ChannelLink::Got::nothing || turns < Nanos{budget::turn_of_channels});
   if (!reading) run_later(entry);
   if (reading == entry.reading) return;
   entry.reading = reading;
@@ -65,7 +69,8 @@ void Channels::State::read_turn(Entry& entry) {
 void Channels::State::read_rest(Entry& entry) {
   for (std::size_t read = 0; entry.link && read < read_at_end; read += read_at_once) {
     const auto got = entry.link->read(read_at_once);
-    handle_lines(entry);
+    if (!bound_fds(entry)) break;
+    handle_some(entry, nullptr);
     if (got == ChannelLink::Got::bytes) continue;
     if (entry.link && got == ChannelLink::Got::closed && entry.waits_for == StartId{}) close(entry);
     break;
@@ -78,33 +83,29 @@ void Channels::State::run_later(Entry& entry) {
   running.request();
 }
 
-void Channels::State::run() {
-  turns = 0;
-  for (const auto ids = std::exchange(runnable, {}); const auto id : ids) {
-    auto* const entry = find(id);
-    if (entry == nullptr || !entry->link || entry->waits_for != StartId{}) continue;
-    handle_lines(*entry);
-    if (entry->waits_for != StartId{}) continue;
-    if (entry->gone)
-      drop(id);
-    else
-      read_turn(*entry);
-  }
-  flush_all();
+bool Channels::State::handle_lines(Entry& entry) {
+  budget::Turn turn;
+  return handle_some(entry, &turn);
 }
 
-void Channels::State::handle_lines(Entry& entry) {
+// No `turn`: to the end.
+bool Channels::State::handle_some(Entry& entry, budget::Turn* turn) {
   auto& in = entry.place->in();
   while (entry.link && entry.waits_for == StartId{}) {
-    if (entry.link->unsent() > hard_limit) return wait_for(entry, entry.id);
+    if (!entry.gone && is_burdened(entry, hard_limit)) {
+      wait_for(entry, entry.id);
+      return true;
+    }
+    if (turn != nullptr && turn->is_over()) return false;
     const auto frame = entry.reader->next(in);
     if (!frame) break;
-    if (!handle(entry, *frame)) return;
+    if (!handle(entry, *frame)) return true;
     entry.reader->done(in);
   }
-  if (!entry.link || !in.empty()) return;
+  if (!entry.link || !in.empty()) return true;
   entry.link->drop_fds();  // no line wants them
   entry.place->trim();
+  return true;
 }
 
 bool Channels::State::handle(Entry& entry, const ipc::Frame& frame) {
@@ -196,6 +197,7 @@ bool Channels::State::route(Entry& entry, const ipc::Envelope& envelope, const i
     wait_for(entry, delivery.wait_for);
     return false;
   }
+  if (refuse_copies(entry, envelope, envelope.data.size(), delivery.deliver.size())) return true;
   auto letter =
       ipc::write_letter(entry.slot.app.app.str() + "/" + std::to_string(entry.slot.slot), envelope.data);
   if (fd) letter = ipc::write_handle(line.handle_type, std::string_view{letter}.substr(0, letter.size() - 1));
@@ -258,7 +260,7 @@ void Channels::State::write_handle(Entry& entry, Entry::Lent lent, int fd) {
 }
 
 void Channels::State::write(Entry& entry, const std::string& line, int fd) {
-  if (!entry.link) return;
+  if (!entry.link || entry.gone) return;
   if (entry.link->unsent() == 0) entry.progress = Loop::now().mono;
   if (!entry.link->write(line, fd))
     return log(entry.slot.str() + ": it does not read, and a message for it is lost");
@@ -285,7 +287,7 @@ void Channels::State::flush(Entry& entry) {
     entry.writing = writing;
     update_watch(entry);
   }
-  const bool has_room = flushed == ChannelLink::Flushed::closed || entry.link->unsent() <= queue_limit / 2;
+  const bool has_room = flushed == ChannelLink::Flushed::closed || !is_burdened(entry, queue_limit / 2);
   if (has_room && !entry.refused.empty()) {
     tell_refused(entry);
     unflushed.insert(entry.id);
@@ -297,6 +299,8 @@ void Channels::State::close(Entry& entry) {
   if (!entry.link) return;
   entry.watch.disarm();
   entry.link.reset();
+  if (const auto target = std::exchange(entry.waits_for, {}); target != StartId{})
+    stop_waiting(entry, target);
   entry.refused.clear();
   entry.lent.clear();
   holder.release(channel_name(entry.id));
@@ -311,7 +315,8 @@ void Channels::State::close(Entry& entry) {
 
 ipc::Room Channels::State::room_of(StartId id) const {
   const auto* const entry = find(id);
-  if (entry == nullptr || !entry->link || entry->link->unsent() <= queue_limit) return ipc::Room::free;
+  if (entry == nullptr || !entry->link || entry->gone || !is_burdened(*entry, queue_limit))
+    return ipc::Room::free;
   return Loop::now().mono - entry->progress >= patience_time ? ipc::Room::stuck : ipc::Room::full;
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/hardening.h"
 
-#include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -12,7 +11,7 @@
 #include <cerrno>
 #include <set>
 
-#include "base/unique_fd.h"
+#include "files/trusted_path.h"
 #include "kernel/syscall_filter.h"
 
 namespace svd {
@@ -32,21 +31,12 @@ bool is_below(std::string_view path, std::string_view tree) {
   return path.starts_with(tree) && (path.size() == tree.size() || path[tree.size()] == '/');
 }
 
+int error_of(const Error& error) { return static_cast<int>(error.code); }
+
 tl::expected<std::string, StartFailure> read_credential(const std::string& path) {
-  const UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
-  struct stat status {};
-  if (!file || ::fstat(file.get(), &status) < 0) return tl::make_unexpected(failure(errno, path));
-  if (!S_ISREG(status.st_mode)) return tl::make_unexpected(failure(EINVAL, path));
-  std::string content;
-  for (;;) {
-    char buffer[16384];
-    const auto got = ::read(file.get(), buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return tl::make_unexpected(failure(errno, path));
-    if (got == 0) return content;
-    content.append(buffer, static_cast<std::size_t>(got));
-    if (content.size() > max_credential) return tl::make_unexpected(failure(EFBIG, path));
-  }
+  auto content = read_chosen_file(path, max_credential);
+  if (content) return std::move(*content);
+  return tl::make_unexpected(failure(error_of(content.error()), path));
 }
 
 int policy_number(Scheduling::Policy policy) {
@@ -78,7 +68,7 @@ class Planner {
            .number = plan_.scheduling.priority,
            .extra = static_cast<std::uint32_t>(policy_number(*plan_.scheduling.policy)),
            .words = "the scheduling policy"});
-    if (needs_mounts()) mounts();
+    if (needs_own_mounts(harden_, mounts_credentials())) mounts();
     capabilities();
     if (harden_.no_new_privileges || !harden_.syscalls.empty())
       add({.op = Op::no_new_privileges, .late = true, .words = "no new privileges"});
@@ -105,10 +95,6 @@ class Planner {
 
   [[nodiscard]] bool mounts_credentials() const {
     return !credentials_.empty() && !places_.credentials.empty();
-  }
-  [[nodiscard]] bool needs_mounts() const {
-    return harden_.private_tmp || harden_.protect_proc || !harden_.read_only.empty() ||
-           !harden_.read_write.empty() || !harden_.inaccessible.empty() || mounts_credentials();
   }
 
   void mounts() {
@@ -143,7 +129,7 @@ class Planner {
     paths.insert(harden_.read_write.begin(), harden_.read_write.end());
     for (const auto& path : paths) {
       if (points.contains(path)) continue;
-      if (::access(path.c_str(), F_OK) < 0) return fail(errno, path);
+      if (const auto there = find_trusted(path); !there) return fail(error_of(there.error()), path);
       mount(path, path, "", MS_BIND | MS_REC, "", "mounting " + path);
       points.insert(path);
     }
@@ -164,10 +150,10 @@ class Planner {
   }
 
   void hide(const std::string& path) {
-    struct stat status {};
-    if (::stat(path.c_str(), &status) < 0) return fail(errno, path);
+    const auto there = find_trusted(path);
+    if (!there) return fail(error_of(there.error()), path);
     const auto words = "hiding " + path;
-    if (S_ISDIR(status.st_mode))
+    if (S_ISDIR(there->st_mode))
       mount("tmpfs", path, "tmpfs", plain | MS_RDONLY, "mode=000,size=4k", words);
     else
       mount(places_.inaccessible, path, "", MS_BIND, "", words);
@@ -176,7 +162,14 @@ class Planner {
   void capabilities() {
     if (harden_.capabilities)
       add({.op = Op::bounding, .number = *harden_.capabilities, .words = "the capability bounding set"});
-    if (harden_.ambient == 0) return;
+    if (harden_.ambient == 0) {
+      if (harden_.capabilities)
+        add({.op = Op::keep_only,
+             .number = *harden_.capabilities,
+             .late = true,
+             .words = "dropping capabilities"});
+      return;
+    }
     if (identity_.uid) add({.op = Op::keep_capabilities, .words = "keeping capabilities"});
     add({.op = Op::ambient, .number = harden_.ambient, .late = true, .words = "ambient capabilities"});
   }
@@ -215,6 +208,11 @@ std::string unescape(std::string_view text) {
 }
 
 }  // namespace
+
+bool needs_own_mounts(const Hardening& harden, bool mounts_credentials) {
+  return harden.private_tmp || harden.protect_proc || !harden.read_only.empty() ||
+         !harden.read_write.empty() || !harden.inaccessible.empty() || mounts_credentials;
+}
 
 std::vector<std::string> mount_points_of(std::string_view mountinfo) {
   constexpr int field = 4;  // "36 35 98:0 /root /mount/point …"

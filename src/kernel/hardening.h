@@ -48,6 +48,9 @@ struct HardeningPlaces {
     const LaunchPlan& plan, const Identity& identity, const std::vector<Credential>& credentials,
     const HardeningPlaces& places);
 
+// The start gets mounts of its own. `mounts_credentials`: it has some, and they are mounted.
+[[nodiscard]] bool needs_own_mounts(const Hardening& harden, bool mounts_credentials);
+
 // The mount points of a /proc/PID/mountinfo (proc(5)), with its \040 undone.
 [[nodiscard]] std::vector<std::string> mount_points_of(std::string_view mountinfo);
 

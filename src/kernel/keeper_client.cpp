@@ -54,47 +54,6 @@ std::vector<UniqueFd> take_rights(msghdr& head) {
   return fds;
 }
 
-template <class T>
-bool take(std::string_view& bytes, T& out) {
-  if (bytes.size() < sizeof out) return false;
-  std::memcpy(&out, bytes.data(), sizeof out);
-  bytes.remove_prefix(sizeof out);
-  return true;
-}
-
-bool take_text(std::string_view& bytes, std::size_t size, std::string& out) {
-  if (bytes.size() < size) return false;
-  out = bytes.substr(0, size);
-  bytes.remove_prefix(size);
-  return true;
-}
-
-void skip_padding(std::string_view& bytes, std::size_t written) {
-  bytes.remove_prefix(std::min(bytes.size(), (8 - written % 8) % 8));
-}
-
-void add_children(std::string_view body, std::uint32_t count, KeeperClient::Listing& out) {
-  KeeperClient::Child child;
-  for (; count > 0 && take(body, child.facts); --count) {
-    if (!take_text(body, child.facts.cgroup_size, child.cgroup) ||
-        !take_text(body, child.facts.cookie_size, child.cookie))
-      return;
-    skip_padding(body, child.cgroup.size() + child.cookie.size());
-    out.children.push_back(child);
-  }
-}
-
-void add_held(std::string_view body, std::uint32_t count, std::vector<UniqueFd> fds,
-              KeeperClient::Listing& out) {
-  keeper::NamedFd head{};
-  for (std::size_t i = 0; i < count && i < fds.size() && take(body, head); ++i) {
-    std::string name;
-    if (!take_text(body, head.name_size, name)) return;
-    skip_padding(body, name.size());
-    out.held.emplace_back(std::move(name), std::move(fds[i]));
-  }
-}
-
 // Returns when the keeper has put itself into the background (its first process has ended).
 Result<> start_keeper(const std::string& program, const std::vector<std::string>& arguments, int socket) {
   std::vector<std::string> words{program, "--adopt"};
@@ -183,14 +142,14 @@ Result<KeeperClient::Listing> KeeperClient::list() {
   for (;;) {
     SVD_TRY(auto message, await(Type::children, deadline));
     if (message.header.type == Type::children)
-      add_children(message.body, message.header.count, listing);
+      add_children(message.body, message.header.count, listing.children);
     else
       break;
   }
   // What await() put aside meanwhile: descriptors belong to the listing, the rest is handed out later.
   for (auto& message : before_) {
     if (message.header.type == Type::held)
-      add_held(message.body, message.header.count, std::move(message.fds), listing);
+      add_held(message.body, message.header.count, std::move(message.fds), listing.held);
     else
       kept.push_back(std::move(message));
   }
@@ -320,12 +279,8 @@ void KeeperClient::hand_out(const Incoming& message) {
   std::string_view body = message.body;
   std::uint32_t number = 0;
   switch (message.header.type) {
-    case Type::reports: {
-      std::vector<keeper::Report> reports(
-          std::min<std::size_t>(message.header.count, body.size() / sizeof(keeper::Report)));
-      if (!reports.empty()) std::memcpy(reports.data(), body.data(), reports.size() * sizeof(keeper::Report));
-      return handlers_.reports(reports);
-    }
+    case Type::reports:
+      return handlers_.reports(read_reports(body, message.header.count));
     case Type::notice:
       if (take(body, number)) handlers_.notice(number);
       return;
@@ -334,6 +289,9 @@ void KeeperClient::hand_out(const Incoming& message) {
       return;
     case Type::hangup:
       return handlers_.hangup();
+    case Type::notified:
+      if (handlers_.notified && take(body, number)) handlers_.notified(number);
+      return;
     case Type::hello:
     case Type::children:
     case Type::held:
@@ -350,6 +308,8 @@ void KeeperClient::hand_out(const Incoming& message) {
     case Type::ready:
     case Type::redirect:
     case Type::quit:
+    case Type::cancel:
+    case Type::notify:
       return;  // not ours to get
   }
 }

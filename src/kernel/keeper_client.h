@@ -14,28 +14,26 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "keeper/protocol.h"
+#include "kernel/keeper_messages.h"
 #include "loop/loop.h"
 
 namespace svd {
 
 class KeeperClient {
  public:
-  struct Child {
-    keeper::Child facts;
-    std::string cgroup;  // relative to the base; empty: none
-    std::string cookie;
-  };
+  using Child = KeeperChild;
   struct Listing {
     std::vector<Child> children;
-    std::vector<std::pair<std::string, UniqueFd>> held;
+    std::vector<NamedDescriptor> held;
   };
   struct Handlers {
     std::function<void(std::span<const keeper::Report>)> reports;
     std::function<void(std::uint32_t missing)> notice;
     std::function<void(bool force)> shutdown;
     std::function<void()> hangup;
-    std::function<void()> settled;  // after all that was there has been handed out
-    std::function<void()> lost;     // the keeper is gone
+    std::function<void(std::uint32_t count)> notified{};  // notes for the service manager are done with
+    std::function<void()> settled;                        // after all that was there has been handed out
+    std::function<void()> lost;                           // the keeper is gone
   };
 
   KeeperClient(const Loop& loop, Handlers handlers) : loop_{loop}, handlers_{std::move(handlers)} {}

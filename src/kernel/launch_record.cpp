@@ -90,10 +90,19 @@ class Layout {
 
 std::uint32_t size32(std::size_t size) { return static_cast<std::uint32_t>(size); }
 
+// FNV-1a. Two apps with the same number merely wait for each other.
+std::uint32_t number_of(std::string_view name) {
+  std::uint32_t value = 2166136261U;
+  for (const char c : name) value = (value ^ static_cast<unsigned char>(c)) * 16777619U;
+  return value;
+}
+
 void set_scalars(Spawn& head, const LaunchPlan& plan, const LaunchDetails& details) {
   head.id = static_cast<std::uint64_t>(plan.id);
   head.stop = stop_rule(plan.stop);
   head.stdio = details.stdio;
+  head.app = number_of(plan.slot.app.str());
+  head.patience = static_cast<std::uint32_t>(start_patience.count());
   unsigned given = keeper::given_session;
   const auto set = [&given](const auto& from, auto& to, unsigned bit) {
     if (!from) return;

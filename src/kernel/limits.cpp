@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 
@@ -15,6 +16,8 @@ namespace {
 // Given to every app, for the figures. The others are given where a limit needs them: they cost something
 // each time a process is put on a CPU.
 constexpr ControllerSet always{Controller::io, Controller::memory, Controller::pids};
+
+constexpr std::uint64_t most_pids = 4'194'304;  // PID_MAX_LIMIT of Linux
 
 constexpr const char* of_instance = "limits.";
 constexpr const char* of_app = "app_limits.";
@@ -41,7 +44,22 @@ std::uint64_t count_of(int directory, const std::string& file, std::string_view 
   return flat_value(read_file_at(directory, file), event).value_or(0);
 }
 
+std::uint64_t number_in(const char* path) {
+  return flat_value("n " + read_file(path), "n").value_or(most_pids);
+}
+
+Limits with_defaults(Limits limits, bool has_pids) {
+  static const auto usual =
+      usual_pids(number_in("/proc/sys/kernel/pid_max"), number_in("/proc/sys/kernel/threads-max"));
+  if (has_pids && !limits.pids) limits.pids = usual;
+  return limits;
+}
+
 }  // namespace
+
+std::uint64_t usual_pids(std::uint64_t pid_max, std::uint64_t threads_max) {
+  return std::max<std::uint64_t>(std::min(pid_max, threads_max) * 15 / 100, 1);
+}
 
 LinuxLimits::LinuxLimits(const Cgroups& cgroups) : cgroups_{cgroups} {}
 
@@ -112,7 +130,9 @@ void LinuxLimits::write_fresh(App& app, const LaunchPlan& plan, const std::strin
   if (app.limits != plan.app_limits && (plan.app_limits != Limits{} || !is_first))
     write(app, path, of_app, plan.app_limits, is_first ? Write::set : Write::all);
   app.limits = plan.app_limits;
-  if (plan.limits != Limits{}) write(app, leaf, of_instance, plan.limits, Write::set);
+  if (const auto limits = with_defaults(plan.limits, app.given.contains(Controller::pids));
+      limits != Limits{})
+    write(app, leaf, of_instance, limits, Write::set);
   if (app.given.contains(Controller::memory)) kill_as_one(leaf);
 }
 
@@ -155,7 +175,7 @@ void LinuxLimits::adjust(StartId id, const SlotId& slot, const Limits& limits) {
   if (!cgroups_.available() || !exists(cgroups_.directory(), leaf)) return;
   auto& app = apps_[slot.app];
   provide(app, slot.app.str(), controllers_of(limits), {});
-  write(app, leaf, of_instance, limits, Write::all);
+  write(app, leaf, of_instance, with_defaults(limits, app.given.contains(Controller::pids)), Write::all);
 }
 
 void LinuxLimits::collect(const App* app, const std::string& prefix, const Limits& limits,

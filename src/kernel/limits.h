@@ -19,6 +19,10 @@
 
 namespace svd {
 
+// `pids` of an instance for which the file says none, from the kernel's bounds of the same name: systemd's
+// share for a service (DefaultTasksMax=). What one app forks by mistake leaves room for the others.
+[[nodiscard]] std::uint64_t usual_pids(std::uint64_t pid_max, std::uint64_t threads_max);
+
 class LinuxLimits final : public LimitPort {
  public:
   explicit LinuxLimits(const Cgroups& cgroups);

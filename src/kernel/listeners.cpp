@@ -122,11 +122,13 @@ Result<BindRequest> Listeners::request_for(const AppSpec& spec, const AppId& id,
   if (!app) return refuse(app.error());
   request.uid = app->uid;
   request.gid = app->gid;
+  request.groups = app->groups.value_or(std::vector<std::uint32_t>{});
   // A number need not be in the database, but then a group is asked for, which does not matter here.
   if (!listener.user.empty()) {
     const auto user = users_.resolve(listener.user, "0", {});
     if (!user) return refuse(user.error());
     request.uid = user->uid;
+    request.groups = user->groups.value_or(std::vector<std::uint32_t>{});
   }
   if (!listener.group.empty()) {
     const auto group = users_.resolve("", listener.group, {});

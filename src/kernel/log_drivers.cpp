@@ -16,6 +16,7 @@
 
 #include "files/io.h"
 #include "files/log_layout.h"
+#include "files/trusted_path.h"
 
 namespace svd {
 namespace {
@@ -54,11 +55,13 @@ Result<UniqueFd> open_journal_stream(const std::string& socket, std::string_view
 bool journal_runs(const std::string& socket) { return connect_stream(socket).has_value(); }
 
 bool can_cut_files(const std::string& directory) {
-  UniqueFd fd{::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
+  const UniqueFd place{open_trusted_directory(directory)};
+  if (!place) return true;
+  UniqueFd fd{::openat(place.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
   if (!fd) {
-    auto name = directory + "/.svd-probe-XXXXXX";
-    fd.reset(::mkostemp(name.data(), O_CLOEXEC));
-    if (fd) ::unlink(name.c_str());
+    const auto name = ".svd-probe-" + std::to_string(::getpid());
+    fd.reset(::openat(place.get(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (fd) ::unlinkat(place.get(), name.c_str(), 0);
   }
   // What cannot be tried here is left to fail, with its reason, where it is needed.
   if (!fd) return true;

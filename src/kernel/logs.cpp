@@ -10,6 +10,7 @@
 #include <map>
 
 #include "files/io.h"
+#include "kernel/apart.h"
 #include "kernel/log_drivers.h"
 #include "kernel/log_rotation.h"
 #include "kernel/log_writers.h"
@@ -19,6 +20,11 @@ namespace {
 
 // What views and the writer processes call it.
 std::string journal_name(const SlotId& slot) { return "journal:" + slot.str(); }
+
+bool is_below(std::string_view path, std::string_view directory) {
+  return path.size() > directory.size() && path.starts_with(directory) && path[directory.size()] == '/' &&
+         path.find("/../") == std::string_view::npos && !path.ends_with("/..");
+}
 
 bool rotates(const LogPolicy& policy) { return policy.rotate > 0 || policy.max_age.count() > 0; }
 
@@ -67,6 +73,12 @@ struct Logs::State {
     return options.directory + "/" + slot.app.ecosystem.str() + "/" + slot.app.app.str() + "." +
            std::to_string(slot.slot) + ".log";
   }
+  // The same from outside of a start: what does not answer is tried again by each start.
+  bool would_cut(const std::string& directory) {
+    if (directory == options.directory || is_below(directory, options.directory)) return can_cut(directory);
+    const auto said = apart(directory, [&] { return std::string{can_cut(directory) ? "cut" : ""}; });
+    return said && *said == "cut";
+  }
   // Asked once for each file system.
   bool can_cut(const std::string& directory) {
     if (options.force_pipe) return false;
@@ -76,11 +88,27 @@ struct Logs::State {
     if (fresh) found->second = can_cut_files(directory);
     return found->second;
   }
+  // A directory that the file names may be on a file system that does not answer. "": it cannot be cut there;
+  // "cut"; else why it cannot be used.
+  Result<bool> prepare(const std::string& directory, bool rotates) {
+    const auto work = [&]() -> std::string {
+      const auto made = make_directories(directory, 0750);
+      if (!made) return std::to_string(static_cast<int>(made.error().code)) + " " + made.error().text;
+      return rotates && can_cut(directory) ? "cut" : "";
+    };
+    SVD_TRY(const auto said, directory == options.directory || is_below(directory, options.directory)
+                                 ? Result<std::string>{work()}
+                                 : apart(directory, work));
+    if (said.empty() || said == "cut") return said == "cut";
+    const auto blank = said.find(' ');
+    return tl::make_unexpected(
+        Error{static_cast<std::errc>(std::stoi(said.substr(0, blank))), said.substr(blank + 1)});
+  }
   Result<Stdio> open_file(const SlotId& slot, const LogPolicy& policy) {
     auto path = path_of(slot, policy);
-    const auto directory = split_path(path).directory;
-    SVD_CHECK(make_directories(directory, 0750));
-    if (rotates(policy) && !can_cut(directory)) {
+    const std::string directory{split_path(path).directory};
+    SVD_TRY(const bool is_cut, prepare(directory, rotates(policy)));
+    if (rotates(policy) && !is_cut) {
       rotation.detach(slot);
       SVD_TRY(auto fd, writers.open(path, file_writer(path, policy)));
       piped[slot] = path;
@@ -156,7 +184,7 @@ void Logs::attach(const SlotId& slot, const LogPolicy& policy) {
       piped != s.piped.end() && piped->second != s.pipe_of(slot, policy))
     s.stop_piping(slot);
   // A directory that is not there yet is tried at the first start.
-  if (cut && s.can_cut(split_path(path).directory))
+  if (cut && s.would_cut(std::string{split_path(path).directory}))
     s.rotation.attach(slot, policy);
   else
     s.rotation.detach(slot);

@@ -13,7 +13,7 @@
 #include <optional>
 #include <string_view>
 
-#include "base/unique_fd.h"
+#include "files/trusted_path.h"
 #include "kernel/launch_record.h"
 
 namespace svd {
@@ -68,11 +68,10 @@ std::string interpreter_of(std::string_view head) {
 // What execve(2) looks for besides the file itself; "" where there is no regular file that could be read.
 std::string needed_by(const std::string& path) {
   constexpr std::size_t looked_at = 256;  // BINPRM_BUF_SIZE
-  const UniqueFd file{::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
-  struct stat status {};
-  if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return "";
-  const auto head = read_at(file.get(), looked_at, 0);
-  return head.starts_with(ELFMAG) ? loader_of(file.get()) : interpreter_of(head);
+  const auto file = open_chosen_file(path);
+  if (!file) return "";
+  const auto head = read_at(file->get(), looked_at, 0);
+  return head.starts_with(ELFMAG) ? loader_of(file->get()) : interpreter_of(head);
 }
 
 // The instance may see other files than we do: only what is missing here, too, is said to be.

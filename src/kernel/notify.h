@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The receiving end of sd_notify(3): one datagram socket for all instances. Who has sent something is told by
-// the kernel, as the sender's pid. READY=1 and STATUS= count; MAINPID= does not (the main process is the one
-// that was started), and descriptors are not kept.
+// The receiving end of sd_notify(3): a datagram socket for each start that is to notify, so that nobody's
+// flood holds up the news of another. READY=1 and STATUS= count; MAINPID= does not (the main process is the
+// one that was started), and descriptors are not kept.
+//
+// Who may write. A socket in the file system belongs to the start's user, with mode 0600: others are refused
+// by the kernel. Where the start may change its user (CAP_SETUID, as root's have it), or where the socket can
+// be no file, everybody can write: what costs nothing to know, the sender's uid, is looked at first, then
+// whose process it is; and after a stranger nothing is read for a while.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +17,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "kernel/given.h"
 #include "kernel/passing.h"
 #include "loop/loop.h"
 
@@ -27,24 +33,42 @@ struct Notification {
 
 class NotifySocket {
  public:
-  using Handler = std::function<void(std::int64_t pid, const Notification&)>;
-  static constexpr const char* name = "notify";  // that the keeper holds it by
+  struct Handlers {
+    std::function<bool(std::int64_t pid)> is_sender;  // a process of the start
+    std::function<void(const Notification&)> said;
+  };
 
-  // Listens at `path`, with the socket of an engine before us where there is one. A path that begins with '@'
-  // is an abstract name (unix(7)), for who can make no file.
-  Result<> open(const Loop& loop, const std::string& path, Holder& holder, Handler handler);
+  // `name`: that the keeper holds it by.
+  NotifySocket(const Loop& loop, Holder& holder, std::string name, Given given);
+  // Listens at `path`, with the socket of an engine before us where there is one. No path: an abstract name
+  // (unix(7)) that the kernel chooses, for who can make no file.
+  Result<> open(const std::string& path, Handlers handlers);
+  // As NOTIFY_SOCKET has it.
   [[nodiscard]] const std::string& path() const { return path_; }
-  // Reads what is there, before the exit of one of them is acted on.
+  // Reads all that is there, before the exit of one of them is acted on.
   void drain();
+  // The start has ended.
+  void remove();
 
  private:
+  enum class Got : std::uint8_t { nothing, news, stranger };
   Result<> make();
-  bool receive();
+  Result<> make_file();
+  Result<> read_name();
+  [[nodiscard]] bool is_abstract() const { return path_.empty() || path_.starts_with('@'); }
+  [[nodiscard]] bool may_be(std::uint32_t uid) const;
+  void read_turn();
+  void rest();
+  Got receive();
 
-  std::string path_;
+  const Loop& loop_;
+  Holder& holder_;
+  std::string name_, path_;
+  Given given_;
   UniqueFd socket_;
   IoWatch watch_;
-  Handler handler_;
+  Timer rest_;
+  Handlers handlers_;
 };
 
 }  // namespace svd

@@ -4,119 +4,22 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <vector>
-
-#include "kernel/proc.h"
+#include <utility>
 
 namespace svd {
 namespace {
 
 using Type = ipc::Query::Type;
 
-constexpr unsigned cap_net_bind_service = 10;
 constexpr std::uint32_t flag_v6only = 1, flag_reuse = 4;  // of Node's listen() and bind()
-
-// What a process may do.
-struct Rights {
-  std::uint32_t uid = 0, gid = 0;
-  std::vector<std::uint32_t> groups;
-  std::uint64_t capabilities = 0;
-  mode_t umask = 022;
-};
-
-std::string_view field(std::string_view status, std::string_view name) {
-  const auto at = status.find(name);
-  if (at == status.npos) return {};
-  const auto begin = at + name.size();
-  return status.substr(begin, status.find('\n', begin) - begin);
-}
-
-std::vector<std::uint64_t> numbers(std::string_view text, int base = 10) {
-  std::vector<std::uint64_t> found;
-  for (auto at = text.begin(); at != text.end();) {
-    std::uint64_t number = 0;
-    const auto read = std::from_chars(&*at, text.data() + text.size(), number, base);
-    if (read.ec == std::errc{}) found.push_back(number);
-    at += std::max<std::ptrdiff_t>(read.ptr - &*at, 1);
-  }
-  return found;
-}
-
-std::optional<Rights> rights_of(std::int64_t pid) {
-  const auto status = read_file("/proc/" + std::to_string(pid) + "/status");
-  const auto uids = numbers(field(status, "\nUid:")), gids = numbers(field(status, "\nGid:"));
-  const auto capabilities = numbers(field(status, "\nCapEff:"), 16),
-             umask = numbers(field(status, "\nUmask:"), 8);
-  if (uids.size() < 4 || gids.size() < 4 || capabilities.empty()) return std::nullopt;
-  Rights rights;
-  rights.uid = static_cast<std::uint32_t>(uids[3]);  // of the file system
-  rights.gid = static_cast<std::uint32_t>(gids[3]);
-  for (const auto group : numbers(field(status, "\nGroups:")))
-    rights.groups.push_back(static_cast<std::uint32_t>(group));
-  rights.capabilities = capabilities[0];
-  if (!umask.empty()) rights.umask = static_cast<mode_t>(umask[0]);
-  return rights;
-}
-
-bool is_same_file(const std::string& a, const std::string& b) {
-  struct stat first {
-  }, second{};
-  return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 && first.st_dev == second.st_dev &&
-         first.st_ino == second.st_ino;
-}
-
-// What `what` is for the process is the same for us: a namespace, or the root directory.
-bool shares(std::int64_t pid, const char* what) {
-  return is_same_file("/proc/" + std::to_string(pid) + "/" + what, std::string{"/proc/self/"} + what);
-}
-
-std::uint64_t first_free_port() {
-  const auto found = numbers(read_file("/proc/sys/net/ipv4/ip_unprivileged_port_start"));
-  return found.empty() ? 1024 : found[0];
-}
-
-// The file system sees the program's user and groups, and its umask, as long as this lives. setfsuid(2) takes
-// root's rights over files away with it and gives them back.
-class ActingAs {
- public:
-  explicit ActingAs(const Rights& rights) : umask_{::umask(rights.umask)} {
-    if (::geteuid() != 0) return;
-    groups_.resize(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
-    groups_.resize(
-        static_cast<std::size_t>(std::max(::getgroups(static_cast<int>(groups_.size()), groups_.data()), 0)));
-    // Raw: the wrapper of libc would tell all threads.
-    ::syscall(SYS_setgroups, rights.groups.size(), rights.groups.data());
-    ::setfsgid(rights.gid);
-    ::setfsuid(rights.uid);
-    changed_ = true;
-  }
-  ActingAs(const ActingAs&) = delete;
-  ActingAs& operator=(const ActingAs&) = delete;
-  ~ActingAs() {
-    ::umask(umask_);
-    if (!changed_) return;
-    ::setfsuid(::geteuid());
-    ::setfsgid(::getegid());
-    ::syscall(SYS_setgroups, groups_.size(), groups_.data());
-  }
-
- private:
-  mode_t umask_;
-  std::vector<gid_t> groups_;
-  bool changed_ = false;
-};
 
 tl::unexpected<Error> cannot_bind(int err) { return fail_errno(err, "cannot bind"); }
 
@@ -165,11 +68,7 @@ Result<UniqueFd> bind_inet(const ipc::Query& query, int family, int type, bool v
   return socket;
 }
 
-Result<UniqueFd> open_inet(const ipc::Query& query, const Rights& rights, std::int64_t pid) {
-  if (!shares(pid, "ns/net")) return cannot_bind(EPERM);
-  const bool may = (rights.capabilities >> cap_net_bind_service & 1U) != 0 && shares(pid, "ns/user");
-  if (query.port != 0 && static_cast<std::uint64_t>(query.port) < first_free_port() && !may)
-    return cannot_bind(EACCES);
+Result<UniqueFd> open_inet(const ipc::Query& query) {
   const bool v6only = (query.flags & flag_v6only) != 0;
   if (query.type == Type::udp4) return bind_inet(query, AF_INET, SOCK_DGRAM, false);
   if (query.type == Type::udp6) return bind_inet(query, AF_INET6, SOCK_DGRAM, v6only);
@@ -209,11 +108,16 @@ bool is_left_over(const sockaddr_un& address) {
          errno == ECONNREFUSED;
 }
 
-Result<UniqueFd> open_path(const ipc::Query& query, const Rights& rights, std::int64_t pid) {
-  if (!shares(pid, "ns/mnt") || !shares(pid, "root")) return cannot_bind(EPERM);
+// The file is born with its mode, that of the socket's own inode less the umask: a path could be anybody's by
+// the time of a chmod(2).
+mode_t mode_of(const ipc::Query& query, const Given& given) {
+  return (0777U & ~given.umask) | (query.readable_all ? 0444U : 0U) | (query.writable_all ? 0222U : 0U);
+}
+
+Result<UniqueFd> open_path(const ipc::Query& query, const Given& given) {
   auto socket = make_socket(AF_UNIX, SOCK_STREAM);
-  if (!socket) return cannot_bind(errno);
-  const ActingAs acting{rights};
+  ::umask(0);
+  if (!socket || ::fchmod(socket.get(), mode_of(query, given)) < 0) return cannot_bind(errno);
   sockaddr_un address{};
   UniqueFd directory;
   if (!fit_path(*query.address, directory, address)) return cannot_bind(errno);
@@ -222,15 +126,10 @@ Result<UniqueFd> open_path(const ipc::Query& query, const Rights& rights, std::i
   };
   if (!bind() && (errno != EADDRINUSE || !is_left_over(address) || ::unlink(address.sun_path) < 0 || !bind()))
     return cannot_bind(errno);
-  struct stat status {};
-  if ((query.readable_all || query.writable_all) && ::stat(address.sun_path, &status) == 0)
-    ::chmod(address.sun_path,
-            (status.st_mode & 0777) | (query.readable_all ? 0444U : 0U) | (query.writable_all ? 0222U : 0U));
   return socket;
 }
 
-Result<UniqueFd> open_abstract(const std::string& name, std::int64_t pid) {
-  if (!shares(pid, "ns/net")) return cannot_bind(EPERM);
+Result<UniqueFd> open_abstract(const std::string& name) {
   sockaddr_un address{};
   if (name.size() > sizeof address.sun_path) return cannot_bind(ENAMETOOLONG);
   address.sun_family = AF_UNIX;
@@ -242,33 +141,69 @@ Result<UniqueFd> open_abstract(const std::string& name, std::int64_t pid) {
   return socket;
 }
 
-Result<UniqueFd> open_socket(const ipc::Query& query, const Rights& rights, std::int64_t pid) {
-  if (query.type != Type::unix_stream) return open_inet(query, rights, pid);
+bool is_path(const ipc::Query& query) {
+  return query.type == Type::unix_stream && query.address.value_or("").starts_with('/');
+}
+
+Result<UniqueFd> open_socket(const ipc::Query& query, const Given& given) {
+  if (query.type != Type::unix_stream) return open_inet(query);
   const auto& path = query.address.value_or("");
-  if (path.starts_with('@')) return open_abstract(path, pid);
+  if (path.starts_with('@')) return open_abstract(path);
   if (!path.starts_with('/') || path.find('\0') != path.npos) return cannot_bind(EINVAL);
-  return open_path(query, rights, pid);
+  if (given.own_mounts) return cannot_bind(EPERM);
+  return open_path(query, given);
+}
+
+Deputy::Report report_of(Result<UniqueFd> opened) {
+  if (!opened) return {static_cast<int>(opened.error().code), {}};
+  return {0, std::move(*opened)};
+}
+
+Deputy::Report remove_path(const std::string& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) ::unlink(path.c_str());
+  return {};
 }
 
 }  // namespace
 
-Result<OpenedAs> open_as(const ipc::Query& query, std::int64_t pid) {
-  const auto rights = rights_of(pid);
-  if (!rights) return cannot_bind(ESRCH);
-  OpenedAs opened{{}, {}, rights->uid, rights->gid};
-  SVD_TRY(opened.fd, open_socket(query, *rights, pid));
-  if (query.type == Type::unix_stream && query.address->starts_with('/')) opened.path = *query.address;
-  return opened;
+void SocketOpener::open(ipc::Query query, Given given, Done done) {
+  add({std::move(query), std::move(given), std::move(done)});
 }
 
-void remove_as(const OpenedAs& opened) {
-  if (opened.path.empty()) return;
-  Rights rights;
-  rights.uid = opened.uid;
-  rights.gid = opened.gid;
-  const ActingAs acting{rights};
-  struct stat status {};
-  if (::lstat(opened.path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) ::unlink(opened.path.c_str());
+void SocketOpener::remove(OpenedPath opened) {
+  auto given = opened.given;
+  add({std::move(opened), std::move(given)});
+}
+
+void SocketOpener::add(Job job) {
+  jobs_.push_back(std::move(job));
+  if (jobs_.size() == 1) begin();
+}
+
+void SocketOpener::begin() {
+  const auto& job = jobs_.front();
+  const auto* const query = std::get_if<ipc::Query>(&job.what);
+  const Deputy::Task task = [&job, query] {
+    return query != nullptr ? report_of(open_socket(*query, job.given))
+                            : remove_path(std::get<OpenedPath>(job.what).path);
+  };
+  deputy_ = std::make_unique<Deputy>();
+  const auto started = deputy_->start(loop_, job.given, task, [this](Deputy::Report report) {
+    const auto former = std::move(deputy_);  // it is the one who calls
+    finish(std::move(report));
+  });
+  if (!started) finish({static_cast<int>(started.error().code), {}});
+}
+
+void SocketOpener::finish(Deputy::Report report) {
+  const auto job = std::move(jobs_.front());
+  jobs_.pop_front();
+  const auto* const query = std::get_if<ipc::Query>(&job.what);
+  if (!jobs_.empty()) begin();
+  if (query == nullptr || !job.done) return;
+  if (report.err != 0) return job.done(cannot_bind(report.err));
+  job.done(Opened{std::move(report.fd), is_path(*query) ? *query->address : std::string{}});
 }
 
 }  // namespace svd

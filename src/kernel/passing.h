@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "kernel/given.h"
 #include "model/launch.h"
 
 namespace svd {
@@ -55,7 +56,8 @@ class ChannelSource {
   // (NOTIFY_SOCKET, NODE_OPTIONS) is added to `plan.envp`. The child's end of a new channel, not blocking, or
   // an empty UniqueFd when `plan.channel` is none; it is closed here as soon as it is on its way. Error: the
   // start fails at stage sockets.
-  virtual Result<UniqueFd> open(LaunchPlan& plan) = 0;
+  // `given`: what the start is; all that is ever done on its behalf is judged by it.
+  virtual Result<UniqueFd> open(LaunchPlan& plan, const Given& given) = 0;
 };
 
 }  // namespace svd

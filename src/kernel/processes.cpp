@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "kernel/passed.h"
 #include "kernel/proc.h"
 #include "kernel/processes_state.h"
 
@@ -31,6 +32,8 @@ bool has_capability(unsigned number) {
          (data[number / 32].effective >> (number % 32) & 1U) != 0;
 }
 
+}  // namespace
+
 std::string name_records(std::span<const std::string> names) {
   std::string records;
   for (const auto& name : names) {
@@ -41,8 +44,6 @@ std::string name_records(std::span<const std::string> names) {
   }
   return records;
 }
-
-}  // namespace
 
 LinuxProcesses::State::State(const Loop& loop_in, ProcessesOptions options_in, StartSources sources_in,
                              ProcessesHandlers handlers_in)
@@ -56,6 +57,7 @@ LinuxProcesses::State::State(const Loop& loop_in, ProcessesOptions options_in, S
       credentials{options.runtime_directory.empty() ? std::string{}
                                                     : options.runtime_directory + "/credentials"},
       may_mount{has_capability(CAP_SYS_ADMIN)},
+      inherited_oom_score{std::atoi(read_file("/proc/self/oom_score_adj").c_str())},
       client{loop_in,
              {.reports = [this](std::span<const keeper::Report> reports) { on_reports(reports); },
               .notice = [this](std::uint32_t bits) { missing |= bits; },
@@ -67,11 +69,40 @@ LinuxProcesses::State::State(const Loop& loop_in, ProcessesOptions options_in, S
                   [this] {
                     if (handlers.hangup) handlers.hangup();
                   },
+              .notified =
+                  [this](std::uint32_t count) {
+                    if (options.manager != nullptr) options.manager->sent(count);
+                  },
               .settled = [this] { tell(); },
               .lost = [this] { keeper_lost(); }}},
       batch_limit{first_batch} {}
 
+// The keeper has room for so many: the others wait here, where they can be taken back.
 void LinuxProcesses::State::queue_record(StartId id, std::string record, Attachments attached) {
+  if (!held_back.empty() || unanswered >= keeper::max_starts) {
+    held_back.push_back({id, std::move(record), std::move(attached)});
+    return;
+  }
+  add_record(id, std::move(record), std::move(attached));
+}
+
+void LinuxProcesses::State::send_held_back() {
+  if (held_back.empty()) return;
+  while (!held_back.empty() && unanswered < keeper::max_starts) {
+    auto next = std::move(held_back.front());
+    held_back.pop_front();
+    add_record(next.id, std::move(next.record), std::move(next.attached));
+  }
+  send_batch();
+}
+
+bool LinuxProcesses::State::drop_held_back(StartId id) {
+  if (std::erase_if(held_back, [id](const HeldBack& one) { return one.id == id; }) == 0) return false;
+  fail_start(id, {StartStage::keeper, ECANCELED, {}});
+  return true;
+}
+
+void LinuxProcesses::State::add_record(StartId id, std::string record, Attachments attached) {
   ++unanswered;
   if (record.size() > batch_room) return send_in_file(id, record, attached);
   if (batch.records.size() + record.size() > batch_room ||
@@ -162,8 +193,17 @@ void LinuxProcesses::kill(StartId id) {
   if (child == nullptr) return;
   child->kill_wanted = true;
   if (child->life == State::Child::Life::exited) return state_->end_if_empty(*child);
-  if (child->life == State::Child::Life::running) state_->kill_now(*child);
-  // Else as soon as it is born.
+  if (child->life == State::Child::Life::running) return state_->kill_now(*child);
+  cancel(id);  // and it is killed as soon as it is born
+}
+
+// What the keeper was not told of yet fails here.
+void LinuxProcesses::cancel(StartId id) {
+  const auto* const child = state_->find(id);
+  if (child == nullptr || child->life != State::Child::Life::spawning) return;
+  if (state_->drop_held_back(id)) return;
+  state_->send_batch();  // it may be in there
+  state_->client.send(keeper::Type::cancel, 1, {reinterpret_cast<const char*>(&id), sizeof id});
 }
 
 // Without a cgroup the keeper has killed the process group with its leader's end: who is waited for has left
@@ -209,7 +249,8 @@ std::string LinuxProcesses::directory(StartId id) const {
 
 Result<> LinuxProcesses::hold(const std::string& name, int fd) {
   SVD_CHECK(hold_in_keeper(name, fd));
-  if (state_->options.manager != nullptr) state_->options.manager->store(name, fd);
+  auto* const manager = state_->options.manager;
+  if (manager != nullptr && is_storable(name, state_->options.stores_state)) manager->store(name, fd);
   return {};
 }
 

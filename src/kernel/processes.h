@@ -44,6 +44,10 @@ struct ProcessesOptions {
   std::vector<std::string>
       arguments;  // of this engine (argv[1] …): a new keeper passes them to the next engine
   ServiceManager* manager = nullptr;  // keeps a duplicate of what the keeper holds; null: there is none
+  bool stores_state = false;          // there, too: there is no state directory
+  // Whether what the service manager, or whoever else started us, passed by that name is what the daemon
+  // expects of it; empty: it expects nothing.
+  std::function<bool(const std::string& name, int fd)> expects{};
 };
 
 // Whom each start is completed by.
@@ -80,6 +84,7 @@ class LinuxProcesses final : public ProcessPort, public Holder {
   void spawn(LaunchPlan plan) override;
   void signal(StartId id, int number, KillTarget whom) override;
   void kill(StartId id) override;
+  void cancel(StartId id) override;
   void await(StartId id) override;
   void forget(std::span<const StartId> ids) override;
   void flush() override;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 
+#include "kernel/apart.h"
 #include "kernel/missing_program.h"
 #include "kernel/proc.h"
 #include "kernel/processes_state.h"
@@ -110,7 +111,12 @@ std::string LinuxProcesses::State::Pending::object_of(StartStage stage, int deta
 
 StartFailure LinuxProcesses::State::Pending::failure_of(StartStage stage, int err, int detail) const {
   if (stage == StartStage::exec && err == ENOENT)
-    if (auto why = why_missing({program, path, directory}); !why.empty()) return {stage, 0, std::move(why)};
+    if (auto why = apart(program,
+                         [&] {
+                           return why_missing({program, path, directory});
+                         });
+        why && !why->empty())
+      return {stage, 0, std::move(*why)};
   return {stage, err, object_of(stage, detail)};
 }
 
@@ -130,6 +136,7 @@ void LinuxProcesses::State::tell() {
     events.pop_front();
     if (handlers.event) handlers.event(event);
   }
+  send_held_back();
   if (unanswered == 0 && !leftover_leaves.empty()) tidying.request();
 }
 
@@ -161,6 +168,8 @@ void LinuxProcesses::State::on_spawned(Child& child, const keeper::Report& repor
   child.life = Child::Life::running;
   child.known.pid = report.pid;
   child.pending.reset();
+  // The kernel knows, and asks no file system: one that is not there any more would not answer us either.
+  child.directory = working_directory(report.pid);
   remember(child);
   emit(Spawned{child.known.id, report.pid});
   if (child.kill_wanted) kill_now(child);
@@ -181,8 +190,15 @@ void LinuxProcesses::State::on_failed(Child& child, const keeper::Report& report
   if (child.life != Child::Life::spawning) return;
   --unanswered;
   const auto stage = static_cast<StartStage>(report.stage);
-  fail_start(child.known.id, child.pending ? child.pending->failure_of(stage, report.number, report.detail)
-                                           : StartFailure{stage, report.number, {}});
+  // Who hung on the way was killed, and may take its time to end: its cgroup is removed then.
+  const auto id = child.known.id;
+  const auto leaf = child.leaf();
+  const bool is_late = report.number == ETIME || report.number == ECANCELED;
+  const bool left = child.has_cgroup && is_late && cgroups.populated(leaf);
+  if (left) child.has_cgroup = false;
+  fail_start(id, child.pending ? child.pending->failure_of(stage, report.number, report.detail)
+                               : StartFailure{stage, report.number, {}});
+  if (left) watch_until_empty(leaf, id);
 }
 
 void LinuxProcesses::State::on_exited(Child& child, ExitStatus status) {

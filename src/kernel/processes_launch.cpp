@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
+#include <charconv>
 
+#include "kernel/apart.h"
 #include "kernel/proc.h"
 #include "kernel/processes_state.h"
 
@@ -56,11 +57,62 @@ keeper::Stdio to_wire(Stdio::Kind kind) {
   return keeper::Stdio::null;
 }
 
-// A link such as `current` may be moved while the start is under way: from here on it means what it means
-// now, and what is shown is where the program is. Empty: the child will say what is wrong with it.
-std::string resolved(const std::string& directory) {
-  const std::unique_ptr<char, decltype(&std::free)> path{::realpath(directory.c_str(), nullptr), &std::free};
-  return path ? path.get() : "";
+// "=", then "SIZE:CONTENT" of each; or "!ERRNO DETAIL".
+std::string credentials_as_text(const LaunchPlan& plan) {
+  const auto read = read_credentials(plan);
+  if (!read) return "!" + std::to_string(read.error().err) + " " + read.error().detail;
+  std::string text = "=";
+  for (const auto& one : *read) text += std::to_string(one.content.size()) + ":" + one.content;
+  return text;
+}
+
+std::string_view take_until(std::string_view& text, char end) {
+  const auto at = std::min(text.find(end), text.size());
+  const auto taken = text.substr(0, at);
+  text.remove_prefix(std::min(at + 1, text.size()));
+  return taken;
+}
+
+std::size_t take_number(std::string_view& text, char end) {
+  std::size_t number = 0;
+  const auto digits = take_until(text, end);
+  std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return number;
+}
+
+// The file systems that they are on may not answer.
+tl::expected<std::vector<Credential>, StartFailure> read_credentials_apart(const LaunchPlan& plan) {
+  std::vector<Credential> found;
+  if (plan.credentials.empty()) return found;
+  const auto said = apart("credentials of " + plan.slot.app.str(), [&] { return credentials_as_text(plan); });
+  if (!said) return tl::make_unexpected(failure(StartStage::hardening, 0, said.error().text));
+  std::string_view text{*said};
+  if (text.empty()) return tl::make_unexpected(failure(StartStage::hardening, EIO));
+  const bool refused = text.front() == '!';
+  text.remove_prefix(1);
+  if (refused) {
+    const auto err = static_cast<int>(take_number(text, ' '));
+    return tl::make_unexpected(failure(StartStage::hardening, err, std::string{text}));
+  }
+  for (const auto& [name, path] : plan.credentials) {
+    const auto size = take_number(text, ':');
+    found.push_back({name, std::string{text.substr(0, size)}});
+    text.remove_prefix(std::min(size, text.size()));
+  }
+  return found;
+}
+
+// Looked at once apart, before we do.
+Result<> answers(const LaunchPlan& plan) {
+  std::vector<std::string> paths;
+  for (const auto* const some : {&plan.harden.read_only, &plan.harden.read_write, &plan.harden.inaccessible})
+    paths.insert(paths.end(), some->begin(), some->end());
+  if (paths.empty()) return {};
+  SVD_TRY([[maybe_unused]] const auto done, apart("paths of " + plan.slot.app.str(), [&]() -> std::string {
+            for (const auto& path : paths) ::access(path.c_str(), F_OK);
+            return "";
+          }));
+  return {};
 }
 
 }  // namespace
@@ -86,13 +138,12 @@ void LinuxProcesses::State::complete_environment(LaunchPlan& plan, const Identit
 
 // See kernel/strays.h. At the end: a program that writes its title over its environment comes there last.
 void LinuxProcesses::State::mark_environment(LaunchPlan& plan) const {
-  if (mark.empty()) return;
   std::erase_if(plan.envp, [](const std::string& variable) { return names(variable, start_variable); });
-  plan.envp.push_back(std::string{start_variable} + "=" + start_value(mark, plan.id));
+  if (key) plan.envp.push_back(std::string{start_variable} + "=" + start_value(*key, plan.id));
 }
 
 // Its standard output and its sockets.
-tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::gather(LaunchPlan& plan,
+tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::gather(LaunchPlan& plan, const Given& given,
                                                                         Attachments& attached) {
   LaunchDetails details;
   const auto refused = [](const Error& error) {
@@ -109,7 +160,7 @@ tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::gather(LaunchPl
     details.held = std::move(*names);
   }
   if (sources.channels != nullptr) {
-    auto channel = sources.channels->open(plan);
+    auto channel = sources.channels->open(plan, given);
     if (!channel) return refused(channel.error());
     details.has_channel = static_cast<bool>(*channel);
     if (*channel) attached.push_back(std::move(*channel));
@@ -123,7 +174,9 @@ tl::expected<void, StartFailure> LinuxProcesses::State::harden(LaunchPlan& plan,
   const auto refused = [](const Error& error) {
     return tl::make_unexpected(failure(StartStage::hardening, errno_of(error), error.text));
   };
-  auto secrets = read_credentials(plan);
+  if (const auto done = answers(plan); !done)
+    return tl::make_unexpected(failure(StartStage::hardening, 0, done.error().text));
+  auto secrets = read_credentials_apart(plan);
   if (!secrets) return tl::make_unexpected(std::move(secrets.error()));
   HardeningPlaces places{mount_points_of(read_file("/proc/self/mountinfo")), {}, {}};
   if (!plan.harden.inaccessible.empty()) {
@@ -151,7 +204,7 @@ tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::prepare(LaunchP
   if (!identity) return tl::make_unexpected(identity.error());
   complete_environment(plan, *identity);
   drop_if_own(*identity, !plan.groups.empty());
-  auto details = gather(plan, attached);
+  auto details = gather(plan, given_by(plan, *identity, may_mount), attached);
   if (!details) return details;
   if (auto hardened = harden(plan, *identity, *details); !hardened)
     return tl::make_unexpected(std::move(hardened.error()));
@@ -188,6 +241,7 @@ LinuxProcesses::State::Pending LinuxProcesses::State::objects_of(LaunchPlan& pla
 }
 
 void LinuxProcesses::State::start(LaunchPlan plan) {
+  if (!plan.oom_score_adj && inherited_oom_score < 0) plan.oom_score_adj = 0;
   Child child;
   child.known.id = plan.id;
   child.known.slot = plan.slot;
@@ -195,8 +249,6 @@ void LinuxProcesses::State::start(LaunchPlan plan) {
   child.known.generation = plan.generation;
   child.known.started = Loop::now().wall;
   child.stop = plan.stop;
-  child.directory = resolved(plan.cwd);
-  if (!child.directory.empty()) plan.cwd = child.directory;
   const auto id = plan.id;
   Attachments attached;
   auto details = prepare(plan, child, attached);

@@ -17,6 +17,7 @@
 #include "kernel/cgroups.h"
 #include "kernel/child_journal.h"
 #include "kernel/credentials.h"
+#include "kernel/given.h"
 #include "kernel/keeper_client.h"
 #include "kernel/launch_record.h"
 #include "kernel/limits.h"
@@ -27,6 +28,9 @@
 namespace svd {
 
 constexpr Millis recheck_delay{100};
+
+// The records of a `hold` or `release`.
+[[nodiscard]] std::string name_records(std::span<const std::string> names);
 
 struct LinuxProcesses::State {
   // What a step of a start may fail at, for the words of it. Not the whole plan: of a thousand starts at once
@@ -63,6 +67,11 @@ struct LinuxProcesses::State {
     std::uint32_t count = 0;
     std::vector<UniqueFd> fds;
   };
+  struct HeldBack {
+    StartId id;
+    std::string record;
+    Attachments attached;
+  };
   // A cgroup that is watched until it is empty.
   struct Emptying {
     UniqueFd events;
@@ -82,13 +91,17 @@ struct LinuxProcesses::State {
   void start(LaunchPlan plan);
   static Pending objects_of(LaunchPlan& plan);  // taken out of it
   tl::expected<LaunchDetails, StartFailure> prepare(LaunchPlan& plan, Child& child, Attachments& attached);
-  tl::expected<LaunchDetails, StartFailure> gather(LaunchPlan& plan, Attachments& attached);
+  tl::expected<LaunchDetails, StartFailure> gather(LaunchPlan& plan, const Given& given,
+                                                   Attachments& attached);
   tl::expected<void, StartFailure> harden(LaunchPlan& plan, const Identity& identity, LaunchDetails& details);
   void complete_environment(LaunchPlan& plan, const Identity& identity);
   void mark_environment(LaunchPlan& plan) const;
 
   // processes.cpp
   void queue_record(StartId id, std::string record, Attachments attached);
+  void add_record(StartId id, std::string record, Attachments attached);
+  void send_held_back();
+  bool drop_held_back(StartId id);
   void send_in_file(StartId id, const std::string& record, const Attachments& attached);
   void send_batch();
   void kill_now(Child& child);
@@ -124,9 +137,12 @@ struct LinuxProcesses::State {
 
   // processes_takeover.cpp
   Result<> connect();
+  void take_held(std::vector<std::pair<std::string, UniqueFd>> listed);
+  void take_passed(const std::string& passed, UniqueFd fd);
+  void speak_through_keeper();
   void end_former_life();
   void configure();
-  void read_mark();
+  void read_key();
   void take_over(const KeeperClient::Child& child);
   void take_stock_of_cgroups();
   bool adopt_from_cgroup(const Cgroups::Leaf& leaf, const std::string& path);
@@ -156,13 +172,15 @@ struct LinuxProcesses::State {
   Users users;
   CredentialStore credentials;
   bool may_mount = false;                // instances can have mounts of their own
+  int inherited_oom_score = 0;           // the daemon's own protection is not for apps
   std::optional<Identity> own_identity;  // looked up when first needed
   KeeperClient client;
   Children children;
   std::map<std::string, UniqueFd> held;
   Batch batch;
-  std::uint32_t batch_limit = 0;  // grows within one flush: the keeper gets to work at once
-  std::size_t unanswered = 0;     // starts that were sent
+  std::deque<HeldBack> held_back;  // until others are answered
+  std::uint32_t batch_limit = 0;   // grows within one flush: the keeper gets to work at once
+  std::size_t unanswered = 0;      // starts that were sent
 
   std::deque<Event> events;
   bool telling_soon = false;  // the keeper's messages are being read; tell() follows
@@ -174,7 +192,7 @@ struct LinuxProcesses::State {
   Timer recheck;                                   // of what could not be watched
   std::vector<StartId> unwatched;
 
-  std::string mark;              // of our starts, in their environment
+  StartKey key;                  // of the marks of our starts, in their environment
   std::vector<StartId> leaving;  // to be looked for
   Idle looking;
   std::unordered_map<std::uint64_t, std::vector<std::unique_ptr<Remains>>> remaining;  // of start ids

@@ -36,7 +36,8 @@ void wait_for_ends(const std::vector<UniqueFd>& processes, TimePoint deadline) {
 
 }  // namespace
 
-// While there are cgroups they tell. The session is the main process's own (setsid(2) at birth).
+// While there are cgroups they tell, and they alone: anybody can put anything into an environment. The
+// session is the main process's own (setsid(2) at birth).
 StartId LinuxProcesses::State::owner_of(std::int64_t pid) const {
   const auto led_by = [&](std::int64_t leader) {
     const auto found =
@@ -45,7 +46,8 @@ StartId LinuxProcesses::State::owner_of(std::int64_t pid) const {
   };
   if (const auto id = led_by(pid); id != StartId{}) return id;
   if (const auto leaf = cgroups.leaf_of(pid)) return leaf->id;
-  if (const auto id = start_of(environment_of(pid), mark)) return *id;
+  if (!key) return StartId{};
+  if (const auto id = start_of(environment_of(pid), key)) return *id;
   const auto stat = read_stat(pid);
   return stat ? led_by(stat->session) : StartId{};
 }
@@ -88,7 +90,7 @@ void LinuxProcesses::State::look_for_strays() {
   std::map<StartId, std::vector<Stray>> found;
   if (processes)
     for (const auto& stray :
-         find_strays(*processes, {.mark = mark,
+         find_strays(*processes, {.key = key,
                                  .is_wanted = [&](StartId id) { return wanted.contains(id); },
                                  .leads = leads,
                                  .environment = environment_of}))
@@ -149,7 +151,8 @@ void LinuxProcesses::State::look_later(StartId id) {
 // Processes of starts that nobody knows of, here or in the journal: a start that was not noted yet when both
 // keeper and engine died, or what an instance left that ended meanwhile.
 void LinuxProcesses::State::end_unknown_starts() {
-  const StraySearch search{.mark = mark,
+  if (!key) return;
+  const StraySearch search{.key = key,
                            .is_wanted = [this](StartId id) { return find(id) == nullptr; },
                            .leads = [](std::int64_t) { return std::optional<StartId>{}; },
                            .environment = environment_of};
@@ -171,7 +174,7 @@ void LinuxProcesses::State::end_unknown_starts() {
 // The main processes of these starts, whose births nobody has told.
 std::map<StartId, Stray> LinuxProcesses::State::find_born(const std::set<StartId>& ids) const {
   std::map<StartId, Stray> found;
-  const StraySearch search{.mark = mark,
+  const StraySearch search{.key = key,
                            .is_wanted = [&](StartId id) { return ids.contains(id); },
                            .leads = [](std::int64_t) { return std::optional<StartId>{}; },
                            .environment = environment_of};

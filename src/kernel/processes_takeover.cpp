@@ -7,8 +7,10 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "base/text.h"
 #include "files/io.h"
 #include "kernel/former_base.h"
+#include "kernel/passed.h"
 #include "kernel/proc.h"
 #include "kernel/processes_state.h"
 
@@ -77,12 +79,10 @@ Result<> LinuxProcesses::State::connect() {
   configure();
   // Also where there are cgroups now: the last daemon may have had none.
   const auto noted = journal.load();
-  if (!cgroups.available() || !noted.empty()) read_mark();
+  if (!cgroups.available() || !noted.empty()) read_key();
   for (const auto& child : listing.children) take_over(child);
-  for (auto& [name, fd] : listing.held) {
-    if (options.manager != nullptr) options.manager->note_stored(name);
-    held.insert_or_assign(name, std::move(fd));
-  }
+  speak_through_keeper();
+  take_held(std::move(listing.held));
   limits.resume();
   if (cgroups.available()) take_stock_of_cgroups();
   take_stock_of_journal(noted);
@@ -91,6 +91,44 @@ Result<> LinuxProcesses::State::connect() {
   credentials.keep_only(living);
   if (client.hello().engines == 0) end_former_life();
   return {};
+}
+
+void LinuxProcesses::State::speak_through_keeper() {
+  if (options.manager == nullptr) return;
+  options.manager->speak_through([this](const std::string& text, int fd) {
+    const std::array<std::uint32_t, 2> head{static_cast<std::uint32_t>(text.size()), 0};
+    client.send(keeper::Type::notify, 1,
+                std::string(reinterpret_cast<const char*>(head.data()), sizeof head) + text,
+                fd < 0 ? std::span<const int>{} : std::span<const int>{&fd, 1});
+  });
+}
+
+// First what an engine before us had the keeper hold: nothing that was passed takes its place.
+void LinuxProcesses::State::take_held(std::vector<std::pair<std::string, UniqueFd>> listed) {
+  const auto passed = std::partition(listed.begin(), listed.end(), [](const auto& one) {
+    return !one.first.starts_with(keeper::passed_prefix);
+  });
+  for (auto one = listed.begin(); one != passed; ++one) {
+    if (options.manager != nullptr && is_storable(one->first, options.stores_state))
+      options.manager->note_stored(one->first, one->second.get());
+    held.insert_or_assign(one->first, std::move(one->second));
+  }
+  for (auto one = passed; one != listed.end(); ++one) take_passed(one->first, std::move(one->second));
+}
+
+// The one door: what is neither sealed by us nor expected by the daemon is let go.
+void LinuxProcesses::State::take_passed(const std::string& passed, UniqueFd fd) {
+  const auto said = passed.substr(sizeof keeper::passed_prefix - 1);
+  std::optional<std::string> name;
+  if (options.expects && options.expects(said, fd.get()))
+    name = said;
+  else if (options.manager != nullptr)
+    name = options.manager->accept(said, fd.get());
+  if (name && is_storable(*name, options.stores_state) && held.try_emplace(*name, std::move(fd)).second)
+    send_held({&*name, 1});
+  else if (!name)
+    note("the service manager passed '" + printable(said) + "', which svd has not stored: closed");
+  client.send(keeper::Type::release, 1, name_records({&passed, 1}));
 }
 
 // What is left of a daemon whose keeper and engine both died, and could not be taken over.
@@ -162,9 +200,12 @@ bool LinuxProcesses::State::adopt_from_cgroup(const Cgroups::Leaf& leaf, const s
 }
 
 // A state directory that cannot be made is the state's complaint.
-void LinuxProcesses::State::read_mark() {
+void LinuxProcesses::State::read_key() {
   (void)make_directories(options.state_directory, 0700);
-  mark = mark_of(options.state_directory);
+  const auto loaded = load_start_key(options.state_directory);
+  key = loaded.key;
+  if (!loaded.kept)
+    note(loaded.kept.error().text + ": another daemon after this one may not find all strays");
 }
 
 // What a keeper and an engine that both died had running without cgroups.
@@ -297,6 +338,7 @@ void LinuxProcesses::State::hand_over() {
   for (const auto& [name, fd] : held) names.push_back(name);
   send_held(names);
   batch = {};
+  held_back.clear();
   unanswered = 0;
   std::vector<Child*> taken;
   for (auto& [id, child] : children) taken.push_back(&child);
@@ -307,7 +349,7 @@ void LinuxProcesses::State::hand_over() {
     if (!offer(*child)) on_exited(*child, {ExitStatus::Kind::unknown, 0, false});
   }
   recover_starts();
-  if (!mark.empty()) {
+  if (key) {
     end_unknown_starts();
     (void)last_look.set(Loop::now().mono + last_look_delay);
   }

@@ -2,59 +2,49 @@
 #include "kernel/service_manager.h"
 
 #include <fcntl.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
+#include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
 
+#include "keeper/protocol.h"
+
 namespace svd {
 namespace {
 
-constexpr std::size_t longest_stored = 255;  // FDNAME_MAX
+constexpr std::size_t longest_stored = 255 - (sizeof keeper::passed_prefix - 1);  // of FDNAME_MAX
+constexpr std::int64_t longest_interval = 24LL * 3600 * 1000;
 
-Result<UniqueFd> connect_to(std::string_view path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return fail(std::errc::filename_too_long, "cannot notify the service manager: NOTIFY_SOCKET is too long");
-  std::memcpy(address.sun_path, path.data(), path.size());
-  auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
-  if (path.front() == '@') {
-    address.sun_path[0] = '\0';
-    --size;
-  }
-  UniqueFd socket{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-  if (!socket || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) < 0)
-    return fail_errno(errno, "cannot notify the service manager");
-  return socket;
+std::int64_t number(const char* text) {
+  std::int64_t value = 0;
+  const char* const end = text + std::strlen(text);
+  const auto read = std::from_chars(text, end, value);
+  return read.ec == std::errc{} && read.ptr == end ? value : 0;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<ServiceManager>> ServiceManager::find(const Loop& loop) {
+Millis watchdog_interval(const char* usec, const char* pid, std::int64_t keeper_pid) {
+  if (usec == nullptr || (pid != nullptr && number(pid) != keeper_pid)) return Millis{0};
+  const auto micros = number(usec);
+  return micros <= 0 ? Millis{0} : Millis{std::clamp<std::int64_t>(micros / 2000, 1, longest_interval)};
+}
+
+std::unique_ptr<ServiceManager> ServiceManager::find(const Loop& loop, std::int64_t keeper_pid, Seal seal) {
   const char* path = std::getenv("NOTIFY_SOCKET");
   if (path == nullptr || (path[0] != '/' && path[0] != '@')) return nullptr;
-  std::unique_ptr<ServiceManager> found{new ServiceManager{loop}};
-  SVD_TRY(found->socket_, connect_to(path));
-  SVD_CHECK(found->watch_.arm(loop, found->socket_.get(), 0, Priority::client,
-                              [manager = found.get()](std::uint32_t) { manager->send(); }));
-  return found;
+  const auto interval =
+      watchdog_interval(std::getenv("WATCHDOG_USEC"), std::getenv("WATCHDOG_PID"), keeper_pid);
+  return std::unique_ptr<ServiceManager>{new ServiceManager{loop, seal, interval}};
 }
 
 void ServiceManager::tell(std::string text) { queue(std::move(text), {}); }
 
 Result<> ServiceManager::feed_watchdog() {
-  const char* text = std::getenv("WATCHDOG_USEC");
-  std::int64_t micros = 0;
-  if (text == nullptr || std::from_chars(text, text + std::strlen(text), micros).ec != std::errc{}) return {};
-  interval_ = Millis{micros / 2000};
   if (interval_.count() <= 0) return {};
   SVD_CHECK(watchdog_.arm(loop_, Priority::client, [this] {
     tell("WATCHDOG=1");
@@ -74,66 +64,75 @@ std::string StoredNames::encode(std::string_view name) {
   return text;
 }
 
-bool StoredNames::note(const std::string& name) {
+bool StoredNames::note(const std::string& name, std::string stored) {
   if (names_.contains(name)) return true;
-  const auto size = encode(name).size();
+  const auto size = stored.size();
   if (names_.size() >= most || size > longest_stored || bytes_ + size + 1 > most_bytes) return false;
   bytes_ += size + 1;
-  names_.insert(name);
+  names_.emplace(name, std::move(stored));
   return true;
 }
 
-bool StoredNames::forget(const std::string& name) {
-  if (names_.erase(name) == 0) return false;
-  bytes_ -= encode(name).size() + 1;
-  return true;
+std::string StoredNames::forget(const std::string& name) {
+  const auto found = names_.find(name);
+  if (found == names_.end()) return {};
+  auto stored = std::move(found->second);
+  names_.erase(found);
+  bytes_ -= stored.size() + 1;
+  return stored;
+}
+
+std::string ServiceManager::stored_name(const std::string& name, int fd) const {
+  const auto seal = seal_.over(name, fd);
+  return seal.empty() ? std::string{} : StoredNames::encode(sealed_name(name, seal));
 }
 
 void ServiceManager::store(const std::string& name, int fd) {
   forget(name);
+  const auto stored = stored_name(name, fd);
   UniqueFd copy{::fcntl(fd, F_DUPFD_CLOEXEC, 3)};
-  if (copy && stored_.note(name))
-    queue("FDSTORE=1\nFDPOLL=0\nFDNAME=" + StoredNames::encode(name), std::move(copy));
+  if (copy && !stored.empty() && stored_.note(name, stored))
+    queue("FDSTORE=1\nFDPOLL=0\nFDNAME=" + stored, std::move(copy));
+}
+
+void ServiceManager::note_stored(const std::string& name, int fd) {
+  if (auto stored = stored_name(name, fd); !stored.empty()) stored_.note(name, std::move(stored));
 }
 
 void ServiceManager::forget(const std::string& name) {
-  if (stored_.forget(name)) queue("FDSTOREREMOVE=1\nFDNAME=" + StoredNames::encode(name), {});
+  if (const auto stored = stored_.forget(name); !stored.empty())
+    queue("FDSTOREREMOVE=1\nFDNAME=" + stored, {});
+}
+
+std::optional<std::string> ServiceManager::accept(const std::string& passed, int fd) {
+  auto name = unseal(seal_, passed, fd);
+  if (name)
+    stored_.note(*name, StoredNames::encode(passed));
+  else
+    queue("FDSTOREREMOVE=1\nFDNAME=" + StoredNames::encode(passed), {});
+  return name;
 }
 
 void ServiceManager::queue(std::string text, UniqueFd fd) {
-  if (queue_.size() >= max_queued) return;
+  if (queue_.size() >= max_queued || text.size() > keeper::max_note) return;
   queue_.push_back({std::move(text), std::move(fd)});
   send();
 }
 
-// False: not now.
-bool ServiceManager::send_first() {
-  auto& note = queue_.front();
-  iovec text{note.text.data(), note.text.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
-  msghdr message{};
-  message.msg_iov = &text;
-  message.msg_iovlen = 1;
-  if (note.fd) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    auto* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    const int fd = note.fd.get();
-    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  }
-  if (::sendmsg(socket_.get(), &message, MSG_NOSIGNAL) < 0 && (errno == EAGAIN || errno == ENOBUFS))
-    return false;
-  queue_.pop_front();
-  return true;
+void ServiceManager::speak_through(Send send_in) {
+  send_ = std::move(send_in);
+  under_way_ = 0;
+  send();
+}
+
+void ServiceManager::sent(std::uint32_t count) {
+  under_way_ -= std::min(under_way_, count);
+  send();
 }
 
 void ServiceManager::send() {
-  while (!queue_.empty() && send_first()) {
-  }
-  (void)watch_.set_events(queue_.empty() ? 0U : static_cast<std::uint32_t>(EPOLLOUT));
+  for (; send_ && !queue_.empty() && under_way_ < keeper::max_notes; queue_.pop_front(), ++under_way_)
+    send_(queue_.front().text, queue_.front().fd.get());
 }
 
 }  // namespace svd

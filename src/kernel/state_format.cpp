@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <functional>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -179,7 +180,7 @@ Result<Revision> parse_revision(std::string_view file) {
   SVD_TRY(const auto body, checked_body("revision", file));
   SVD_TRY(const auto all, fields(body));
   Revision revision;
-  std::size_t seen = 0;
+  std::set<std::string_view> seen;
   std::string key;  // of the pair that was begun
   for (const auto& [name, value] : all) {
     if (name == "pass_env.name" || name == "env_file.path") {
@@ -190,11 +191,11 @@ Result<Revision> parse_revision(std::string_view file) {
       revision.source.env_files[key] = value;
     } else {
       const auto setter = setters().find(name);
-      if (setter == setters().end() || !setter->second(revision, value)) return damaged();
-      ++seen;
+      if (setter == setters().end() || !setter->second(revision, value) || !seen.insert(name).second)
+        return damaged();
     }
   }
-  if (seen != setters().size()) return damaged();
+  if (seen.size() != setters().size()) return damaged();
   return revision;
 }
 

@@ -24,6 +24,10 @@ std::string name_of(const Name& ecosystem, std::uint64_t number) {
 
 }  // namespace
 
+bool StateMemory::is_name(std::string_view held) {
+  return held == runtime_name || held.starts_with(revision_prefix);
+}
+
 // A new file each time, so that whoever looks sees the old one or the new one.
 bool StateMemory::put(const std::string& name, const std::string& bytes) {
   const auto kept = [&]() -> Result<> {
@@ -81,7 +85,7 @@ LoadedState StateMemory::load_all() {
     state.problems.push_back("cannot read what is held as '" + name + "': " + error.text);
   };
   for (const auto& name : holder_.held_names()) {
-    if (name != runtime_name && !name.starts_with(revision_prefix)) continue;
+    if (!is_name(name)) continue;
     const auto bytes = take(name);
     if (!bytes) {
       complain(name, bytes.error());

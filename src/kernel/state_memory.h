@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "kernel/passing.h"
 #include "kernel/state_store.h"
@@ -15,6 +16,9 @@ namespace svd {
 class StateMemory final : public StateKeeping {
  public:
   explicit StateMemory(Holder& holder) : holder_{holder} {}
+
+  // Whether what is held by that name is ours.
+  [[nodiscard]] static bool is_name(std::string_view held);
 
   [[nodiscard]] LoadedState load_all() override;
   [[nodiscard]] std::optional<std::string> degraded() const override { return problem_; }

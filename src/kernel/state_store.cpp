@@ -11,6 +11,7 @@
 #include <cstdio>
 
 #include "files/io.h"
+#include "files/trusted_path.h"
 #include "kernel/state_format.h"
 
 namespace svd {
@@ -26,9 +27,9 @@ bool is_temporary(std::string_view name) { return name.starts_with('.') && name.
 // Opens, and makes where it is missing, a directory that nobody else can write to.
 Result<UniqueFd> private_directory(const std::string& path) {
   SVD_CHECK(make_directories(path, 0700));
-  UniqueFd fd{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  SVD_TRY(auto fd, open_unshared_directory(path));  // what is in it is run as us
   struct stat about {};
-  if (!fd || ::fstat(fd.get(), &about) != 0)
+  if (::fstat(fd.get(), &about) != 0)
     return fail_errno(errno, "cannot open the state directory '" + path + "'");
   if (about.st_uid != ::geteuid())
     return fail(std::errc::permission_denied, "cannot use the state directory '" + path +

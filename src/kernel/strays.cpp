@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/strays.h"
 
-#include <sys/stat.h>
+#include <fcntl.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <unordered_map>
 
@@ -36,7 +38,7 @@ class Search {
       }
       member.decided = true;
       asked.push_back(&member);
-      if (const auto told = start_of(search_.environment(member.process->pid), search_.mark)) {
+      if (const auto told = start_of(search_.environment(member.process->pid), search_.key)) {
         if (search_.is_wanted(*told)) answer = told;
         break;
       }
@@ -58,28 +60,38 @@ class Search {
 
 }  // namespace
 
-std::string mark_of(const std::string& state_directory) {
-  struct stat about {};
-  if (::stat(state_directory.c_str(), &about) < 0) return {};
-  return hex(about.st_dev) + hex(about.st_ino);
+LoadedKey load_start_key(const std::string& state_directory) {
+  const auto path = state_directory + "/start-key";
+  SipKey key{};
+  if (const UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+      file && ::read(file.get(), key.data(), sizeof key) == sizeof key && key != SipKey{})
+    return {key, {}};
+  if (::getrandom(key.data(), sizeof key, 0) != sizeof key)
+    return {{}, fail_errno(errno, "cannot make a key for the marks of starts")};
+  const UniqueFd file{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};
+  if (!file || ::write(file.get(), key.data(), sizeof key) != sizeof key)
+    return {key, fail_errno(errno, "cannot write '" + path + "'")};
+  return {key, {}};
 }
 
-std::string start_value(std::string_view mark, StartId id) {
-  return std::string{mark} + "." + std::to_string(static_cast<std::uint64_t>(id));
+std::string start_value(const SipKey& key, StartId id) {
+  const auto number = std::to_string(static_cast<std::uint64_t>(id));
+  return hex(siphash(key, "start " + number)) + "." + number;
 }
 
-std::optional<StartId> start_of(std::string_view environment, std::string_view mark) {
-  const auto wanted = std::string{start_variable} + "=" + std::string{mark} + ".";
+std::optional<StartId> start_of(std::string_view environment, const StartKey& key) {
+  if (!key) return std::nullopt;
   while (!environment.empty()) {
     const auto end = environment.find('\0');
     auto variable = environment.substr(0, end);
     environment.remove_prefix(end == std::string_view::npos ? environment.size() : end + 1);
-    if (!variable.starts_with(wanted)) continue;
-    variable.remove_prefix(wanted.size());
+    const auto dot = variable.find('.');
+    if (!variable.starts_with(start_variable) || dot == variable.npos) continue;
+    const auto number = variable.substr(dot + 1);
     std::uint64_t id = 0;
-    const auto read = std::from_chars(variable.data(), variable.data() + variable.size(), id);
-    if (read.ec == std::errc{} && read.ptr == variable.data() + variable.size() && id != 0)
-      return StartId{id};
+    std::from_chars(number.data(), number.data() + number.size(), id);
+    if (id == 0) continue;
+    if (variable == std::string{start_variable} + "=" + start_value(*key, StartId{id})) return StartId{id};
   }
   return std::nullopt;
 }

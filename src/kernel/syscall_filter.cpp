@@ -56,24 +56,22 @@ Result<std::string> export_program(void* filter) {
 
 }  // namespace
 
-Result<std::string> syscall_filter(const std::vector<std::string>& list) {
+Result<std::string> syscall_filter(const std::vector<std::string>& list, Otherwise otherwise) {
   const bool denies = !list.empty() && list.front().starts_with('~');
   Numbers numbers;
   if (!denies) SVD_CHECK(numbers.add("@default"));
   for (std::size_t i = 0; i < list.size(); ++i)
     SVD_CHECK(
         numbers.add(denies && i == 0 ? std::string_view{list[i]}.substr(1) : std::string_view{list[i]}));
-  const auto otherwise = denies ? SCMP_ACT_ALLOW : SCMP_ACT_KILL_PROCESS;
-  const Filter filter{seccomp_init(otherwise)};
+  const std::uint32_t refusal = otherwise == Otherwise::kill ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(ENOSYS);
+  const Filter filter{seccomp_init(denies ? SCMP_ACT_ALLOW : refusal)};
   if (!filter) return fail(std::errc::not_enough_memory, "cannot make a filter");
   // no_new_privs is a step of its own; lookups by a binary tree (libseccomp 2.5) instead of one after the
   // other.
   seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_NNP, 0);
   seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
   for (const int number : numbers.all())
-    if (const int r =
-            seccomp_rule_add(filter.get(), denies ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ALLOW, number, 0);
-        r < 0)
+    if (const int r = seccomp_rule_add(filter.get(), denies ? refusal : SCMP_ACT_ALLOW, number, 0); r < 0)
       return fail_errno(-r, "cannot make a filter");
   return export_program(filter.get());
 }

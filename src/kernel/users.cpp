@@ -25,13 +25,17 @@ File open(const std::string& path, int& err) {
   return file;
 }
 
+constexpr std::uint32_t no_id = ~0U;  // "no change" to setresuid(2)
+
 std::optional<std::uint32_t> parse_id(const std::string& text) {
   std::uint32_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  // The highest one means "no change" to setresuid(2).
-  if (error != std::errc{} || end != text.data() + text.size() || value == ~0U) return std::nullopt;
+  if (error != std::errc{} || end != text.data() + text.size() || value == no_id) return std::nullopt;
   return value;
 }
+
+// fgetpwent(3) leaves out what a line of NIS ("+name", "-name") lacks.
+std::string text_of(const char* field) { return field == nullptr ? "" : field; }
 
 struct User {
   std::uint32_t uid = 0, gid = 0;
@@ -43,8 +47,10 @@ std::optional<User> find_user(const std::string& file, const std::string& wanted
   const File passwd = open(file, err);
   if (!passwd) return std::nullopt;
   while (const struct passwd* const entry = ::fgetpwent(passwd.get()))
-    if (wanted == entry->pw_name || (id && *id == entry->pw_uid))
-      return User{entry->pw_uid, entry->pw_gid, entry->pw_name, entry->pw_dir, entry->pw_shell};
+    if (entry->pw_uid != no_id && entry->pw_gid != no_id &&
+        (wanted == entry->pw_name || (id && *id == entry->pw_uid)))
+      return User{entry->pw_uid, entry->pw_gid, entry->pw_name, text_of(entry->pw_dir),
+                  text_of(entry->pw_shell)};
   return std::nullopt;
 }
 
@@ -62,6 +68,7 @@ struct GroupFile {
     const File file = open(path, err);
     if (!file) return;
     while (const struct group* const entry = ::fgetgrent(file.get())) {
+      if (entry->gr_gid == no_id) continue;
       bool member = false;
       for (char** name = entry->gr_mem; *name != nullptr; ++name)
         member = member || (!user.empty() && user == *name);

@@ -39,8 +39,9 @@
 //    by Gone (or by SpawnFailed, which leaves nothing behind).
 //  * An end that a stop brought about is not judged by the restart policy; neither are its restarts counted.
 //  * A start that is not ready in time, or that nobody answers, is killed, and that is judged as an end.
-//  * Stop during starting waits for the outcome of the start: a signal to a process that does not exist yet
-//    would be lost. What never was ready has no clients, and may not hear its channel yet: it gets the signal.
+//  * Stop during starting cancels the start and waits for its outcome: a signal to a process that does not
+//    exist yet would be lost, and what its birth waits for may never come. What never was ready has no
+//    clients, and may not hear its channel yet: it gets the signal.
 //  * Renew (a person or an apply says "again") forgets the past restarts. While stopping it only changes what
 //    comes next.
 //  * A stay in ready of `reset_after` forgets the past; that is decided when the stay ends, so it needs no
@@ -177,7 +178,13 @@ struct Await {
   StartId id{};
   bool operator==(const Await&) const = default;
 };
-using Command = std::variant<Spawn, Drain, Disconnect, Signal, Kill, Await>;
+// A start whose program may not have been executed yet need not go on: it fails, or is told as spawned if it
+// was too late for that.
+struct Cancel {
+  StartId id{};
+  bool operator==(const Cancel&) const = default;
+};
+using Command = std::variant<Spawn, Drain, Disconnect, Signal, Kill, Await, Cancel>;
 
 struct Rules {
   const RestartPolicy& restart;

@@ -125,12 +125,14 @@ void Step::on(const Stop& stop) {
   switch (phase(state())) {
     case Phase::starting: {
       const auto starting = std::get<Starting>(state());
-      if (starting.pid == 0)
+      if (starting.pid == 0) {
         enter(Stopping{starting.id, 0, Stopping::Step::unanswered, stop.force, starting.deadline, {}, next});
-      else if (stop.force)
+        out_.command = Cancel{starting.id};
+      } else if (stop.force) {
         kill(starting.id, starting.pid, next);
-      else
+      } else {
         ask(starting.id, starting.pid, now_ + rules_.stop.timeout, next);
+      }
       return;
     }
     case Phase::ready:

@@ -24,6 +24,7 @@ using Step = CutRecord::Step;
 // How far from the end of a cut a block is looked for that ends with a line. With lines of 100 bytes one in a
 // hundred does; among these 1,024 one is all but sure to.
 constexpr std::uint64_t line_end_window = 4ULL << 20;
+constexpr std::uint64_t smallest_surplus = 16ULL << 20;
 
 struct Live {
   UniqueFd fd;
@@ -35,14 +36,16 @@ std::string quoted(const LogPlace& place) { return "'" + place.base + "'"; }
 
 Result<Live> open_live(const LogPlace& place) {
   Live live;
-  SVD_TRY(live.fd, open_at(place.directory.get(), place.base, O_RDWR | O_NONBLOCK));
+  auto opened = open_own_at(place.directory.get(), place.base, O_RDWR);
+  if (!opened && (opened.error().code == std::errc::too_many_links ||
+                  opened.error().code == std::errc::invalid_argument))
+    return fail(std::errc::invalid_argument,
+                "cannot rotate " + quoted(place) + ": not a regular file of one name");
+  if (!opened) return tl::make_unexpected(opened.error());
+  live.fd = std::move(*opened);
   struct statvfs system {};
   if (::fstat(live.fd.get(), &live.about) != 0 || ::fstatvfs(live.fd.get(), &system) != 0)
     return fail_errno(errno, "cannot examine " + quoted(place));
-  // A second name of it could be anybody's file that an app's user linked here for us to shorten.
-  if (!S_ISREG(live.about.st_mode) || live.about.st_nlink != 1)
-    return fail(std::errc::invalid_argument,
-                "cannot rotate " + quoted(place) + ": not a regular file of one name");
   if (system.f_bsize > 0) live.block = system.f_bsize;
   return live;
 }
@@ -179,6 +182,13 @@ void prune(const LogPlace& place, std::uint32_t keep) {
     ::unlinkat(place.directory.get(), (*files)[i].name.c_str(), 0);
 }
 
+// How much of the front is dropped at once, since by the end of this rotation nothing of it would be kept: of
+// a log that is absurdly long (and may be a hole of a terabyte). 0: it is not.
+std::uint64_t surplus(std::uint64_t there, const CutOptions& options) {
+  const auto kept = (options.keep + 1ULL) * options.rotate;
+  return options.rotate > 0 && there / 4 > kept + smallest_surplus ? there - kept : 0;
+}
+
 // One piece. False: there was not enough to cut.
 Result<bool> cut_once(const LogPlace& place, Live& live, CutRecord& record, const CutOptions& options) {
   if (::fstat(live.fd.get(), &live.about) != 0) return fail_errno(errno, "cannot examine " + quoted(place));
@@ -191,10 +201,12 @@ Result<bool> cut_once(const LogPlace& place, Live& live, CutRecord& record, cons
   if (there < std::max(options.rotate, live.block)) return false;
   auto next = record;
   const auto piece = options.rotate == 0 ? there : std::min(there, options.rotate + live.block - 1);
-  next.length = choose_length(live, next.hole, std::min(piece, max_cut));
+  const auto dropped = surplus(there, options);
+  next.length = choose_length(live, next.hole, dropped > 0 ? dropped : std::min(piece, max_cut));
   next.step = Step::copied;
-  prune(place, std::max(options.keep, 1U) - 1);  // before, so that the disk never holds more than `keep`
-  if (options.keep > 0) SVD_CHECK(copy_front(place, live, next, options));
+  // Before, so that the disk never holds more than `keep`.
+  prune(place, dropped > 0 ? 0 : std::max(options.keep, 1U) - 1);
+  if (options.keep > 0 && dropped == 0) SVD_CHECK(copy_front(place, live, next, options));
   SVD_CHECK(save(place, live, next));
   options.at("copy recorded");
   SVD_TRY(record, advance(place, live, next, options));
@@ -256,9 +268,10 @@ namespace {
 // Under a temporary name first; the lock keeps a second tidier off.
 Result<> pack(const LogPlace& place, const RotatedFile& file, const CutOptions& options) {
   const int directory = place.directory.get();
-  SVD_TRY(const auto from, open_at(directory, file.name, O_RDONLY | O_NONBLOCK));
+  SVD_TRY(const auto from, open_own_at(directory, file.name, O_RDONLY));
   struct stat about {};
   if (::flock(from.get(), LOCK_EX | LOCK_NB) != 0 || ::fstat(from.get(), &about) != 0) return {};
+  if (static_cast<std::uint64_t>(about.st_size) > max_rotated) return {};  // none of ours
   const auto part = "." + file.name + ".part";
   ::unlinkat(directory, part.c_str(), 0);
   SVD_TRY(const auto out, open_at(directory, part, O_WRONLY | O_CREAT | O_EXCL, 0600));

@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
 #include "logtool/journal.h"
 #include "logtool/writer.h"
 
@@ -84,7 +85,7 @@ svd::Result<> run(const Arguments& arguments) {
 
 int report(const svd::Result<>& done) {
   if (done) return 0;
-  std::fprintf(stderr, "%s\n", done.error().text.c_str());
+  std::fprintf(stderr, "%s\n", svd::printable(done.error().text).c_str());
   return done.error().code == std::errc::resource_unavailable_try_again ? 75 : 1;
 }
 

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "files/io.h"
 
 namespace svd {
@@ -42,7 +43,8 @@ class Writer {
         complained_ = false;
         continue;
       }
-      if (!std::exchange(complained_, true)) std::fprintf(stderr, "logtool: %s\n", done.error().text.c_str());
+      if (!std::exchange(complained_, true))
+        std::fprintf(stderr, "logtool: %s\n", printable(done.error().text).c_str());
       return;
     }
   }
@@ -61,12 +63,13 @@ class Writer {
     }, named{};
     if (live_ && ::fstat(live_.get(), &have) == 0 &&
         ::fstatat(place_.directory.get(), place_.base.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-        named.st_ino == have.st_ino && named.st_dev == have.st_dev) {
+        named.st_ino == have.st_ino && named.st_dev == have.st_dev && have.st_nlink == 1) {
       size_ = static_cast<std::uint64_t>(have.st_size);
       return {};
     }
+    live_.reset();  // what is refused below must not be written to either
     SVD_TRY(live_,
-            open_at(place_.directory.get(), place_.base, O_WRONLY | O_APPEND | O_CREAT, options_.mode));
+            open_own_at(place_.directory.get(), place_.base, O_WRONLY | O_APPEND | O_CREAT, options_.mode));
     if (::fstat(live_.get(), &have) != 0) return fail_errno(errno, "cannot examine '" + place_.base + "'");
     size_ = static_cast<std::uint64_t>(have.st_size);
     return {};

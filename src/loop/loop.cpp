@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <ctime>
 #include <exception>
+#include <utility>
 #include <vector>
 
 namespace svd {
@@ -41,12 +42,51 @@ Result<> check(int r, const char* what) {
   return {};
 }
 
-Result<> set_priority(sd_event_source* source, Priority priority) {
+constexpr std::int64_t lifted_priority = 5;  // after exits and cgroups, before Priority::bus
+constexpr unsigned look_each = 32;           // dispatches
+constexpr Millis look_every{10};
+
+// Of this thread: all that is of Priority::message or later.
+std::vector<EventSource*>& patient_ones() {
+  thread_local std::vector<EventSource*> all;
+  return all;
+}
+
+}  // namespace
+
+Result<> EventSource::adopt(sd_event_source* source, Priority priority) {
+  release();
+  source_.reset(source);
+  priority_ = priority;
+  if (priority >= Priority::message) patient_ones().push_back(this);
   return check(sd_event_source_set_priority(source, static_cast<std::int64_t>(priority)),
                "cannot order an event source");
 }
 
-}  // namespace
+void EventSource::release() noexcept {
+  if (source_ && priority_ >= Priority::message) std::erase(patient_ones(), this);
+  source_.reset();
+  waits_ = lifted_ = false;
+}
+
+void EventSource::served() noexcept {
+  waits_ = false;
+  if (std::exchange(lifted_, false))
+    sd_event_source_set_priority(source_.get(), static_cast<std::int64_t>(priority_));
+}
+
+void EventSource::lift_if_waiting() {
+  int enabled = SD_EVENT_OFF;
+  const bool ready = sd_event_source_get_enabled(source_.get(), &enabled) >= 0 && enabled != SD_EVENT_OFF &&
+                     sd_event_source_get_pending(source_.get()) > 0;
+  if (ready && waits_ && !lifted_)
+    lifted_ = sd_event_source_set_priority(source_.get(), lifted_priority) >= 0;
+  waits_ = ready;
+}
+
+void EventSource::lift_those_who_wait() {
+  for (auto* const one : patient_ones()) one->lift_if_waiting();
+}
 
 Result<Loop> Loop::make() {
   Loop loop;
@@ -57,9 +97,21 @@ Result<Loop> Loop::make() {
 }
 
 Result<int> Loop::run() {
-  const int r = sd_event_loop(event_.get());
-  if (r < 0) return fail_errno(-r, "cannot run the event loop");
-  return r;
+  unsigned dispatches = 0;
+  auto last_look = now().mono;
+  while (sd_event_get_state(event_.get()) != SD_EVENT_FINISHED) {
+    if (const int r = sd_event_run(event_.get(), UINT64_MAX); r < 0)
+      return fail_errno(-r, "cannot run the event loop");
+    const auto time = now().mono;
+    if (++dispatches < look_each && time - last_look < look_every) continue;
+    dispatches = 0;
+    last_look = time;
+    EventSource::lift_those_who_wait();
+  }
+  int code = 0;
+  if (const int r = sd_event_get_exit_code(event_.get(), &code); r < 0)
+    return fail_errno(-r, "cannot run the event loop");
+  return code;
 }
 
 void Loop::exit(int code) { sd_event_exit(event_.get(), code); }
@@ -69,16 +121,17 @@ Now Loop::now() {
 }
 
 Result<> IoWatch::arm(const Loop& loop, int fd, std::uint32_t events, Priority priority, Handler handler) {
-  source_.reset();  // first: epoll does not take the same descriptor twice
+  release();  // first: epoll does not take the same descriptor twice
   handler_ = std::move(handler);
   sd_event_source* source = nullptr;
   const auto trampoline = [](sd_event_source*, int, std::uint32_t revents, void* self) -> int {
-    return guarded(static_cast<IoWatch*>(self)->handler_, revents);
+    auto& own = *static_cast<IoWatch*>(self);
+    own.served();
+    return guarded(own.handler_, revents);
   };
   SVD_CHECK(
       check(sd_event_add_io(loop.get(), &source, fd, events, trampoline, this), "cannot watch a descriptor"));
-  source_.reset(source);
-  return set_priority(source, priority);
+  return adopt(source, priority);
 }
 
 Result<> IoWatch::set_events(std::uint32_t events) {
@@ -87,17 +140,18 @@ Result<> IoWatch::set_events(std::uint32_t events) {
 }
 
 Result<> Timer::arm(const Loop& loop, Priority priority, Handler handler) {
-  source_.reset();
+  release();
   handler_ = std::move(handler);
   sd_event_source* source = nullptr;
   const auto trampoline = [](sd_event_source*, std::uint64_t, void* self) -> int {
-    return guarded(static_cast<Timer*>(self)->handler_);
+    auto& own = *static_cast<Timer*>(self);
+    own.served();
+    return guarded(own.handler_);
   };
   SVD_CHECK(check(sd_event_add_time(loop.get(), &source, CLOCK_MONOTONIC, 0, 1, trampoline, this),
                   "cannot create a timer"));
-  source_.reset(source);
-  SVD_CHECK(check(sd_event_source_set_enabled(source, SD_EVENT_OFF), "cannot create a timer"));
-  return set_priority(source, priority);
+  SVD_CHECK(adopt(source, priority));
+  return check(sd_event_source_set_enabled(source, SD_EVENT_OFF), "cannot create a timer");
 }
 
 Result<> Timer::set(std::optional<TimePoint> when) {
@@ -114,16 +168,17 @@ Result<> Idle::arm(const Loop& loop, Handler handler) {
 }
 
 Result<> Idle::arm(const Loop& loop, Priority priority, Handler handler) {
-  source_.reset();
+  release();
   handler_ = std::move(handler);
   sd_event_source* source = nullptr;
   const auto trampoline = [](sd_event_source*, void* self) -> int {
-    return guarded(static_cast<Idle*>(self)->handler_);
+    auto& own = *static_cast<Idle*>(self);
+    own.served();
+    return guarded(own.handler_);
   };
   SVD_CHECK(check(sd_event_add_defer(loop.get(), &source, trampoline, this), "cannot create an idle source"));
-  source_.reset(source);
-  SVD_CHECK(check(sd_event_source_set_enabled(source, SD_EVENT_OFF), "cannot create an idle source"));
-  return set_priority(source, priority);
+  SVD_CHECK(adopt(source, priority));
+  return check(sd_event_source_set_enabled(source, SD_EVENT_OFF), "cannot create an idle source");
 }
 
 void Idle::request() { sd_event_source_set_enabled(source_.get(), SD_EVENT_ONESHOT); }

@@ -18,14 +18,16 @@
 
 namespace svd {
 
-// What runs first when several sources are ready at once. The order is part of the design: a message sent
-// just before an exit is attributed, an exit status is known before the cgroup is seen empty, and N events
-// cost one reconcile.
+// What runs first when several sources are ready at once. The order is part of the design: what others can
+// make ready as often as they like (messages, clients) comes after what they cannot, and among themselves
+// each has its turn; an exit status is known before the cgroup is seen empty, and N events cost one
+// reconcile. What comes last comes all the same: who has waited for long is lifted above the crowd
+// (EventSource).
 enum class Priority : std::int64_t {
-  message = -20,
   exit = -10,
   cgroup = 0,
-  bus = 10,
+  bus = 10,      // the private socket: who may act
+  message = 15,  // programs on their channels, strangers on the system bus
   client = 20,
   idle = SD_EVENT_PRIORITY_IDLE
 };
@@ -61,23 +63,43 @@ class Pinned {
   Pinned& operator=(const Pinned&) = delete;
 };
 
+// What those below share: one of Priority::message or later that is ready and has not had its turn for 32
+// others, or 10 ms, twice over, goes before all that others can make ready, once.
+class EventSource : Pinned {
+ public:
+  static void lift_those_who_wait();  // by Loop::run()
+
+ protected:
+  EventSource() = default;
+  ~EventSource() { release(); }
+  Result<> adopt(sd_event_source* source, Priority priority);
+  void release() noexcept;
+  void served() noexcept;  // its handler is about to run
+  SourcePtr source_;
+
+ private:
+  void lift_if_waiting();
+  Priority priority_{};
+  bool waits_ = false;   // at the last look
+  bool lifted_ = false;  // until it is served
+};
+
 // Calls `handler(revents)` whenever `fd` (borrowed) is ready for `events` (EPOLLIN …).
-class IoWatch : Pinned {
+class IoWatch : EventSource {
  public:
   using Handler = std::function<void(std::uint32_t revents)>;
   Result<> arm(const Loop& loop, int fd, std::uint32_t events, Priority priority, Handler handler);
   Result<> set_events(std::uint32_t events);
-  void disarm() noexcept { source_.reset(); }
+  void disarm() noexcept { release(); }
   [[nodiscard]] bool armed() const noexcept { return source_ != nullptr; }
 
  private:
   Handler handler_;
-  SourcePtr source_;
 };
 
 // Calls `handler` once at a time of CLOCK_MONOTONIC. set() again moves it; nullopt switches it off. No slack
 // is added.
-class Timer : Pinned {
+class Timer : EventSource {
  public:
   using Handler = std::function<void()>;
   Result<> arm(const Loop& loop, Priority priority, Handler handler);
@@ -85,12 +107,11 @@ class Timer : Pinned {
 
  private:
   Handler handler_;
-  SourcePtr source_;
 };
 
 // Calls `handler` once after every other pending source of higher priority has run, each time request() was
 // called.
-class Idle : Pinned {
+class Idle : EventSource {
  public:
   using Handler = std::function<void()>;
   Result<> arm(const Loop& loop, Handler handler);
@@ -100,7 +121,6 @@ class Idle : Pinned {
 
  private:
   Handler handler_;
-  SourcePtr source_;
 };
 
 // Calls `handler(signal)`; blocks the signals in the calling thread first.

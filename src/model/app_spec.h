@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,11 @@ struct RestartPolicy {
   Millis max_delay{30'000};  // the back-off never exceeds this
   double jitter =
       0.0;  // 0..1: share of the delay that is drawn at random, so that a fleet does not restart in step
-  Millis reset_after{10'000};       // a stay of this long in ready forgets the past
-  std::uint32_t max_restarts = 15;  // within `window`; one more and the slot is failed
-  Millis window{60'000};
+  Millis reset_after{10'000};  // a stay of this long in ready forgets the past
+  // Within `window`; one more and the slot is failed: for a program that ends at once, after 82 s. That these
+  // can be reached is a property of the waits above, see model/restart_arithmetic.h.
+  std::uint32_t max_restarts = 10;
+  Millis window{300'000};
   std::vector<ExitMatch> success_exit{{false, 0}, {true, SIGTERM}};
   bool operator==(const RestartPolicy&) const = default;
 };
@@ -185,7 +188,8 @@ struct AppSpec {
   std::vector<std::string> exec;           // argv, at least one
   std::string cwd;                         // absolute
   std::uint32_t instances = 1;             // 0..max_instances; "max" is already resolved
-  std::map<std::string, std::string> env;  // defaults, then the app's own
+  std::map<std::string, std::string> env;  // defaults, then the app's own; with ${NAME}: see model/expand.h
+  std::set<std::string> env_removed;       // NAME: ~, wherever else it would come from
   std::map<std::string, std::string>
       secret_env;  // from pass_env and env_file, without what env sets: values are never shown
   std::vector<std::string> env_file;  // absolute paths, for display

@@ -6,18 +6,26 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
 
 namespace svd {
 
+// The D-Bus address of a socket at a path, and the path of an address: "unix:path=/a%2cb". All bytes but
+// those that the D-Bus specification lets stand are escaped, so that no path is cut at a ',' or ';'. path_of:
+// nullopt where it is another kind of address, one with more than a path, or several.
+[[nodiscard]] std::string address_of_path(std::string_view path);
+[[nodiscard]] std::optional<std::string> path_of_address(std::string_view address);
+
 struct Directories {
   std::string runtime;  // the lock and the bus socket
   std::string state;    // revisions, runtime state (mode 0700)
   std::string log;      // log files of apps, and the daemon's own svd.log
+  bool shared = false;  // `runtime` is in a directory where anybody may make something of that name first
   [[nodiscard]] std::string socket() const { return runtime + "/bus"; }
-  [[nodiscard]] std::string address() const { return "unix:path=" + socket(); }
+  [[nodiscard]] std::string address() const { return address_of_path(socket()); }
 };
 
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;

@@ -13,6 +13,10 @@
 
 namespace svd {
 
+// A start has failed when its program was not executed by then: what it touches on its way (its log, its
+// directory, its program) may be on a file system that does not answer.
+inline constexpr Millis start_patience{10'000};
+
 // The engine makes one for each start; kernel turns it into a request to the keeper.
 struct LaunchPlan {
   StartId id{};

@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "model/launch.h"
 
 namespace svd {
 namespace {
@@ -58,6 +59,12 @@ std::string reason(const StartFailure& failure) {
   if (failure.stage == keeper && failure.err == ENOSPC) return "it has as many processes as it can know";
   if (failure.stage == keeper && failure.err == ESHUTDOWN) return "it is stopping everything";
   if (failure.stage == keeper && failure.err == ENOTCONN) return "there is none at the moment";
+  if (failure.err == ETIME)
+    return failure.stage == keeper
+               ? "other starts of this app or user hang, and its turn did not come within " +
+                     format_duration(start_patience)
+               : "the program did not begin within " + format_duration(start_patience);
+  if (failure.err == ECANCELED) return "it was to stop before its program began";
   if (failure.stage == keeper && failure.err == ECONNRESET) return "it died meanwhile";
   if (failure.stage == keeper && failure.err == ETIMEDOUT) return "it did not answer";
   if (failure.stage == keeper && failure.err == E2BIG) return "arguments and environment are too long";

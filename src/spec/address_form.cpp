@@ -83,7 +83,7 @@ std::string show_endpoint(const Endpoint& endpoint) {
 
 Json endpoint_schema() {
   return Json::object({{"type", Json::array({"string", "integer"})},
-                       {"pattern", "^((\\[[0-9A-Fa-f:.]+\\]|[0-9.]+)?:)?[1-9][0-9]{0,4}$"},
+                       {"pattern", "^((\\[[0-9A-Fa-f:.]+\\]|[0-9.]+)?:)?[1-9][0-9]{0,4}$|\\$\\{"},
                        {"minimum", std::int64_t{1}},
                        {"maximum", std::int64_t{65535}}});
 }
@@ -105,7 +105,9 @@ Form<Endpoint> endpoint(EndpointUse use) {
                                      : "a numeric address and a port, such as \"0.0.0.0:8080\" or "
                                        "\"[::1]:8080\", or a port";
   auto read = [=](const Node& node, const Place& place, Reading& reading) -> std::optional<Endpoint> {
-    auto value = node.kind == Kind::scalar ? parse_endpoint(node.text) : std::nullopt;
+    const auto given = reading.expanded(node, place);
+    if (!given) return std::nullopt;
+    auto value = given->kind == Kind::scalar ? parse_endpoint(given->text) : std::nullopt;
     if (value && connects && value->address.empty()) value->address = "127.0.0.1";
     if (value && !(connects && means_all(*value))) return value;
     const auto hint = value ? ": nobody can be reached at an address that means all" : endpoint_hint(node);
@@ -120,13 +122,16 @@ Form<std::string> socket_address() {
   const std::string words = "a path, or @ and an abstract name";
   auto read = [=, file = path()](const Node& node, const Place& place,
                                  Reading& reading) -> std::optional<std::string> {
-    if (node.kind == Kind::scalar && node.text.starts_with('@'))
-      return read_abstract(node, place, reading, longest);
-    auto value = file.read(node, place, reading);
+    const auto given = reading.expanded(node, place);
+    if (!given) return std::nullopt;
+    if (given->kind == Kind::scalar && given->text.starts_with('@'))
+      return read_abstract(*given, place, reading, longest);
+    auto value = file.read(*given, place, reading);
     if (!value || value->size() <= longest) return value;
     reading.complaints.add(node.mark, place,
                            "the path of a socket has at most " + std::to_string(longest) + " bytes, " +
-                               in_quotes(*value) + " has " + std::to_string(value->size()));
+                               in_quotes(node.text == given->text ? *value : node.text) + " has " +
+                               std::to_string(value->size()));
     return std::nullopt;
   };
   return {words, path().schema, read, [](const std::string& value) { return value; }};

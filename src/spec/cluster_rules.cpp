@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What channel, readiness and update must say together, and what one of them implies for another.
 #include <algorithm>
-#include <initializer_list>
-#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/text.h"
 #include "base/units.h"
@@ -15,90 +12,11 @@
 namespace svd::spec {
 namespace {
 
-using Words = std::span<const std::string>;
-
-std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
-bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
-  return std::ranges::find(names, name) != names.end();
-}
-
-bool is_assignment(const std::string& word) {
-  const auto equals = word.find('=');
-  return equals != word.npos && equals > 0 && word.find_first_of("/'\"") > equals;
-}
-
-// The & of 2>&1 or &>file.
-bool is_redirection(std::string_view script, std::size_t at) {
-  return script[at] == '&' && ((at > 0 && script[at - 1] == '>') || script.substr(at).starts_with("&>"));
-}
-
-// Of a shell's script the command that it ends with, which is the one that stays.
-std::string_view last_command(std::string_view script) {
-  while (!script.empty() && std::string_view{" \t\n;"}.find(script.back()) != script.npos)
-    script.remove_suffix(1);
-  std::size_t begin = 0;
-  char quote = '\0';
-  for (std::size_t i = 0; i < script.size(); ++i) {
-    const char c = script[i];
-    if (c == '\\' && quote != '\'')
-      ++i;
-    else if (quote != '\0')
-      quote = c == quote ? '\0' : quote;
-    else if (c == '\'' || c == '"')
-      quote = c;
-    else if (std::string_view{";&|\n(){}"}.find(c) != std::string_view::npos && !is_redirection(script, i))
-      begin = i + 1;
-  }
-  return script.substr(begin);
-}
-
-// The package manager that a program of this name is; "": none.
-std::string manager_named(const std::string& name) {
-  if (is_one_of(name, {"npm", "npx", "pnpm", "pnpx", "yarn", "yarnpkg", "corepack"})) return name;
-  return is_one_of(name, {"npm-cli.js", "npx-cli.js"}) ? name.substr(0, name.find('-')) : "";
-}
-
-// Without env [-i] [-u NAME] [NAME=VALUE]..., and without the like of a shell.
-Words without_prefix(Words words) {
-  while (!words.empty()) {
-    const bool takes_value = is_one_of(words[0], {"-u", "-C"}) && words.size() > 1;
-    const bool is_prefix = words[0].starts_with('-') || is_assignment(words[0]) ||
-                           is_one_of(base_name(words[0]), {"env", "exec", "command"});
-    if (!is_prefix) break;
-    words = words.subspan(takes_value ? 2 : 1);
-  }
-  return words;
-}
-
-// The package manager that this command line runs in the place of the program; "": none.
-std::string package_manager(Words words) {
-  words = without_prefix(words);
-  if (words.empty()) return "";
-  const auto name = base_name(words[0]);
-  if (auto manager = manager_named(name); !manager.empty()) return manager;
-  const auto rest = words.subspan(1);
-  const auto first = std::ranges::find_if(rest, [](const auto& word) { return !word.starts_with('-'); });
-  if (first == rest.end()) return "";
-  if (is_one_of(name, {"node", "nodejs"})) return manager_named(base_name(*first));
-  const bool has_script = first != rest.begin() && std::prev(first)->ends_with('c');
-  if (!has_script || !is_one_of(name, {"sh", "bash", "dash", "ash", "zsh"})) return "";
-  const auto command = split_words(last_command(*first));
-  return command ? package_manager(*command) : "";
-}
-
 void check_channel(const AppInFile& file, const AppSpec& app, Complaints& out) {
   if (app.channel == ChannelKind::none && !app.stop.message.empty())
     complain(file, "stop.message", "without a channel nobody gets it: it needs 'channel: node' or 'json'",
              out);
-  if (app.channel != ChannelKind::node || app.exec.empty()) return;
-  if (const auto name = package_manager(app.exec); !name.empty())
-    complain(
-        file, "exec",
-        name +
-            " is a Node program itself and would take the channel from yours: run node directly, such as "
-            "[node, server.js]",
-        out);
+  check_node(file, app, out);
 }
 
 // `ready.KIND` is written and not false.

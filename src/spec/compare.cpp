@@ -12,9 +12,12 @@ namespace {
 constexpr std::string_view unset = "(unset)";
 constexpr std::string_view secret = "(secret)";
 
+constexpr std::string_view taken_away = "~";
+
 struct Variable {
   std::string_view value;
   bool is_secret = false;
+  bool is_removed = false;
   bool operator==(const Variable&) const = default;
 };
 using Variables = std::map<std::string_view, Variable>;
@@ -22,7 +25,9 @@ using Variables = std::map<std::string_view, Variable>;
 // `env` wins over secrets, as in the process.
 Variables variables_of(const AppSpec& app) {
   Variables all;
-  for (const auto& [name, value] : app.env) all.emplace(name, Variable{value, false});
+  for (const auto& [name, value] : app.env) all.emplace(name, Variable{value});
+  for (const auto& name : app.env_removed)
+    all.emplace(name, Variable{.value = taken_away, .is_removed = true});
   for (const auto& [name, value] : app.secret_env) all.emplace(name, Variable{value, true});
   return all;
 }
@@ -54,7 +59,8 @@ class Fnv {
 std::string environment_identity(const AppSpec& app) {
   std::string text;
   for (const auto& [name, variable] : variables_of(app)) {
-    text += std::string{name} + "=" + std::to_string(variable.value.size()) + ":";
+    text +=
+        std::string{name} + (variable.is_removed ? "-" : "=") + std::to_string(variable.value.size()) + ":";
     text += variable.value;
   }
   return text;
@@ -75,7 +81,8 @@ void compare_environment(const AppSpec& have, const AppSpec& want, std::vector<F
     const auto* was = find(before, name);
     const auto* is = find(after, name);
     if (was != nullptr && is != nullptr && *was == *is) continue;
-    const bool same_value = was != nullptr && is != nullptr && was->value == is->value;
+    const bool same_value =
+        was != nullptr && is != nullptr && was->value == is->value && was->is_removed == is->is_removed;
     out.push_back(
         {"env." + std::string{name}, shown(was), shown(is), same_value ? Effect::none : Effect::replace});
   }

@@ -5,8 +5,11 @@
 
 #include "base/text.h"
 #include "spec/compare.h"
+#include "spec/default_name.h"
 #include "spec/fields.h"
+#include "spec/foreign.h"
 #include "spec/gate.h"
+#include "spec/notes.h"
 #include "spec/rules.h"
 #include "spec/spec.h"
 #include "spec/together.h"
@@ -21,22 +24,35 @@ const Node* value_of(const Node& map, std::string_view key) {
 
 class Decoder {
  public:
-  Decoder(Source& source, const Inputs& inputs, Document& document, Complaints& complaints)
+  struct Findings {
+    Complaints& complaints;
+    Complaints& notes;
+  };
+
+  Decoder(Source& source, const Inputs& inputs, Document& document, Findings findings)
       : source_{source},
+        inputs_{inputs},
         document_{document},
-        complaints_{complaints},
-        reading_{complaints, source},
+        complaints_{findings.complaints},
+        notes_{findings.notes},
+        reading_{findings.complaints, source},
         outside_{source, inputs} {}
 
   Ecosystem run() {
     Ecosystem ecosystem;
-    ecosystem.name = *Name::parse("default");
     const auto& root = *document_.root;
     if (!want_map(root, {}, "a map with 'apps'")) return ecosystem;
     for (const auto& [key, value] : root.entries) read_top(*key, *value, ecosystem);
+    if (value_of(root, "name") == nullptr) take_default_name(ecosystem.name);
     find_profile(root);
     if (const auto* apps = value_of(root, "apps")) {
-      if (want_map(*apps, Place{nullptr, "apps"}, "a map of names to apps")) read_apps(*apps, ecosystem);
+      if (apps->kind == Kind::sequence)
+        complaints_.add(
+            apps->mark, Place{nullptr, "apps"},
+            "want a map of names to apps; got a list, as PM2 has it: 'svctl import FILE' makes an "
+            "ecosystem.yaml of such a file");
+      else if (want_map(*apps, Place{nullptr, "apps"}, "a map of names to apps"))
+        read_apps(*apps, ecosystem);
       together_.check(complaints_);
     } else {
       const auto* entry = root.find("apps");
@@ -72,7 +88,9 @@ class Decoder {
     for (const auto& top : top_keys()) known.emplace_back(top.key);
     const auto near = nearest(key.text, known);
     const bool of_app = find_field(key.text) != nullptr || find_section(key.text) != nullptr;
-    const auto hint = near     ? ", did you mean '" + *near + "'?"
+    const auto foreign = foreign_advice(key.text);
+    const auto hint = foreign  ? *foreign
+                      : near   ? ", did you mean '" + *near + "'?"
                       : of_app ? std::string{": it belongs to an app, under 'apps'"}
                                : std::string{};
     complaints_.add(key.mark, place, "unknown key" + hint);
@@ -85,6 +103,13 @@ class Decoder {
       name = std::move(*parsed);
     else
       complaints_.add(value.mark, place, parsed.error().text);
+  }
+
+  void take_default_name(Name& name) {
+    if (auto made = default_name(source_.directory))
+      name = std::move(*made);
+    else
+      complaints_.add(Mark{}, Place{nullptr, "name"}, made.error().text);
   }
 
   // Settings that stand for no app by themselves: looked at for their own sake, so that a mistake is found at
@@ -126,8 +151,17 @@ class Decoder {
     }
   }
 
-  void read_settings(const Node& map, const Place& place, std::string_view section, AppSpec& app) {
+  // Addresses are read when the variables that they may take are known.
+  enum class Keys { all, first, late };
+  static bool is_of(Keys keys, std::string_view key) {
+    const bool is_late = key == "listen" || key == "ready";
+    return keys == Keys::all || is_late == (keys == Keys::late);
+  }
+
+  void read_settings(const Node& map, const Place& place, std::string_view section, AppSpec& app,
+                     Keys keys = Keys::all) {
     for (const auto& [key, value] : map.entries) {
+      if (!is_of(keys, key->text)) continue;
       const Place here{&place, key->text};
       const auto path = section.empty() ? key->text : std::string{section} + "." + key->text;
       const bool has_dot = key->text.find('.') != std::string::npos;  // "restart.delay" is two keys
@@ -210,14 +244,20 @@ class Decoder {
       return false;
     }
     app.cwd = source_.directory;
-    read_settings(*settings, place, "", app);
-    finish_app({*settings, key, place}, std::move(app), ecosystem);
+    const AppInFile file{*settings, key, place};
+    read_settings(*settings, place, "", app, Keys::first);
+    outside_.add_secrets(file, app, complaints_);
+    reading_.app = &app;
+    read_settings(*settings, place, "", app, Keys::late);
+    reading_.app = nullptr;
+    finish_app(file, std::move(app), ecosystem);
     return true;
   }
 
   void finish_app(const AppInFile& file, AppSpec app, Ecosystem& ecosystem) {
-    outside_.add_secrets(file, app, complaints_);
     check_app(file, app, complaints_);
+    check_references(file, app, complaints_);
+    note_app(file, app, inputs_, notes_);
     together_.add(file, app);
     const bool fitted = instances_ <= max_instances;
     instances_ += app.instances;
@@ -231,8 +271,10 @@ class Decoder {
   }
 
   Source& source_;
+  const Inputs& inputs_;
   Document& document_;
   Complaints& complaints_;
+  Complaints& notes_;
   Reading reading_;
   Outside outside_;
   Together together_;
@@ -244,19 +286,39 @@ class Decoder {
 
 }  // namespace
 
-tl::expected<Ecosystem, Diagnostics> decode(Source& source, const Inputs& inputs) try {
+tl::expected<Ecosystem, Diagnostics> decode(Source& source, const Inputs& inputs, Diagnostics* notes) try {
   std::string storage;
   const auto text =
       source.text.size() > max_text ? std::string_view{source.text} : normalize(source.text, storage);
+  if (auto foreign = foreign_file(source.file, text.substr(0, max_text)))
+    return tl::make_unexpected(Diagnostics{{0, 0, "", std::move(*foreign)}});
   Complaints complaints{text};
+  Complaints noted{text};
   Document document;
   Ecosystem ecosystem;
   if (check_text(text, complaints) && parse_yaml(text, document, complaints))
-    ecosystem = Decoder{source, inputs, document, complaints}.run();
+    ecosystem = Decoder{source, inputs, document, {complaints, noted}}.run();
+  if (notes != nullptr) *notes = noted.take();
   if (complaints.empty()) return ecosystem;
   return tl::make_unexpected(complaints.take());
 } catch (const std::exception& error) {  // memory, or a bug of the parser: a complaint, not a dead daemon
   return tl::make_unexpected(Diagnostics{{0, 0, "", std::string{"cannot read the file: "} + error.what()}});
+}
+
+std::vector<std::string> profiles(std::string_view text) try {
+  std::string storage;
+  const auto normal = normalize(text.substr(0, max_text), storage);
+  Complaints ignored{normal};
+  Document document;
+  std::vector<std::string> names;
+  if (!check_text(normal, ignored) || !parse_yaml(normal, document, ignored)) return names;
+  if (document.root->kind != Kind::map) return names;
+  if (const auto* map = value_of(*document.root, "profiles"))
+    for (const auto& entry : map->entries)
+      if (entry.key != nullptr) names.push_back(entry.key->text);
+  return names;
+} catch (const std::exception&) {
+  return {};
 }
 
 }  // namespace svd::spec

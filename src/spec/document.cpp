@@ -50,7 +50,9 @@ const Node* Document::overlay(const Node* base, const Node* over) {
       continue;
     }
     const auto& winner = over->entries[at];
-    if (const auto* both = overlay(value, winner.value)) merged.append({winner.key, both});
+    const auto* both = overlay(value, winner.value);
+    merged.append(
+        {winner.key, both != nullptr ? both : winner.value});  // its null says that it is taken away
   }
   for (const auto& entry : over->entries)
     if (in_base.find(entry.key->text) == KeyIndex::npos) merged.append(entry);

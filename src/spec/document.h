@@ -61,8 +61,9 @@ class Document {
  public:
   [[nodiscard]] Node& make(Kind kind, Mark mark);
 
-  // `over` laid upon `base`, deep for maps: a key of `over` wins, and its null takes the key away. Either may
-  // be nullptr; the result is nullptr when nothing is left. Never changes its arguments.
+  // `over` laid upon `base`, deep for maps: a key of `over` wins, and its null, which stays there, takes the
+  // value away. Either may be nullptr; the result is nullptr when nothing is left. Never changes its
+  // arguments.
   [[nodiscard]] const Node* overlay(const Node* base, const Node* over);
 
   const Node* root = nullptr;

@@ -16,7 +16,7 @@ std::string_view shell_syntax_at(std::string_view text, std::size_t i, bool in_d
   const char c = text[i];
   const char next = i + 1 < text.size() ? text[i + 1] : '\0';
   if (c == '`') return text.substr(i, 1);
-  if (c == '$' && (starts_name(next) || next == '{' || next == '(')) {
+  if (c == '$' && (starts_name(next) || next == '(')) {
     auto end = i + 2;
     while (end < text.size() && (starts_name(text[end]) || (text[end] >= '0' && text[end] <= '9'))) ++end;
     return text.substr(i, end - i);
@@ -36,7 +36,7 @@ std::string_view find_shell_syntax(std::string_view text) {
     const char c = text[i];
     if (quote == '\'') {
       if (c == '\'') quote = 0;
-    } else if (c == '\\') {
+    } else if (c == '\\' || text.substr(i).starts_with("$$")) {
       ++i;
     } else if (c == '"') {
       quote = quote == '"' ? '\0' : '"';
@@ -47,6 +47,12 @@ std::string_view find_shell_syntax(std::string_view text) {
     }
   }
   return {};
+}
+
+std::string advice_on(std::string_view syntax) {
+  const std::string quote = "quote it, or use [sh, -c, \"…\"]";
+  const bool is_name = syntax.size() > 1 && syntax[0] == '$' && starts_name(syntax[1]);
+  return is_name ? "for its value write ${" + std::string{syntax.substr(1)} + "}; else " + quote : quote;
 }
 
 bool is_assignment(std::string_view word) {
@@ -65,7 +71,7 @@ std::optional<std::vector<std::string>> read_text(const Node& node, const Place&
   }
   if (const auto syntax = find_shell_syntax(node.text); !syntax.empty()) {
     complain("no shell runs this, so " + in_quotes(syntax) +
-             " would be an ordinary argument: quote it, or use [sh, -c, \"…\"]");
+             " would be an ordinary argument: " + advice_on(syntax));
     return std::nullopt;
   }
   if (!words->empty() && is_assignment(words->front())) {

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "spec/compare.h"
+#include "spec/foreign.h"
 #include "spec/harden_forms.h"
 #include "spec/listener_fields.h"
 
@@ -63,6 +64,24 @@ Field tcp_gate(std::string_view key, std::string_view doc) {
   return {row(key, at, endpoint(EndpointUse::connect), replace, doc, "none")};
 }
 
+// `env`: what is set, and what is not to be.
+Field environment_field(std::string_view key, std::string_view doc) {
+  using Declared = std::map<std::string, std::optional<std::string>>;
+  const Access<AppSpec, Declared> at{[](AppSpec& app, const Declared& declared) {
+                                       app.env.clear();
+                                       app.env_removed.clear();
+                                       for (const auto& [name, value] : declared)
+                                         if (value)
+                                           app.env.emplace(name, *value);
+                                         else
+                                           app.env_removed.insert(name);
+                                     },
+                                     [](const AppSpec& app) -> std::optional<Declared> {
+                                       return Declared{app.env.begin(), app.env.end()};
+                                     }};
+  return {row(key, at, variables(), replace, doc, "none")};
+}
+
 Field with(Field row, decltype(Field::identity) identity, decltype(Field::compare) compare) {
   row.identity = std::move(identity);
   row.compare = std::move(compare);
@@ -105,17 +124,17 @@ std::vector<Field> make_fields() {
     // key, where it lives, how it is written, what a change does, what it is, default (if the model does not say it)
     field("exec", AT(exec), command(), replace,
           "The program and its arguments. A plain text is split as a shell would, but no shell runs it.", "required"),
-    field("cwd", AT(cwd), path(), replace, "The working directory.", "the directory of the file"),
+    field("cwd", AT(cwd), path(true), replace, "The working directory.", "the directory of the file"),
     field("instances", AT(instances), instance_count(), Effect::scale,
           "How many instances run. `max` is the number of CPUs that svd may use, `max-1` one less, but at least 1."),
-    with(field("env", AT(env), variables(), replace,
-               "Environment variables; wins over `env_file`, which wins over `pass_env`.", "none"),
+    with(environment_field("env", "Environment variables; wins over `env_file`, which wins over `pass_env`. `NAME: ~` takes one away that "
+                                  "would come from there, from `defaults` or from svd itself."),
          environment_identity, compare_environment),
     with(field("env_file", AT(env_file), list(path(), "files"), replace,
                "Files of NAME=value lines, read at apply; later ones win. Their values are kept secret.", "none"),
          no_identity, compare_env_files),
     field("pass_env", AT(pass_env), names, replace,
-          "Variables taken from the environment of whoever applies. Nothing else leaks in. Their values are kept secret.", "none"),
+          "Variables taken from the environment of whoever applies. Nothing else leaks in. Their values are kept secret, but for PATH, the locale and the like.", "none"),
     field("increment_env", AT(increment_env), names, replace,
           "Variables of this app with a whole number, to which each instance's slot (0, 1, …) is added.", "none"),
     field("user", AT(user), account("user"), replace, "The user that instances run as.", inherited),
@@ -206,7 +225,8 @@ std::vector<Field> make_fields() {
           "The share of a disk's time where it is scarce, against others with 100.", "100"),
     field("limits.io_max", AT(limits.io_max), io_max(), live,
           "Bounds by disk: `{ /dev/sda: { rbps: 10MiB, wbps: 5MiB, riops: 100, wiops: 50 } }`, bytes and operations a second.", "unlimited"),
-    field("limits.pids", AT(limits.pids), integer<std::uint64_t>(1, most_pids), live, "Processes and threads.", "unlimited"),
+    field("limits.pids", AT(limits.pids), integer<std::uint64_t>(1, most_pids), live, "Processes and threads.",
+          "15 % of what the kernel allows"),
     field("limits.cpuset", AT(limits.cpuset), cpu_list(), live, "The CPUs that an instance may run on.", "all"),
     field("limits.required", AT(limits_required), boolean(), Effect::none,
           "Whether a limit (also of `app_limits`) that cannot be enforced on this host is an error; else it is only told."),
@@ -238,7 +258,7 @@ std::vector<Field> make_fields() {
 
     field("nice", AT(nice), integer<int>(-20, 19), replace, "Scheduling priority; lower is more.", inherited),
     field("oom_score_adj", AT(oom_score_adj), integer<int>(-1000, 1000), replace,
-          "How ready the kernel is to kill it when memory runs out; -1000 is never.", inherited),
+          "How ready the kernel is to kill it when memory runs out; -1000 is never.", "the daemon's own, but at least 0"),
     field("scheduling.policy", AT(scheduling.policy), policy, replace, "The scheduling policy, as in sched(7).", inherited),
     field("scheduling.priority", AT(scheduling.priority), integer<std::uint32_t>(0, 99), replace,
           "The priority of `fifo` and `rr`, 1 to 99; 0 for the others."),
@@ -294,7 +314,7 @@ constexpr std::array app_sections{
 
 constexpr std::array file_keys{
     TopKey{"version", "1", "1", "The version of this format."},
-    TopKey{"name", "a name", "default",
+    TopKey{"name", "a name", "the directory of the file",
            "The ecosystem's name. Applying a file changes and removes only what an earlier file of the same "
            "name declared."},
     TopKey{"defaults", "the keys of an app", "none",
@@ -305,42 +325,6 @@ constexpr std::array file_keys{
     TopKey{"apps", "a map of names to apps", "required",
            "The programs that must run. `apps: {}` is an ecosystem without any."},
 };
-
-// What people who come from elsewhere will write first.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 32> foreign_words{{
-    {"command", "exec"},
-    {"cmd", "exec"},
-    {"script", "exec"},
-    {"args", "exec"},
-    {"run", "exec"},
-    {"environment", "env"},
-    {"env_vars", "env"},
-    {"working_dir", "cwd"},
-    {"workdir", "cwd"},
-    {"directory", "cwd"},
-    {"replicas", "instances"},
-    {"numprocs", "instances"},
-    {"processes", "instances"},
-    {"autorestart", "restart.policy"},
-    {"kill_timeout", "stop.timeout"},
-    {"stopsignal", "stop.signal"},
-    {"rlimits", "limits"},
-    {"uid", "user"},
-    {"gid", "group"},
-    {"tcp", "listen"},
-    {"port", "listen"},
-    {"ports", "listen"},
-    {"sockets", "listen"},
-    {"listeners", "listen"},
-    {"exec_mode", "channel"},
-    {"ipc", "channel"},
-    {"wait_ready", "ready.channel"},
-    {"listen_timeout", "ready.timeout"},
-    {"shutdown_with_message", "stop.message"},
-    {"rollout", "update"},
-    {"deploy", "update"},
-    {"requires", "depends_on"},
-}};
 
 std::string_view last_part(std::string_view key) {
   const auto dot = key.rfind('.');
@@ -411,8 +395,10 @@ std::string suggest_key(std::string_view section, std::string_view key) {
     return ": write '" + std::string{key.substr(dot + 1)} + "' under '" + std::string{key.substr(0, dot)} +
            "'";
   }
+  if (section.empty())
+    if (auto advice = foreign_advice(key)) return std::move(*advice);
   std::vector<std::string> words;
-  for (const auto& [word, ours] : foreign_words) {
+  for (const auto& [word, ours] : foreign_words()) {
     if (section.empty() && word == key) return mean(ours);
     words.emplace_back(word);
   }

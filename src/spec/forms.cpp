@@ -32,6 +32,19 @@ std::string unit_hint(const Node& node, std::string_view one, std::string_view o
          std::string{other};
 }
 
+// For a size in the letters of docker, systemd and PM2: "512M".
+std::string size_hint(const Node& node) {
+  constexpr std::string_view letters = "KMGT";
+  const auto text = std::string_view{node.text};
+  const auto digits = std::min(text.find_first_not_of("0123456789."), text.size());
+  auto unit = text.substr(digits);
+  if (unit.ends_with('b') || unit.ends_with('B')) unit.remove_suffix(1);
+  if (unit.ends_with('i')) unit.remove_suffix(1);
+  const auto letter = unit.size() == 1 ? letters.find(static_cast<char>(unit[0] & ~0x20)) : letters.npos;
+  if (node.kind != Kind::scalar || digits == 0 || letter == letters.npos) return unit_hint(node, "MiB", "GB");
+  return ": write " + node.text.substr(0, digits) + letters[letter] + "iB";
+}
+
 // The text of a value that may be given in quotes or without; numbers count only where they are the number 0.
 std::optional<std::string_view> quantity_text(const Node& node) {
   const bool usable = is_text(node) || (is_number(node) && node.text == "0");
@@ -55,7 +68,7 @@ Form<std::uint64_t> size_form(std::uint64_t least, bool or_zero, const std::stri
     const auto text = quantity_text(node);
     const auto value = text ? parse_bytes(*text) : std::nullopt;
     if (value && (*value >= least || (or_zero && *value == 0))) return value;
-    reading.refuse(node, place, words, unit_hint(node, "MiB", "GB"));
+    reading.refuse(node, place, words, value ? "" : size_hint(node));
     return std::nullopt;
   };
   return {words, or_zero ? text_or_zero(size_pattern) : text_like(size_pattern_above_zero), read,
@@ -151,7 +164,7 @@ Form<std::uint64_t> size_or_zero(std::uint64_t least, std::string_view zero_mean
                    "a size of " + format_bytes(least) + " or more, or 0: " + std::string{zero_means});
 }
 
-Form<std::string> path() {
+Form<std::string> path(bool expanded) {
   const std::string words = "a path, relative to the file's directory or absolute";
   auto read = [=](const Node& node, const Place& place, Reading& reading) -> std::optional<std::string> {
     constexpr std::size_t longest = 4095;  // PATH_MAX less the final NUL
@@ -165,6 +178,11 @@ Form<std::string> path() {
                              "no shell reads this: write the home directory out instead of '~'");
       return std::nullopt;
     }
+    if (!expanded && node.text.find("${") != std::string::npos) {
+      reading.complaints.add(node.mark, place, "${…} is not replaced in this path: write it out");
+      return std::nullopt;
+    }
+    if (node.text.starts_with("${")) return node.text;
     return normal_path(node.text.starts_with('/') ? node.text : reading.source.directory + "/" + node.text);
   };
   return {words, text_like("^[^~]|^~[^/]"), read, [](const std::string& value) { return value; }};
@@ -291,8 +309,8 @@ Form<std::uint32_t> instance_count() {
   return {words, std::move(schema), read, [](const std::uint32_t& value) { return std::to_string(value); }};
 }
 
-Form<std::map<std::string, std::string>> variables() {
-  using Map = std::map<std::string, std::string>;
+Form<std::map<std::string, std::optional<std::string>>> variables() {
+  using Map = std::map<std::string, std::optional<std::string>>;
   const std::string words = "a map of names to values";
   auto read = [=](const Node& node, const Place& place, Reading& reading) -> std::optional<Map> {
     if (node.kind != Kind::map) {
@@ -307,7 +325,9 @@ Form<std::map<std::string, std::string>> variables() {
         reading.complaints.add(key->mark, here, "the name of a variable is not empty and has no '='");
       else if (value->kind == Kind::scalar)
         all.emplace(key->text, value->text);
-      else if (value->kind != Kind::null)  // null: not set
+      else if (value->kind == Kind::null)
+        all.emplace(key->text, std::nullopt);
+      else
         reading.refuse(*value, here, "a text, a number or a boolean");
     }
     return all;
@@ -319,7 +339,8 @@ Form<std::map<std::string, std::string>> variables() {
                      Json::object({{"type", Json::array({"string", "number", "boolean", "null"})}})}});
   auto show = [](const Map& all) {
     std::vector<std::string> lines;
-    for (const auto& [name, value] : all) lines.push_back(std::string{name}.append("=").append(value));
+    for (const auto& [name, value] : all)
+      if (value) lines.push_back(std::string{name}.append("=").append(*value));
     return show_words(lines);
   };
   return {words, std::move(schema), read, show};

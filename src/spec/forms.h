@@ -24,6 +24,13 @@ namespace svd::spec {
 struct Reading {
   Complaints& complaints;
   const Source& source;
+  // The app whose env, env_file and pass_env are read already; nullptr while there is none.
+  const AppSpec* app = nullptr;
+
+  // A scalar with ${NAME} replaced by what is the same for all instances: env, env_file and pass_env. For
+  // messages the node as it is has to be taken: a value may be secret. nullopt: complained, or there is no
+  // app to ask.
+  std::optional<Node> expanded(const Node& node, const Place& place);
 
   // "want a size; got the number '64'"; `hint` starts with its own punctuation.
   void refuse(const Node& node, const Place& place, std::string_view words, std::string_view hint = "");
@@ -87,8 +94,9 @@ Form<E> choice(std::vector<std::pair<std::string_view, E>> names) {
 // `zero_means` is for the words: "never by size".
 [[nodiscard]] Form<std::uint64_t> size_or_zero(std::uint64_t least, std::string_view zero_means);
 [[nodiscard]] Form<Millis> duration_or_zero(Millis least, Millis most, std::string_view zero_means);
-// A path, made absolute from the directory of the file.
-[[nodiscard]] Form<std::string> path();
+// A path, made absolute from the directory of the file. `expanded`: one that begins with ${NAME} stays as it
+// is.
+[[nodiscard]] Form<std::string> path(bool expanded = false);
 // A user or group, by name or number.
 [[nodiscard]] Form<std::string> account(std::string_view what);
 [[nodiscard]] Form<std::string> variable_name();
@@ -97,8 +105,8 @@ Form<E> choice(std::vector<std::pair<std::string_view, E>> names) {
 [[nodiscard]] Form<ExitMatch> exit_match();
 // A number, or max, or max-N.
 [[nodiscard]] Form<std::uint32_t> instance_count();
-// NAME: value; values are scalars and kept as they are written.
-[[nodiscard]] Form<std::map<std::string, std::string>> variables();
+// NAME: value; values are scalars and kept as they are written. nullopt: `~`, not to be set.
+[[nodiscard]] Form<std::map<std::string, std::optional<std::string>>> variables();
 // A list, or one text that is split into words (exec.cpp).
 [[nodiscard]] Form<std::vector<std::string>> command();
 

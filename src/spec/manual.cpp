@@ -37,6 +37,8 @@ apps:
 - A **duration** has one unit: `250ms`, `10s`, `2m`, `1h`, `7d`. A **size** too: `64KiB`, `512MiB`, `2GiB` (of 1024) or `1kB`, `1MB`, `1GB`
   (of 1000). A bare number is an error, except 0.
 - A **name** (of an ecosystem, app or profile) is a letter or digit, then letters, digits, `_`, `.` or `-`, at most 63 characters.
+  A file without `name` has that of its directory, with `-` for what a name may not hold: `/srv/my shop/ecosystem.yaml` is `my-shop`. For a directory
+  `current`, a link to the newest release, it is that of the directory above. Two projects have two names; give one where it matters.
 - A **path** is absolute or relative to the directory of the file.
 - A key without a value, or with `~` or `null`, counts as not written; it also takes back what `defaults` or the app gave.
 - Anchors, aliases and merge keys (`<<: *base`) work. Tags, directives and a second document do not.
@@ -64,11 +66,28 @@ A list is the program and its arguments. A text is split at blanks; `'…'`, `"�
 only a shell would understand (`|`, `&&`, `>`, `$HOME`, `~/`, `NAME=value` in front) is an error. Where a shell is wanted, say so:
 `[sh, -c, "exec node server.js | logger"]`. A program without `/` is searched for in the app's `PATH`.
 
+## Variables in values
+
+In `exec`, `cwd` and the values of `env`, `${NAME}` is the value of a variable in the instance's own environment, at each start:
+
+```yaml
+exec: [worker, --slot, "${SVD_INSTANCE}", --port, "${PORT:-8080}"]
+env: { PATH: "${HOME}/bin:${PATH}" }     # its own name: what would be there without this line
+```
+
+`${NAME:-text}` is the text where NAME is not set or empty. `$$` is one `$`: a shell's own variable in `[sh, -c, …]` is `$NAME` or `$${NAME}`, its
+pid `$$$$`. Any other `$` stands for itself. A name that nothing sets is an error at `check` where that can be known, else at the start.
+One `${…}` inside of another is an error. Values that come in are taken as they are: those of env files and of `pass_env` are not
+looked through, and never shown. Addresses under `listen` and `ready.tcp` are the app's, not an instance's: there only `env`, `env_file` and `pass_env`
+count. Elsewhere, as in `logs.path`, `${…}` is an error.
+
 ## The environment of an instance
 
-From weakest to strongest: `PATH`, `SVD_ECOSYSTEM`, `SVD_APP`, `SVD_INSTANCE` (its slot), `SVD_INSTANCES`, `SVD_REVISION`, `NODE_APP_INSTANCE`; `HOME`, `USER`,
-`LOGNAME` and `SHELL` of its user; `pass_env`; `env_file`; `env`. Then the slot is added to what `increment_env` names. Nothing else is inherited.
-With `listen`: `LISTEN_FDS`, `LISTEN_PID`, `LISTEN_FDNAMES`; with `channel: node`: `NODE_CHANNEL_FD`, `NODE_UNIQUE_ID` and `NODE_OPTIONS` (see `preload`), with
+From weakest to strongest: `PATH`, `LANG` (`C.UTF-8`, so that programs do not fall back to ASCII), `SVD_ECOSYSTEM`, `SVD_APP`, `SVD_INSTANCE` (its slot), `SVD_INSTANCES`,
+`SVD_REVISION`, `NODE_APP_INSTANCE`; `HOME`, `USER`, `LOGNAME` and `SHELL` of its user; `pass_env`; `env_file`; `env`. Then the slot is added to what
+`increment_env` names. `NAME: ~` under `env` takes a variable away, wherever it would come from. Nothing else is inherited. Stronger than all of these is
+only what svd needs to speak with the program:
+with `listen`: `LISTEN_FDS`, `LISTEN_PID`, `LISTEN_FDNAMES`; with `channel: node`: `NODE_CHANNEL_FD`, `NODE_UNIQUE_ID` and `NODE_OPTIONS` (see `preload`), with
 `channel: json`: `SVD_CHANNEL_FD`; with `ready.notify`: `NOTIFY_SOCKET`.
 Where there are no cgroups, `SVD_START` comes along: by it the daemon knows a process that has left its instance's session.
 

@@ -15,7 +15,7 @@ constexpr std::size_t shown_before = 60;  // characters of a long line before th
 constexpr std::size_t shown_after = 40;
 constexpr char32_t replacement = 0xFFFD;
 
-// Control characters and broken bytes become one visible character each, so that columns stay right. Invalid
+// What deceives and broken bytes become one visible character each, so that columns stay right. Invalid
 // UTF-8 gets here when it is what the complaint is about.
 std::vector<char32_t> characters(std::string_view line) {
   std::vector<char32_t> all;
@@ -24,16 +24,9 @@ std::vector<char32_t> characters(std::string_view line) {
     while (i + length < line.size() && length < 4 &&
            (static_cast<unsigned char>(line[i + length]) & 0xC0U) == 0x80U)
       ++length;
-    const auto sequence = line.substr(i, length);
-    if (find_invalid_utf8(sequence) != std::string_view::npos) {
-      all.push_back(replacement);
-    } else {
-      char32_t value = static_cast<unsigned char>(sequence[0]);
-      if (length > 1) value &= 0x7FU >> length;
-      for (const char c : sequence.substr(1)) value = value << 6U | (static_cast<unsigned char>(c) & 0x3FU);
-      const bool control = (value < 0x20 && value != '\t') || (value >= 0x7F && value < 0xA0);
-      all.push_back(control ? replacement : value == '\t' ? U' ' : value);
-    }
+    const auto first = first_code_point(line.substr(i, length));
+    const auto value = first.length == length ? first.value : not_utf8;
+    all.push_back(value == U'\t' ? U' ' : is_deceptive(value) ? replacement : value);
     i += length;
   }
   return all;
@@ -60,7 +53,7 @@ std::size_t width(char32_t c) {
   struct Range {
     char32_t first, last;
   };
-  constexpr std::array narrow{Range{0x0300, 0x036F}, Range{0x200B, 0x200F}, Range{0xFE00, 0xFE0F}};
+  constexpr std::array narrow{Range{0x0300, 0x036F}, Range{0xFE00, 0xFE0F}};
   constexpr std::array wide{Range{0x1100, 0x115F},  Range{0x2E80, 0xA4CF},   Range{0xAC00, 0xD7A3},
                             Range{0xF900, 0xFAFF},  Range{0xFE30, 0xFE6F},   Range{0xFF00, 0xFF60},
                             Range{0xFFE0, 0xFFE6},  Range{0x1F300, 0x1F64F}, Range{0x1F900, 0x1F9FF},
@@ -110,7 +103,8 @@ std::string render(const Diagnostics& diagnostics, const Source& source) {
     out += file;
     if (diagnostic.line > 0)
       out += ":" + std::to_string(diagnostic.line) + ":" + std::to_string(diagnostic.column);
-    out += ": " + (diagnostic.path.empty() ? "" : diagnostic.path + ": ") + diagnostic.text + "\n";
+    out += ": " + (diagnostic.path.empty() ? "" : printable(diagnostic.path) + ": ") +
+           safe_lines(diagnostic.text) + "\n";
     if (diagnostic.line > 0 && diagnostic.column > 0)
       append_excerpt(out, line_of(text, diagnostic.line), diagnostic);
   }

@@ -2,11 +2,13 @@
 #include "spec/rules.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <tuple>
 
 #include "base/text.h"
 #include "base/units.h"
+#include "model/expand.h"
 #include "spec/json.h"
 
 namespace svd::spec {
@@ -200,6 +202,40 @@ void Outside::add_passed(const AppInFile& file, AppSpec& app, Complaints& compla
   }
 }
 
+namespace {
+
+// What everybody on the machine may know: a change of it is shown as what it is.
+bool is_public(std::string_view name) {
+  constexpr std::array names{"PATH", "LANG", "LANGUAGE", "TZ", "HOME", "USER", "LOGNAME", "SHELL", "TERM"};
+  return name.starts_with("LC_") || std::ranges::find(names, name) != names.end();
+}
+
+// "./bin:${PATH}" of PATH: what is below `env` is wanted, too.
+bool refers_to(const std::string& value, const std::string& name) {
+  const auto found = references(value);
+  return found && std::ranges::find(*found, name, &Reference::name) != found->end();
+}
+
+// A value that is taken as it is, written as one of `env`.
+std::string literally(const std::string& value) {
+  std::string out;
+  for (const char c : value) out.append(c == '$' ? 2 : 1, c);
+  return out;
+}
+
+}  // namespace
+
+void Outside::publish(AppSpec& app) {
+  for (const auto& name : app.pass_env) {
+    const auto passed = source_.pass_env.find(name);
+    const auto found = app.secret_env.find(name);
+    if (!is_public(name) || passed == source_.pass_env.end() || found == app.secret_env.end()) continue;
+    if (found->second != passed->second) continue;  // an env file has another one, which is its own affair
+    app.env.emplace(name, literally(found->second));
+    app.secret_env.erase(found);
+  }
+}
+
 void Outside::add_secrets(const AppInFile& file, AppSpec& app, Complaints& complaints) {
   add_passed(file, app, complaints);
   const Place key{&file.place, "env_file"};
@@ -218,7 +254,10 @@ void Outside::add_secrets(const AppInFile& file, AppSpec& app, Complaints& compl
       app.secret_env[name] = value;
     }
   }
-  for (const auto& [name, ignored] : app.env) app.secret_env.erase(name);
+  for (const auto& [name, value] : app.env)
+    if (!refers_to(value, name)) app.secret_env.erase(name);
+  for (const auto& name : app.env_removed) app.secret_env.erase(name);
+  publish(app);
 }
 
 }  // namespace svd::spec

@@ -37,6 +37,8 @@ class Outside {
 
   const EnvFile& env_file(const std::string& path);
   void add_passed(const AppInFile& file, AppSpec& app, Complaints& complaints);
+  // PATH, locale and the like of pass_env are no secrets.
+  void publish(AppSpec& app);
 
   Source& source_;
   const Inputs& inputs_;
@@ -50,6 +52,11 @@ void complain(const AppInFile& file, std::string_view path, std::string text, Co
 // Parts of check_app.
 void check_listeners(const AppInFile& file, const AppSpec& app, Complaints& complaints);
 void check_cluster(const AppInFile& file, AppSpec& app, Complaints& complaints);
+
+// What Node itself makes of the command line of an app with `channel: node`.
+void check_node(const AppInFile& file, const AppSpec& app, Complaints& complaints);
+// ${NAME} in values: that it can be read, and that the app's environment has NAME.
+void check_references(const AppInFile& file, const AppSpec& app, Complaints& complaints);
 
 // Complains about contradictions and settles what one setting implies for another.
 void check_app(const AppInFile& file, AppSpec& app, Complaints& complaints);

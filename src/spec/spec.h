@@ -22,11 +22,21 @@ namespace svd::spec {
 struct Inputs {
   std::function<Result<std::string>(const std::string& path)> read_file;           // env files
   std::function<std::optional<std::string>(const std::string& name)> environment;  // pass_env
+  // What the machine at hand can tell about an app that is to run on it: "user", "there is no user 'ann'
+  // here". For notes alone; the file may be meant for another machine.
+  struct Doubt {
+    std::string key, text;
+  };
+  std::function<std::vector<Doubt>(const AppSpec& app)> doubts{};
 };
 
 // All complaints at once, in the order of the file; never throws; bounded in time and memory whatever the
-// text is.
-[[nodiscard]] tl::expected<Ecosystem, Diagnostics> decode(Source& source, const Inputs& inputs);
+// text is. `notes`, where given: what is allowed but hardly meant, each text beginning with "warning: ";
+// those of the chosen profile.
+[[nodiscard]] tl::expected<Ecosystem, Diagnostics> decode(Source& source, const Inputs& inputs,
+                                                          Diagnostics* notes = nullptr);
+// The names of the profiles of a file; empty where it cannot be read.
+[[nodiscard]] std::vector<std::string> profiles(std::string_view text);
 
 // "eco.yaml:7:5: apps.web.instnaces: unknown key, did you mean 'instances'?" with the source line and a caret
 // under it, one block a diagnostic. Never shows a line of a value that may be secret.

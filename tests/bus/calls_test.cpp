@@ -170,6 +170,30 @@ TEST_CASE_METHOD(Fixture, "an error's text that is not UTF-8 arrives readable", 
   CHECK(error_text(reply) == "cannot use '\\xff'");
 }
 
+TEST_CASE_METHOD(Fixture, "what sd-bus takes for no text costs one text, not the reply", "[bus]") {
+  // U+FFFF, U+FDD0 and U+10FFFE: well-formed UTF-8, which sd-bus refuses.
+  const std::string odd =
+      "a\xEF\xBF\xBF"
+      "b\xEF\xB7\x90"
+      "c\xF4\x8F\xBF\xBE"
+      "d\xF0\x9F\x98\x80";
+  const std::string shown =
+      "a\xEF\xBF\xBD"
+      "b\xEF\xBF\xBD"
+      "c\xEF\xBF\xBD"
+      "d\xF0\x9F\x98\x80";
+  harness.control.instance_views[{app_id("shop", "web"), 0}].reason = odd;
+  const auto reply = manager("ListInstances", [](auto* m) { sd_bus_message_append(m, "as", 0); });
+  REQUIRE(error_name(reply).empty());
+  const char *name = nullptr, *phase = nullptr, *reason = nullptr;
+  REQUIRE(sd_bus_message_enter_container(reply.get(), 'a', "(ssstttttxxxssssstt)") > 0);
+  REQUIRE(sd_bus_message_enter_container(reply.get(), 'r', "ssstttttxxxssssstt") > 0);
+  REQUIRE(sd_bus_message_read(reply.get(), "sss", &name, &phase, &reason) > 0);
+  CHECK(reason == shown);
+  harness.control.answer = fail(std::errc::io_error, odd);
+  CHECK(error_text(manager("Start", names)) == shown);
+}
+
 TEST_CASE_METHOD(Fixture, "what the engine throws is one failed call", "[bus]") {
   harness.control.throws = true;
   const auto none = [](auto* m) { sd_bus_message_append(m, "as", 0); };
@@ -292,4 +316,30 @@ TEST_CASE_METHOD(Fixture, "the bus facade knows its two names and the client's o
       client.get(), "/org/svd1", "org.svd1.Manager", "ListApps",
       [](auto* m) { sd_bus_message_append(m, "as", 0); }, "org.example");
   CHECK(error_name(elsewhere) == SD_BUS_ERROR_SERVICE_UNKNOWN);
+}
+
+TEST_CASE("a generation is shown under a key of this daemon's own: it cannot be computed from the spec",
+          "[bus]") {
+  const auto shown_by = [](Harness& harness) {
+    for (std::uint32_t slot : {0U, 1U})
+      harness.control.instance_views[{app_id("shop", "web"), slot}].generation = 42;
+    const auto client = harness.connect();
+    std::vector<std::uint64_t> all;
+    for (const char* path : {"/org/svd1/instance/shop/web/0", "/org/svd1/instance/shop/web/1"}) {
+      std::uint64_t number = 0;
+      const auto reply =
+          harness.call(client.get(), path, "org.freedesktop.DBus.Properties", "Get",
+                       [](auto* m) { sd_bus_message_append(m, "ss", "org.svd1.Instance", "Generation"); });
+      REQUIRE(sd_bus_message_read(reply.get(), "v", "t", &number) > 0);
+      all.push_back(number);
+    }
+    return all;
+  };
+  Harness one, other;
+  one.control.add_app(app_id("shop", "web"), 2);
+  other.control.add_app(app_id("shop", "web"), 2);
+  const auto first = shown_by(one), second = shown_by(other);
+  CHECK(first[0] == first[1]);
+  CHECK(first[0] != 42);
+  CHECK(first[0] != second[0]);
 }

@@ -227,6 +227,135 @@ TEST_CASE("a client that has called us hears the signals, and is forgotten when 
   CHECK(messages == 0);
 }
 
+namespace {
+
+// What the author of a file, an app or a path can put into a view; nobody but insiders may read it.
+const std::string value = "hunter2";
+
+void fill_with_values(FakeControl& control) {
+  const auto web = app_id("shop", "web");
+  control.add_app(web, 1);
+  auto& app = control.app_views[web];
+  app.exec = {"/bin/app", "--token", value};
+  app.env = {"TOKEN=" + value, "EMPTY="};
+  app.settings = {"health.exec=curl " + value};
+  app.listeners = {"unix /run/" + value + " (http, shared)"};
+  app.degraded = {value};
+  app.cwd = "/srv/" + value;
+  app.reason = "cannot run '" + value + "'";
+  auto& instance = control.instance_views[{web, 0}];
+  instance.reason = instance.directory = instance.log = "/x/" + value;
+  ChangeView change;
+  change.id = ChangeId{7};
+  change.kind = "apply";
+  change.state = "failed";
+  change.error = "web: " + value;
+  change.steps = {{PlanStep::Action::replace, web, 1, value, {"env.TOKEN changed a → " + value}, {value}}};
+  change.failed = {{web, 0}};
+  control.change_views[change.id] = change;
+  control.event_records = {{1, {5}, "instance", "shop:web/0", "ready → backoff: " + value}};
+  control.revision_views = {{web.ecosystem,
+                             3,
+                             {5},
+                             "root (uid 0)",
+                             "failed: " + value,
+                             "/home/" + value + ".yml",
+                             "web: " + value,
+                             true}};
+}
+
+using Words = std::vector<std::string>;
+
+// All that reads, as busctl(1) says it.
+const std::vector<Words> readings{
+    {"call", "org.svd1", "/org/svd1", "org.svd1.Manager", "ListApps", "as", "0"},
+    {"call", "org.svd1", "/org/svd1", "org.svd1.Manager", "ListInstances", "as", "0"},
+    {"call", "org.svd1", "/org/svd1", "org.svd1.Manager", "ListUsage", "as", "0"},
+    {"call", "org.svd1", "/org/svd1", "org.svd1.Manager", "History", "s", ""},
+    {"call", "org.svd1", "/org/svd1", "org.svd1.Manager", "ListEvents", "tu", "0", "0"},
+    {"call", "org.svd1", "/org/svd1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"},
+    {"call", "org.svd1", "/org/svd1", "org.freedesktop.DBus.Properties", "GetAll", "s", "org.svd1.Manager"},
+    {"introspect", "org.svd1", "/org/svd1/app/shop/web"},
+    {"introspect", "org.svd1", "/org/svd1/instance/shop/web/0"},
+    {"introspect", "org.svd1", "/org/svd1/change/7"},
+    {"get-property", "org.svd1", "/org/svd1/app/shop/web", "org.svd1.App", "Exec", "Env", "Settings", "Cwd"},
+    {"get-property", "org.svd1", "/org/svd1/change/7", "org.svd1.Change", "Steps", "Error", "Failed"},
+};
+
+}  // namespace
+
+TEST_CASE("readers on the system bus get names and no values, those who may act get both", "[bus][system]") {
+  if (!may_test()) return;
+  Bench bench;
+  fill_with_values(bench.harness.control);
+  bench.harness.host.described.unsaved = bench.harness.host.described.degraded[0] = value;
+
+  std::string told, known;
+  for (const auto& reading : readings) {
+    CAPTURE(reading);
+    const auto answer = bench.as(nobody, {}, reading);
+    CHECK(answer.status == 0);
+    CHECK_THAT(answer.output, !ContainsSubstring(value));
+    told += answer.output;
+    known += bench.as(nobody, {svd_group}, reading).output;
+  }
+  for (const char* name :
+       {"TOKEN=(hidden)", "health.exec=(hidden)", "/bin/app", "shop:web/0", "replace", "failed"})
+    CHECK_THAT(told, ContainsSubstring(name));
+  for (const char* text : {"TOKEN=hunter2", "--token", "/home/hunter2.yml", "backoff: hunter2"})
+    CHECK_THAT(known, ContainsSubstring(text));
+}
+
+TEST_CASE("what is broadcast on the system bus is what everybody may see", "[bus][system]") {
+  if (!may_test()) return;
+  Bench bench;
+  auto& control = bench.harness.control;
+  sd_bus* raw = nullptr;
+  sd_bus_new(&raw);
+  Bus client{raw};
+  sd_bus_set_address(raw, bench.bus.address().c_str());
+  sd_bus_set_bus_client(raw, 1);
+  REQUIRE(sd_bus_start(raw) >= 0);
+  REQUIRE(sd_bus_attach_event(raw, bench.harness.loop.get(), 0) >= 0);
+  struct Heard {
+    std::string text;
+    bool done = false;
+  } heard;
+  const auto note = [](sd_bus_message* message, void* into, sd_bus_error*) {
+    char* text = nullptr;
+    std::size_t size = 0;
+    std::FILE* file = ::open_memstream(&text, &size);
+    sd_bus_message_dump(message, file, SD_BUS_MESSAGE_DUMP_WITH_HEADER);
+    std::fclose(file);
+    auto& all = *static_cast<Heard*>(into);
+    all.text.append(text, size);
+    std::free(text);
+    if (sd_bus_message_is_signal(message, nullptr, "ChangeFinished") > 0) all.done = true;
+    return 0;
+  };
+  REQUIRE(sd_bus_add_match_async(raw, nullptr, "type='signal',sender='org.svd1'", note, nullptr, &heard) >=
+          0);
+  const auto list = [](sd_bus_message* m) { sd_bus_message_append(m, "as", 0); };
+  CHECK(error_name(bench.harness.call_manager(raw, "ListApps", list))
+            .empty());  // as root: now there is a session
+
+  fill_with_values(control);
+  auto& server = *bench.harness.server;
+  const auto web = app_id("shop", "web");
+  server.change_started(ChangeId{7});
+  server.event(control.event_records[0]);
+  server.app_changed(web);
+  server.instance_changed({web, 0});
+  server.change_changed(ChangeId{7});
+  server.message({web, 0}, value);
+  server.change_finished(ChangeId{7});
+  bench.harness.until([&] { return heard.done; });
+  for (const char* member :
+       {"ChangeStarted", "EventRecorded", "InstanceChanged", "PropertiesChanged", "InterfacesAdded"})
+    CHECK_THAT(heard.text, ContainsSubstring(member));
+  CHECK_THAT(heard.text, !ContainsSubstring(value));
+}
+
 TEST_CASE("when the message bus is started anew, the name comes back", "[bus][system]") {
   if (!may_test()) return;
   Bench bench;
@@ -242,4 +371,44 @@ TEST_CASE("without a message bus joining is an error that says so", "[bus][syste
   const auto joined = harness.server->join("unix:path=/nonexistent/bus");
   REQUIRE_FALSE(joined);
   CHECK_THAT(joined.error().text, ContainsSubstring("cannot connect to the system bus"));
+}
+
+TEST_CASE("a stranger's calls are served one after the other, and others do not wait behind them",
+          "[bus][system]") {
+  if (!may_test()) return;
+  Bench bench;
+  bench.harness.control.add_app({*Name::parse("shop"), *Name::parse("web")}, 2);
+  // More than are taken: what is refused is refused at once. A second client is there, and quiet.
+  CHECK(bench.call(nobody, {}, {"ListApps", "as", "0"}).status == 0);
+  const auto flood = bench.harness.in_child([&]() -> int {
+    if (::setgroups(0, nullptr) != 0 || ::setgid(nobody) != 0 || ::setuid(nobody) != 0) return 99;
+    sd_bus* raw = nullptr;
+    sd_bus_new(&raw);
+    const Bus client{raw};
+    sd_bus_set_address(raw, bench.bus.address().c_str());
+    sd_bus_set_bus_client(raw, 1);
+    if (sd_bus_start(raw) < 0) return 98;
+    struct Counts {
+      int answered = 0, refused = 0;
+    } counts;
+    const auto on_reply = [](sd_bus_message* reply, void* into, sd_bus_error*) {
+      auto& seen = *static_cast<Counts*>(into);
+      ++(sd_bus_message_is_method_error(reply, nullptr) > 0 ? seen.refused : seen.answered);
+      return 0;
+    };
+    constexpr int calls = 100;  // below what the message bus itself lets one client have under way
+    for (int i = 0; i < calls; ++i)
+      if (sd_bus_call_method_async(raw, nullptr, "org.svd1", "/org/svd1", "org.svd1.Manager", "ListApps",
+                                   on_reply, &counts, "as", 0) < 0)
+        return 97;
+    while (counts.answered + counts.refused < calls)
+      if (const int r = sd_bus_process(raw, nullptr); r < 0)
+        return 96;
+      else if (r == 0)
+        sd_bus_wait(raw, UINT64_MAX);
+    return counts.answered >= 16 && counts.refused > 0 ? 0 : 1;
+  });
+  CHECK(flood.status == 0);
+  CHECK(bench.call(0, {}, {"ListApps", "as", "0"}).status == 0);
+  CHECK(bench.call(nobody, {}, {"ListApps", "as", "0"}).status == 0);
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "fuzz/fuzz.h"
 #include "ipc/envelope.h"
 #include "ipc/frames.h"
 #include "ipc/primary.h"
@@ -16,10 +17,7 @@ namespace {
 
 using namespace svd;
 using namespace svd::ipc;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
+using svd::fuzz::require;
 
 // Small, so that the content has to move often; a line longer than it is found out by the caller.
 struct Stream {
@@ -74,7 +72,6 @@ class App {
                       static_cast<std::uint32_t>(id),
                       id,
                       ChannelKind::node,
-                      true,
                       {listener("http", 80, Listener::Balance::shared),
                        listener("rr", 81, Listener::Balance::round_robin)}});
   }
@@ -113,11 +110,12 @@ class App {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size < 2 || size > 30'000) return 0;
-  const std::string_view bytes{reinterpret_cast<const char*>(data) + 1, size - 1};
-  const auto lines = lines_of(bytes, bytes.size());
-  require(lines == lines_of(bytes, 1 + data[0] % 64));
+FUZZ_TARGET(ipc) {
+  if (bytes.size() < 2 || bytes.size() > 30'000) return;
+  const auto step = 1 + static_cast<std::uint8_t>(bytes[0]) % 64U;
+  const auto stream = bytes.substr(1);
+  const auto lines = lines_of(stream, stream.size());
+  require(lines == lines_of(stream, step));
   App app;
   for (const auto& text : lines) {
     const auto line = read_line(text);
@@ -130,5 +128,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(is_one_line(write_refusal("cannot", envelope.to, envelope.id)));
   }
   app.check();
-  return 0;
 }

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as a message to the keeper: nothing outside of it is read or written, and what comes out as a
 // start is fit for execve(2).
-#include <cstdint>
-#include <cstdlib>
+#include <cstddef>
 #include <cstring>
 #include <vector>
 
+#include "fuzz/fuzz.h"
 #include "keeper/wire.h"
 
 namespace {
 
 using namespace svd::keeper;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
+using svd::fuzz::require;
 
 // Reads all that a child would.
 std::size_t walk(char* const* strings, std::uint32_t count) {
@@ -71,17 +68,36 @@ std::size_t read_all(const Message& message) {
   return sum;
 }
 
+std::vector<Next> look_at_all(Message message) {
+  std::vector<Next> answers;
+  Launch launch;
+  do {
+    answers.push_back(look_at_spawn(message, launch));
+    if (answers.back() == Next::record)
+      require(launch.spawn->id != 0 && launch.spawn->cookie_size <= max_cookie);
+  } while (answers.back() == Next::record || answers.back() == Next::bad);
+  return answers;
+}
+
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(keeper) {
   // A heap block of exactly this size, so that one byte too far is seen; aligned as the keeper's buffer is.
-  std::vector<char> bytes(data, data + size);
+  std::vector<char> block(bytes.begin(), bytes.end());
+  // Another version is refused at once: nothing would be left to see.
+  if (block.size() >= sizeof(Header))
+    std::memcpy(block.data() + offsetof(Header, version), &version, sizeof version);
   Message message;
-  if (!open_message(bytes.data(), bytes.size(), message)) return 0;
+  if (!open_message(block.data(), block.size(), message)) return;
   [[maybe_unused]] std::size_t sum = read_all(message);
+  const auto before = block;
+  const auto looked = look_at_all(message);
+  require(block == before);
+  // What is carried out passed when it was looked at.
   Launch launch;
-  for (Next next = next_spawn(message, launch); next == Next::record || next == Next::bad;
-       next = next_spawn(message, launch))
+  for (const Next at_first : looked) {
+    const Next next = next_spawn(message, launch);
+    require(next != Next::record || at_first == Next::record);
     if (next == Next::record) sum += use(launch);
-  return 0;
+  }
 }

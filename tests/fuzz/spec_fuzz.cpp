@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whatever the text is: decode returns, its complaints have places inside the text, and they can be rendered.
-// The unit tests run the corpus through the same function.
 #include <algorithm>
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
 #include <string>
 
+#include "fuzz/fuzz.h"
 #include "spec/spec.h"
 
-namespace {
+using svd::fuzz::require;
 
-void require(bool holds) {
-  if (!holds) std::abort();
-}
+namespace {
 
 void check_refused(const svd::Diagnostics& found, const svd::Source& source) {
   require(!found.empty() && found.size() <= svd::spec::max_diagnostics + 1);
@@ -40,9 +35,9 @@ void check_accepted(const svd::Ecosystem& first, svd::Source& source) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+FUZZ_TARGET(spec) {
   svd::Source source;
-  source.text.assign(reinterpret_cast<const char*>(data), size);
+  source.text = bytes;
   source.file = "fuzz.yaml";
   source.directory = "/srv";
   source.cpus = 4;
@@ -54,5 +49,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_accepted(*decoded, source);
   else
     check_refused(decoded.error(), source);
-  return 0;
 }

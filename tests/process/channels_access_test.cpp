@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Root opens sockets for others: never one that they could not have had by themselves.
 #include <arpa/inet.h>
-#include <grp.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 
 #include "channels_support.h"
 #include "kernel/open_as.h"
@@ -18,44 +16,33 @@ namespace {
 
 constexpr uid_t nobody = 65'534;
 
-// A process that became somebody, and waits for its end.
-class Somebody {
- public:
-  explicit Somebody(const std::function<bool()>& become) {
-    std::array<int, 2> said{};
-    REQUIRE(::pipe2(said.data(), O_CLOEXEC) == 0);
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      const bool is = become();
-      ::write(said[1], is ? "y" : "n", 1);
-      for (;;) ::pause();
-    }
-    char answer = 0;
-    REQUIRE(::read(said[0], &answer, 1) == 1);
-    became = answer == 'y';
-    ::close(said[0]);
-    ::close(said[1]);
-  }
-  Somebody(const Somebody&) = delete;
-  Somebody& operator=(const Somebody&) = delete;
-  ~Somebody() {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-  }
-  [[nodiscard]] std::int64_t pid() const { return pid_; }
-  bool became = false;
+Given given_nobody() { return {nobody, nobody, {}, 0, 022, false}; }
 
- private:
-  pid_t pid_ = 0;
+// What is opened for a start, with all that waits for it.
+struct Bench {
+  Result<SocketOpener::Opened> open(ipc::Query query, Given given) {
+    std::optional<Result<SocketOpener::Opened>> answer;
+    opener.open(std::move(query), std::move(given),
+                [&](Result<SocketOpener::Opened> opened) { answer = std::move(opened); });
+    while (!answer) sd_event_run(loop.get(), 20'000'000);
+    return std::move(*answer);
+  }
+  int error_of(ipc::Query query, Given given) {
+    const auto opened = open(std::move(query), std::move(given));
+    return opened ? 0 : static_cast<int>(opened.error().code);
+  }
+  void remove(const std::string& path, const Given& given) {
+    opener.remove({path, given});
+    while (!opener.idle()) sd_event_run(loop.get(), 20'000'000);
+  }
+  Loop loop = std::move(Loop::make().value());
+  SocketOpener opener{loop};
 };
 
-bool become_nobody() {
-  return ::setgroups(0, nullptr) == 0 && ::setgid(nobody) == 0 && ::setuid(nobody) == 0;
-}
-
-int error_of(const ipc::Query& query, std::int64_t pid) {
-  const auto opened = open_as(query, pid);
-  return opened ? 0 : static_cast<int>(opened.error().code);
+bool is_root() {
+  if (::geteuid() == 0) return true;
+  WARN("not root: nothing to try");
+  return false;
 }
 
 ipc::Query path_query(const std::string& path) {
@@ -65,96 +52,181 @@ ipc::Query path_query(const std::string& path) {
 }  // namespace
 
 TEST_CASE("a user without rights gets no port of the system's, and every other one", "[process]") {
-  const Somebody user{become_nobody};
-  if (!user.became) {
-    WARN("not root: nothing to try");
-    return;
-  }
+  if (!is_root()) return;
+  Bench bench;
   const auto type = GENERATE(Type::tcp4, Type::tcp6, Type::udp4, Type::udp6);
-  CHECK(error_of({.type = type, .port = 80}, user.pid()) == EACCES);
-  CHECK(error_of({.type = type,
-                  .address = type == Type::tcp4 || type == Type::udp4 ? "127.0.0.1" : "::1",
-                  .port = 1023},
-                 user.pid()) == EACCES);
-  CHECK(error_of({.type = type, .port = 0}, user.pid()) == 0);
+  CHECK(bench.error_of({.type = type, .port = 81}, given_nobody()) == EACCES);
+  const bool v4 = type == Type::tcp4 || type == Type::udp4;
+  CHECK(bench.error_of({.type = type, .address = v4 ? "127.0.0.1" : "::1", .port = 1023}, given_nobody()) ==
+        EACCES);
+  CHECK(bench.error_of({.type = type, .port = 0}, given_nobody()) == 0);
+}
+
+TEST_CASE("a port of the system's is for who was given CAP_NET_BIND_SERVICE, whatever his user",
+          "[process]") {
+  if (!is_root()) return;
+  Bench bench;
+  auto given = GENERATE(given_nobody(), own_given());
+  const ipc::Query query{.type = Type::tcp4, .address = "127.0.0.1", .port = 1022};
+  given.capabilities = 0;
+  CHECK(bench.error_of(query, given) == EACCES);
+  given.capabilities = std::uint64_t{1} << CAP_NET_BIND_SERVICE;
+  CHECK(bench.error_of(query, given) == 0);
 }
 
 TEST_CASE("a user gets a path only where it may make one, and owns it", "[process]") {
-  const Somebody user{become_nobody};
-  if (!user.became) {
-    WARN("not root: nothing to try");
-    return;
-  }
+  if (!is_root()) return;
+  Bench bench;
   const TempDir home;
-  CHECK(error_of(path_query(home / "s"), user.pid()) == EACCES);
+  CHECK(bench.error_of(path_query(home / "s"), given_nobody()) == EACCES);
   REQUIRE(::chown(home.path().c_str(), nobody, nobody) == 0);
-  auto opened = open_as(path_query(home / "s"), user.pid());
+  const auto opened = bench.open(path_query(home / "s"), given_nobody());
   REQUIRE(opened);
+  CHECK(opened->path == home / "s");
   struct stat status {};
   REQUIRE(::stat((home / "s").c_str(), &status) == 0);
   CHECK(status.st_uid == nobody);
   CHECK(status.st_gid == nobody);
+  CHECK((status.st_mode & 0777) == 0755);
   // What is removed with it is what that user may remove.
   REQUIRE(::chown(home.path().c_str(), 0, 0) == 0);
-  remove_as(*opened);
+  bench.remove(home / "s", given_nobody());
   CHECK(std::filesystem::exists(home / "s"));
   REQUIRE(::chown(home.path().c_str(), nobody, nobody) == 0);
-  remove_as(*opened);
+  bench.remove(home / "s", given_nobody());
   CHECK_FALSE(std::filesystem::exists(home / "s"));
-  // We are ourselves again.
-  REQUIRE(::chown(home.path().c_str(), 0, 0) == 0);
+  // Root without its capabilities is nobody's master.
+  auto weak = own_given();
+  weak.capabilities = 0;
   REQUIRE(::chmod(home.path().c_str(), 0700) == 0);
-  CHECK(error_of(path_query(home / "s"), ::getpid()) == 0);
+  CHECK(bench.error_of(path_query(home / "s"), weak) == EACCES);
+  CHECK(bench.error_of(path_query(home / "s"), own_given()) == 0);
 }
 
-TEST_CASE("who lives in another network gets none of ours", "[process]") {
-  const Somebody hermit{[] { return ::unshare(CLONE_NEWNET) == 0; }};
-  if (!hermit.became) {
-    WARN("cannot make a network namespace here");
-    return;
-  }
-  CHECK(error_of({.type = Type::tcp4, .address = "127.0.0.1", .port = 0}, hermit.pid()) == EPERM);
-  CHECK(error_of(path_query("@svd-test-abstract"), hermit.pid()) == EPERM);
-}
-
-TEST_CASE("who sees other files gets no path of ours", "[process]") {
+TEST_CASE("a path's mode is there from its birth, and its umask is the start's", "[process]") {
+  Bench bench;
   const TempDir home;
-  const Somebody hermit{[] { return ::unshare(CLONE_NEWNS) == 0; }};
-  if (!hermit.became) {
-    WARN("cannot make a mount namespace here");
-    return;
-  }
-  CHECK(error_of(path_query(home / "s"), hermit.pid()) == EPERM);
+  auto given = own_given();
+  given.umask = 077;
+  auto query = path_query(home / "s");
+  const auto [readable, writable, want] =
+      GENERATE(table<bool, bool, mode_t>({{false, false, 0700}, {true, false, 0744}, {true, true, 0766}}));
+  query.readable_all = readable;
+  query.writable_all = writable;
+  REQUIRE(bench.open(query, given));
+  struct stat status {};
+  REQUIRE(::stat((home / "s").c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == want);
 }
 
-TEST_CASE("a process that is gone gets nothing", "[process]") {
-  CHECK(error_of({.type = Type::tcp4, .port = 0}, 0) == ESRCH);
+TEST_CASE("what is behind a link is touched only as the user himself could", "[process]") {
+  if (!is_root()) return;
+  Bench bench;
+  const TempDir home, secret;
+  REQUIRE(::chown(home.path().c_str(), nobody, nobody) == 0);
+  std::ofstream{secret / "file"} << "x";
+  REQUIRE(::chmod((secret / "file").c_str(), 0600) == 0);
+  std::filesystem::create_symlink(secret / "file", home / "s");
+  std::filesystem::create_directory_symlink(secret.path(), home / "d");
+  auto query = path_query(home / "s");
+  query.readable_all = query.writable_all = true;
+  CHECK(bench.error_of(query, given_nobody()) == EADDRINUSE);
+  CHECK(bench.error_of(path_query(home / "d/t"), given_nobody()) == EACCES);
+  struct stat status {};
+  REQUIRE(::stat((secret / "file").c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+}
+
+TEST_CASE("a supplementary group counts, as it was given", "[process]") {
+  if (!is_root()) return;
+  Bench bench;
+  const TempDir home;
+  constexpr gid_t group = 64'000;
+  REQUIRE(::chown(home.path().c_str(), 0, group) == 0);
+  REQUIRE(::chmod(home.path().c_str(), 0770) == 0);
+  auto given = given_nobody();
+  CHECK(bench.error_of(path_query(home / "s"), given) == EACCES);
+  given.groups = {group};
+  CHECK(bench.error_of(path_query(home / "s"), given) == 0);
+}
+
+TEST_CASE("who was given mounts of his own gets no path of ours", "[process]") {
+  Bench bench;
+  const TempDir home;
+  auto given = own_given();
+  given.own_mounts = true;
+  CHECK(bench.error_of(path_query(home / "s"), given) == EPERM);
+}
+
+TEST_CASE("what does not answer holds up nobody, and is over at the deadline", "[process]") {
+  Loop loop = std::move(Loop::make().value());
+  Deputy deputy;
+  std::optional<int> answer;
+  const auto started = deputy.start(
+      loop, own_given(),
+      [] {
+        for (;;) ::pause();  // as a file system that hangs
+        return Deputy::Report{};
+      },
+      [&](Deputy::Report report) { answer = report.err; });
+  REQUIRE(started);
+  while (!answer) sd_event_run(loop.get(), 20'000'000);
+  CHECK(answer == ETIMEDOUT);
+}
+
+TEST_CASE("what a start was given is read as it was written", "[process]") {
+  const auto given =
+      GENERATE(given_nobody(), own_given(), Given{1, 2, {3, 4'000'000'000}, ~std::uint64_t{0}, 077, true});
+  const auto text = write_given(given);
+  const auto view = ipc::JsonView::parse(text);
+  REQUIRE(view);
+  CHECK(read_given(*view) == given);
+  for (const auto* const damaged : {"{}", R"({"uid":0,"gid":0})", "[]", "null"})
+    CHECK_FALSE(read_given(*ipc::JsonView::parse(damaged)));
+}
+
+TEST_CASE("a start is judged by what it was given, not by what its process is", "[process]") {
+  if (!is_root()) return;
+  ChannelLab lab;
+  lab.given = given_nobody();  // and this process, which plays it, is root
+  auto program = lab.start("web", 0, ChannelKind::node);
+  if (GENERATE(false, true)) lab.restart_engine();
+  program.say(query(1, R"("address":"127.0.0.1","port":81,"addressType":4)"));
+  CHECK(lab.reply(program).integer("errno") == -EACCES);
+  program.say(query(2, R"("address":"/etc/svd-test-socket","port":-1,"addressType":-1)"));
+  CHECK(lab.reply(program).integer("errno") == -EACCES);
+  program.say(query(3, R"("address":"127.0.0.1","port":0,"addressType":4)"));
+  CHECK(lab.reply(program).integer("errno") == 0);
 }
 
 TEST_CASE("what is no address of this machine, or no path, is refused as bind(2) would", "[process]") {
-  CHECK(error_of({.type = Type::tcp4, .address = "192.0.2.1", .port = 0}, ::getpid()) == EADDRNOTAVAIL);
-  CHECK(error_of({.type = Type::tcp4, .address = "localhost", .port = 0}, ::getpid()) == EINVAL);
-  CHECK(error_of({.type = Type::tcp6, .address = "127.0.0.1", .port = 0}, ::getpid()) == EINVAL);
-  CHECK(error_of(path_query("relative"), ::getpid()) == EINVAL);
-  CHECK(error_of(path_query("/nowhere/s"), ::getpid()) == ENOENT);
-  CHECK(error_of(path_query("/tmp/" + std::string(300, 'x')), ::getpid()) == ENAMETOOLONG);
-  CHECK(error_of(path_query("@" + std::string(200, 'x')), ::getpid()) == ENAMETOOLONG);
+  Bench bench;
+  const auto error_of = [&](const ipc::Query& query) { return bench.error_of(query, own_given()); };
+  CHECK(error_of({.type = Type::tcp4, .address = "192.0.2.1", .port = 0}) == EADDRNOTAVAIL);
+  CHECK(error_of({.type = Type::tcp4, .address = "localhost", .port = 0}) == EINVAL);
+  CHECK(error_of({.type = Type::tcp6, .address = "127.0.0.1", .port = 0}) == EINVAL);
+  CHECK(error_of(path_query("relative")) == EINVAL);
+  CHECK(error_of(path_query("/nowhere/s")) == ENOENT);
+  CHECK(error_of(path_query("/tmp/" + std::string(300, 'x'))) == ENAMETOOLONG);
+  CHECK(error_of(path_query("@" + std::string(200, 'x'))) == ENAMETOOLONG);
 }
 
 TEST_CASE("a port that is taken is taken", "[process]") {
-  const auto first = open_as({.type = Type::tcp4, .address = "127.0.0.1", .port = 0}, ::getpid());
+  Bench bench;
+  const auto first = bench.open({.type = Type::tcp4, .address = "127.0.0.1", .port = 0}, own_given());
   REQUIRE(first);
   REQUIRE(::listen(first->fd.get(), 1) == 0);
   sockaddr_in address{};
   socklen_t size = sizeof address;
   REQUIRE(::getsockname(first->fd.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  CHECK(error_of({.type = Type::tcp4, .address = "127.0.0.1", .port = ::ntohs(address.sin_port)},
-                 ::getpid()) == EADDRINUSE);
+  CHECK(bench.error_of({.type = Type::tcp4, .address = "127.0.0.1", .port = ::ntohs(address.sin_port)},
+                       own_given()) == EADDRINUSE);
 }
 
 TEST_CASE("an abstract name can be reached by it", "[process]") {
+  Bench bench;
   const auto name = "@svd-test-" + std::to_string(::getpid());
-  const auto opened = open_as(path_query(name), ::getpid());
+  const auto opened = bench.open(path_query(name), own_given());
   REQUIRE(opened);
   CHECK(opened->path.empty());
   REQUIRE(::listen(opened->fd.get(), 1) == 0);

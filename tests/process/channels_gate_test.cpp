@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Readiness that is not said on a channel.
 #include <arpa/inet.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "channels_support.h"
 #include "kernel/connect_probe.h"
@@ -64,7 +67,7 @@ TEST_CASE("READY=1 of one of its processes makes an instance ready, whoever else
   auto program = lab.start(std::move(plan));
   CHECK(program.fd() == -1);
   const auto path = variable(lab.environment, "NOTIFY_SOCKET");
-  CHECK(path == lab.home / "notify");
+  CHECK(path == lab.home / "notify/1");
   notify(path, "READY=1");
   lab.settle();
   CHECK(lab.count<ToldReady>(StartId{1}) == 0);
@@ -75,7 +78,7 @@ TEST_CASE("READY=1 of one of its processes makes an instance ready, whoever else
   };
   const auto before = open_descriptors();
   notify(path, "STATUS=starting\nMAINPID=1", 0);
-  lab.settle();
+  CHECK(lab.run_until([&] { return asked != 0; }));
   CHECK(asked == ::getpid());
   CHECK(lab.channels->status(StartId{1}) == "starting");
   CHECK(lab.logged.size() == 1);
@@ -95,7 +98,7 @@ TEST_CASE("READY=1 that was sent just before the end is heard before the end", "
   plan.ready.kind = ReadyGate::Kind::notify;
   lab.start(std::move(plan));
   lab.owner_of = [](std::int64_t) { return StartId{1}; };
-  notify(lab.home / "notify", "READY=1");
+  notify(lab.home / "notify/1", "READY=1");
   lab.exit(StartId{1});
   CHECK(lab.count<ToldReady>(StartId{1}) == 1);
 }
@@ -104,13 +107,114 @@ TEST_CASE("READY=1 that comes before the news of the birth is told after it", "[
   ChannelLab lab;
   auto plan = lab.plan("web", 0, ChannelKind::none);
   plan.ready.kind = ReadyGate::Kind::notify;
-  REQUIRE(lab.channels->open(plan));
+  REQUIRE(lab.channels->open(plan, lab.given));
   lab.owner_of = [](std::int64_t) { return StartId{1}; };
-  notify(lab.home / "notify", "READY=1");
+  notify(lab.home / "notify/1", "READY=1");
   lab.settle();
   CHECK(lab.events.empty());
   lab.channels->observe(Spawned{plan.id, ::getpid()});
   CHECK(lab.wait<ToldReady>(plan.id));
+}
+
+TEST_CASE("a start's socket is its user's, and everybody's only where it may change its user", "[process]") {
+  ChannelLab lab;
+  const auto [capabilities, want] =
+      GENERATE(table<std::uint64_t, mode_t>({{0, 0600}, {std::uint64_t{1} << CAP_SETUID, 0666}}));
+  lab.given.capabilities = capabilities;
+  if (::geteuid() == 0) lab.given.uid = lab.given.gid = 65'534;
+  auto plan = lab.plan("web", 0, ChannelKind::none);
+  plan.ready.kind = ReadyGate::Kind::notify;
+  lab.start(std::move(plan));
+  struct stat status {};
+  REQUIRE(::stat((lab.home / "notify/1").c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == want);
+  CHECK(status.st_uid == lab.given.uid);
+  lab.end(StartId{1});
+  CHECK_FALSE(std::filesystem::exists(lab.home / "notify/1"));
+  CHECK(lab.holder.count("notify") == 0);
+}
+
+TEST_CASE("whoever sends from another user is not looked up", "[process]") {
+  if (::geteuid() != 0) return;
+  ChannelLab lab;
+  lab.given.uid = 65'534;
+  lab.given.capabilities = 0;
+  auto plan = lab.plan("web", 0, ChannelKind::none);
+  plan.ready.kind = ReadyGate::Kind::notify;
+  lab.start(std::move(plan));
+  REQUIRE(::chmod((lab.home / "notify/1").c_str(), 0666) == 0);  // as an abstract one is
+  REQUIRE(::chmod(lab.home.path().c_str(), 0755) == 0);
+  int asked = 0;
+  lab.owner_of = [&](std::int64_t) { return ++asked, StartId{1}; };
+  const int stranger = ::fork();
+  if (stranger == 0) {
+    if (::setresuid(65'533, 65'533, 65'533) != 0) ::_exit(1);
+    const UniqueFd socket{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    (lab.home / "notify/1").copy(address.sun_path, sizeof address.sun_path - 1);
+    ::_exit(::sendto(socket.get(), "READY=1", 7, 0, reinterpret_cast<const sockaddr*>(&address),
+                     sizeof address) == 7
+                ? 0
+                : 2);
+  }
+  int ended = 0;
+  REQUIRE(::waitpid(stranger, &ended, 0) == stranger);
+  REQUIRE(ended == 0);
+  CHECK_FALSE(lab.run_until([&] { return lab.count<ToldReady>(StartId{1}) > 0; }, Millis{100}));
+  CHECK(asked == 0);
+  // Its own user is heard behind that.
+  const auto own = ::fork();
+  if (own == 0) {
+    if (::setresuid(65'534, 65'534, 65'534) != 0) ::_exit(1);
+    const UniqueFd socket{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    (lab.home / "notify/1").copy(address.sun_path, sizeof address.sun_path - 1);
+    ::_exit(::sendto(socket.get(), "READY=1", 7, 0, reinterpret_cast<const sockaddr*>(&address),
+                     sizeof address) == 7
+                ? 0
+                : 2);
+  }
+  REQUIRE(::waitpid(own, &ended, 0) == own);
+  REQUIRE(ended == 0);
+  CHECK(lab.wait<ToldReady>(StartId{1}));
+}
+
+TEST_CASE("descriptors that come in hundreds with what is said are closed", "[process]") {
+  ChannelLab lab;
+  auto plan = lab.plan("web", 0, ChannelKind::none);
+  plan.ready.kind = ReadyGate::Kind::notify;
+  lab.start(std::move(plan));
+  lab.owner_of = [](std::int64_t) { return StartId{1}; };
+  const auto before = open_descriptors();
+  const UniqueFd socket{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  (lab.home / "notify/1").copy(address.sun_path, sizeof address.sun_path - 1);
+  std::vector<int> fds(253, STDERR_FILENO);
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * 253)> control{};
+  std::string text = "STATUS=x";
+  iovec part{text.data(), text.size()};
+  msghdr head{};
+  head.msg_name = &address;
+  head.msg_namelen = sizeof address;
+  head.msg_iov = &part;
+  head.msg_iovlen = 1;
+  head.msg_control = control.data();
+  head.msg_controllen = control.size();
+  cmsghdr* const rights = CMSG_FIRSTHDR(&head);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof(int) * fds.size());
+  std::memcpy(CMSG_DATA(rights), fds.data(), sizeof(int) * fds.size());
+  std::size_t sent = 0;
+  while (sent < 200) {
+    if (::sendmsg(socket.get(), &head, MSG_DONTWAIT) > 0) ++sent;
+    lab.settle();
+  }
+  CHECK(lab.channels->status(StartId{1}) == "x");
+  CHECK(open_descriptors() == before + 1);
 }
 
 TEST_CASE("only those who are to notify find the socket in their environment", "[process]") {

@@ -48,6 +48,9 @@ class FakeHolder final : public Holder {
   bool refuse = false;
 };
 
+// This process itself, as if svd had given it that.
+inline Given own_given() { return given_by(LaunchPlan{}, Identity{}, false); }
+
 // One end of a channel as a program has it.
 class Program {
  public:
@@ -128,18 +131,24 @@ struct ChannelLab : public SharedSockets {
 
   void begin(const std::vector<KnownChild>& children = {}) {
     channels = std::make_unique<Channels>();
-    const auto begun = channels->begin(loop, holder, *this,
-                                       {.notify_path = home / "notify",
-                                        .preload = preload,
-                                        .owner_of = [this](std::int64_t pid) { return owner_of(pid); }},
-                                       {.event = [this](const Event& event) { events.push_back(event); },
-                                        .message =
-                                            [this](const SlotId& slot, StartId, std::string_view json) {
-                                              messages.push_back(slot.str() + " " + std::string{json});
-                                            },
-                                        .log = [this](const std::string& text) { logged.push_back(text); }},
-                                       children);
+    const auto begun = channels->begin(
+        loop, holder, *this,
+        {.notify_directory = notify_directory(),
+         .preload = preload,
+         .owner_of = [this](std::int64_t pid) { return owner_of(pid); }},
+        {.event = [this](const Event& event) { events.push_back(event); },
+         .message = [this](
+                        const SlotId& slot, StartId,
+                        std::string_view json) { messages.push_back(slot.str() + " " + std::string{json}); },
+         .log = [this](const std::string& text) { logged.push_back(text); },
+         .happened = [this](const SlotId& slot,
+                            const std::string& text) { happened.push_back(slot.str() + " " + text); }},
+        children);
     REQUIRE((begun ? "" : begun.error().text) == std::string{});
+  }
+  [[nodiscard]] std::string notify_directory() const {
+    std::filesystem::create_directories(home / "notify");
+    return home / "notify";
   }
   // The engine dies and another one takes over those that still run.
   void restart_engine() {
@@ -172,7 +181,7 @@ struct ChannelLab : public SharedSockets {
   }
   // As if the keeper had started it: this process plays the program.
   Program start(LaunchPlan made) {
-    auto theirs = channels->open(made);
+    auto theirs = channels->open(made, given);
     REQUIRE((theirs ? "" : theirs.error().text) == std::string{});
     const auto id = made.id;
     environment = made.envp;
@@ -253,7 +262,8 @@ struct ChannelLab : public SharedSockets {
   std::map<std::string, UniqueFd> listeners;
   std::vector<std::string> relistened;
   std::vector<Event> events;
-  std::vector<std::string> messages, logged;
+  std::vector<std::string> messages, logged, happened;
+  Given given = own_given();                        // what the next starts are
   std::vector<std::string> environment, arguments;  // of the last start
   std::map<StartId, LaunchPlan> plans;
   std::uint64_t last = 0;

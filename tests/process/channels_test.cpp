@@ -43,7 +43,7 @@ TEST_CASE("a plain program waits when it reads its channel", "[process]") {
   ChannelLab lab;
   const auto kind = GENERATE(ChannelKind::json, ChannelKind::node);
   auto plan = lab.plan("web", 0, kind);
-  const auto theirs = lab.channels->open(plan);
+  const auto theirs = lab.channels->open(plan, lab.given);
   REQUIRE(theirs);
   CHECK(is_not_blocking(theirs->get()) == (kind == ChannelKind::node));
 }
@@ -51,7 +51,7 @@ TEST_CASE("a plain program waits when it reads its channel", "[process]") {
 TEST_CASE("what a program says at once is heard after its birth is known", "[process]") {
   ChannelLab lab;
   auto plan = lab.plan("web", 0, ChannelKind::node);
-  auto theirs = lab.channels->open(plan);
+  auto theirs = lab.channels->open(plan, lab.given);
   REQUIRE(theirs);
   Program program{std::move(*theirs)};
   program.say(query(1, any_port) + "\"ready\"\n");
@@ -163,7 +163,7 @@ TEST_CASE("a unix socket is made as the program would make it, and goes with the
   CHECK((std::filesystem::status(path).permissions() & std::filesystem::perms{0666}) ==
         std::filesystem::perms{0666});
   lab.channels->forget(lab.plans.begin()->second.slot.app);
-  CHECK_FALSE(std::filesystem::exists(path));
+  CHECK(lab.run_until([&] { return !std::filesystem::exists(path); }));
 }
 
 TEST_CASE("every handle that a program sends is acknowledged, and closed when nobody wants it", "[process]") {
@@ -361,8 +361,7 @@ TEST_CASE("what a program had not read yet is written by the next engine, whole"
   std::size_t sent = 0;
   while (lab.channels->send(StartId{1}, text)) ++sent;
   program.say(query(1, any_port));  // its answer, with the socket, waits behind all that
-  lab.settle();
-  CHECK(lab.holder.count("socket ") == 1);
+  CHECK(lab.run_until([&] { return lab.holder.count("socket ") == 1; }));
   lab.restart_engine();
   for (std::size_t i = 0; i < sent; ++i) REQUIRE(lab.line(program) == text);
   CHECK(lab.reply(program).integer("errno") == 0);
@@ -385,12 +384,12 @@ TEST_CASE("instances that ended while there was no engine leave nothing", "[proc
 TEST_CASE("a start that fails leaves nothing", "[process]") {
   ChannelLab lab;
   auto plan = lab.plan("web", 0, ChannelKind::node);
-  REQUIRE(lab.channels->open(plan));
+  REQUIRE(lab.channels->open(plan, lab.given));
   lab.channels->observe(SpawnFailed{plan.id, {}});
   CHECK(lab.holder.count("channel ") == 0);
   lab.holder.refuse = true;
   auto next = lab.plan("web", 0, ChannelKind::node);
-  CHECK_FALSE(lab.channels->open(next));
+  CHECK_FALSE(lab.channels->open(next, lab.given));
   CHECK_FALSE(lab.channels->send(next.id, "1"));
 }
 

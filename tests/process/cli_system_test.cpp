@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // The real things behind Context: helpers, Ctrl-C, files, and where a daemon is looked for.
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
 #include "base/unique_fd.h"
+#include "cli/peer.h"
 #include "cli/system.h"
 #include "cli/temporary_home.h"
 #include "support/catch.h"
@@ -156,10 +162,10 @@ TEST_CASE("where nobody listens there is no daemon, and that is told from a plac
   std::string directory = "/tmp/svd-cli-XXXXXX";
   REQUIRE(::mkdtemp(directory.data()) != nullptr);
   const auto address = "unix:path=" + directory + "/bus";
-  CHECK(context.system.connect(address).error().code == std::errc::connection_refused);
+  CHECK(context.system.connect({address, std::nullopt}).error().code == std::errc::connection_refused);
   std::ofstream{directory + "/bus"};  // a file, not a socket
-  CHECK(context.system.connect(address).error().code == std::errc::connection_refused);
-  CHECK_FALSE(context.system.connect("nonsense"));
+  CHECK(context.system.connect({address, std::nullopt}).error().code == std::errc::connection_refused);
+  CHECK_FALSE(context.system.connect({"nonsense", std::nullopt}));
   std::filesystem::remove_all(directory);
 }
 
@@ -208,4 +214,148 @@ TEST_CASE("a reader that is to finish gives all that was written before it was s
   CHECK(lines == 5000);
   ::close(stop);
   std::filesystem::remove_all(directory);
+}
+
+namespace {
+
+constexpr uid_t stranger = 65534;
+
+struct Place {
+  std::string path;
+  Place() {
+    std::string name = "/tmp/svd-peer-XXXXXX";
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  ~Place() { std::filesystem::remove_all(path); }
+};
+
+// A stranger who listens where a daemon is looked for, and gives away what it is told, byte by byte.
+class Impostor {
+ public:
+  explicit Impostor(const std::string& socket) {
+    std::array<int, 2> ends{}, said{};
+    REQUIRE(::pipe(ends.data()) == 0);
+    REQUIRE(::pipe(said.data()) == 0);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::close(said[0]);
+      sockaddr_un address{};
+      address.sun_family = AF_UNIX;
+      std::strncpy(address.sun_path, socket.c_str(), sizeof address.sun_path - 1);
+      if (::setgid(stranger) != 0 || ::setuid(stranger) != 0) ::_exit(9);
+      const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+      if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(fd, 8) != 0)
+        ::_exit(8);
+      ::chmod(socket.c_str(), 0666);
+      [[maybe_unused]] auto written = ::write(ends[1], "1", 1);
+      const int client = ::accept(fd, nullptr, nullptr);
+      std::array<char, 4096> buffer{};
+      for (ssize_t n = 0; (n = ::read(client, buffer.data(), buffer.size())) > 0;)
+        written = ::write(said[1], buffer.data(), static_cast<std::size_t>(n));
+      ::_exit(0);
+    }
+    ::close(said[1]);
+    ::close(ends[1]);
+    char ready = 0;
+    REQUIRE(::read(ends[0], &ready, 1) == 1);
+    ::close(ends[0]);
+    said_.reset(said[0]);
+  }
+  Impostor(const Impostor&) = delete;
+  Impostor& operator=(const Impostor&) = delete;
+  ~Impostor() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  // Everything, when the connection has ended.
+  [[nodiscard]] std::string heard() const {
+    std::string all;
+    std::array<char, 4096> buffer{};
+    for (ssize_t n = 0; (n = ::read(said_.get(), buffer.data(), buffer.size())) > 0;)
+      all.append(buffer.data(), static_cast<std::size_t>(n));
+    return all;
+  }
+
+ private:
+  pid_t pid_ = 0;
+  UniqueFd said_;
+};
+
+bool may_change_users() {
+  if (::geteuid() == 0) return true;
+  WARN("skipped: changing users needs root");
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("a stranger's daemon is told nothing, however it came to be where ours is looked for",
+          "[cli][process]") {
+  if (!may_change_users()) return;
+  const Place place;
+  std::filesystem::create_directories(place.path + "/run");
+  REQUIRE(::chown((place.path + "/run").c_str(), stranger, stranger) == 0);
+  REQUIRE(::chmod(place.path.c_str(), 0755) == 0);
+  const auto socket = place.path + "/run/bus";
+  const Impostor impostor{socket};
+  auto context = real_context();
+  const bool by_address = GENERATE(false, true);
+  context.system.environment = [&](const std::string& name) -> std::optional<std::string> {
+    if (by_address && name == "SVD_ADDRESS") return socket;
+    if (!by_address && name == "SVD_HOME") return place.path;
+    return std::nullopt;
+  };
+  {
+    const auto client = context.connect_or_start();
+    REQUIRE_FALSE(client);
+    CHECK(client.error().code == std::errc::operation_not_permitted);
+    CHECK_THAT(client.error().text, ContainsSubstring("uid 65534") && ContainsSubstring("--address '"));
+  }
+  const auto heard = impostor.heard();
+  CHECK(heard.empty());
+}
+
+TEST_CASE("root's and one's own daemon is believed, and whoever is named by --address", "[cli][process]") {
+  std::array<int, 2> ends{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+  const UniqueFd one{ends[0]}, other{ends[1]};
+  CHECK(check_peer(one.get(), "unix:path=/x", ::geteuid()));
+  if (::geteuid() == 0) CHECK(check_peer(one.get(), "unix:path=/x", 1000));
+  if (::geteuid() != 0) CHECK_FALSE(check_peer(one.get(), "unix:path=/x", ::geteuid() + 1));
+  const UniqueFd file{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+  const auto unknown = check_peer(file.get(), "tcp:host=x", ::geteuid());
+  REQUIRE_FALSE(unknown);
+  CHECK_THAT(unknown.error().text, ContainsSubstring("it cannot be told whose it is"));
+}
+
+TEST_CASE("no daemon is started where others could exchange what it runs", "[cli][process]") {
+  if (!may_change_users()) return;
+  const Place place;
+  const auto refused = [](const std::string& path) {
+    const auto good = check_place(path, 0);
+    return good ? std::string{} : good.error().text;
+  };
+  namespace fs = std::filesystem;
+  for (const char* name : {"/ours", "/ours/state", "/theirs", "/shared"})
+    fs::create_directory(place.path + name);
+  REQUIRE(::chown((place.path + "/theirs").c_str(), stranger, stranger) == 0);
+  REQUIRE(::chmod((place.path + "/shared").c_str(), 0777) == 0);
+  fs::create_symlink(place.path + "/ours", place.path + "/theirs/link");
+  REQUIRE(::lchown((place.path + "/theirs/link").c_str(), stranger, stranger) == 0);
+  fs::create_symlink(place.path + "/theirs", place.path + "/ours/link");
+  CHECK(refused(place.path + "/ours/state") == "");
+  CHECK(refused(place.path + "/ours/not/yet/there") == "");
+  CHECK_THAT(refused(place.path + "/theirs/state"), ContainsSubstring("belongs to 'nobody' (uid 65534)"));
+  CHECK_THAT(refused(place.path + "/theirs/link/state"), ContainsSubstring("belongs to"));
+  CHECK_THAT(refused(place.path + "/ours/link/state"), ContainsSubstring("belongs to"));
+  CHECK_THAT(refused(place.path + "/shared/state"), ContainsSubstring("may write to"));
+  auto context = real_context();
+  const auto home = place.path + "/theirs";
+  const auto started = context.system.start_daemon({home + "/run", home + "/state", home + "/log"});
+  REQUIRE_FALSE(started);
+  CHECK_THAT(started.error().text, ContainsSubstring("cannot start a daemon in '" + home));
+  CHECK_FALSE(fs::exists(home + "/run"));
 }

@@ -5,12 +5,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "daemon/decoder.h"
 #include "daemon/ecosystem_file.h"
@@ -67,6 +69,92 @@ TEST_CASE_METHOD(Home, "a runtime directory that others can write to is refused"
 TEST_CASE_METHOD(Home, "a runtime directory of somebody else is refused", "[daemon]") {
   REQUIRE(::mkdir(directories.runtime.c_str(), 0755) == 0);
   CHECK_FALSE(make_runtime_directory(directories, ::geteuid() + 1));
+}
+
+namespace {
+
+constexpr uid_t stranger = 54'321;
+
+// Runs `body` as another user; false: there is none to become.
+bool as_stranger(const std::function<bool()>& body) {
+  if (::geteuid() != 0) return false;
+  const pid_t pid = ::fork();
+  if (pid == 0) ::_exit(::setgid(stranger) == 0 && ::setuid(stranger) == 0 && body() ? 0 : 1);
+  int status = 0;
+  return ::waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(Home, "where others were faster in /tmp nothing of theirs is used", "[daemon]") {
+  const auto shared = root + "/tmp", victim = root + "/victim";
+  std::filesystem::create_directories(shared);
+  REQUIRE(::chmod(root.c_str(), 0755) == 0);
+  REQUIRE(::chmod(shared.c_str(), 01777) == 0);
+  REQUIRE(::mkdir(victim.c_str(), 0755) == 0);
+  const Directories ours{shared + "/svd-0-1", shared + "/svd-0-1/state", shared + "/svd-0-1/log", true};
+  REQUIRE(make_runtime_directory(ours, ::geteuid()));
+  REQUIRE(make_runtime_directory(ours, ::geteuid()));
+  std::filesystem::remove(ours.runtime);
+  SECTION("a directory of theirs") {
+    if (!as_stranger([&] { return ::mkdir(ours.runtime.c_str(), 0755) == 0; })) return;
+  }
+  SECTION("a link of theirs to a directory of ours") {
+    if (!as_stranger([&] { return ::symlink(victim.c_str(), ours.runtime.c_str()) == 0; })) return;
+  }
+  SECTION("a link of ours, which the kernel lets us follow everywhere") {
+    REQUIRE(::symlink(victim.c_str(), ours.runtime.c_str()) == 0);
+  }
+  SECTION("a link to nowhere") { REQUIRE(::symlink("/nowhere/at/all", ours.runtime.c_str()) == 0); }
+  SECTION("a file") { std::ofstream{ours.runtime} << "x"; }
+  SECTION("one of ours that others may write to") {
+    REQUIRE((::mkdir(ours.runtime.c_str(), 0700) == 0 && ::chmod(ours.runtime.c_str(), 0770) == 0));
+  }
+  SECTION("one of ours where others can take its place") {
+    REQUIRE((::mkdir(ours.runtime.c_str(), 0700) == 0 && ::chmod(shared.c_str(), 0777) == 0));
+  }
+  SECTION("one of ours below a directory of theirs") {
+    if (::geteuid() != 0) return;
+    REQUIRE((::mkdir(ours.runtime.c_str(), 0700) == 0 && ::chown(shared.c_str(), stranger, stranger) == 0));
+  }
+  CHECK_FALSE(make_runtime_directory(ours, ::geteuid()));
+  CHECK_FALSE(find_place(std::vector{ours}, {::geteuid(), ::getpid(), false}));
+  CHECK(std::filesystem::is_empty(victim));
+}
+
+TEST_CASE_METHOD(Home, "of what is passed as the bus only a socket that listens there for us or root is used",
+                 "[daemon]") {
+  REQUIRE(make_runtime_directory(directories, ::geteuid()));
+  REQUIRE(::chmod(root.c_str(), 0755) == 0);
+  const auto good = listen_on_bus(directories, std::nullopt);
+  REQUIRE(good);
+  CHECK(is_bus_socket(good->get(), directories));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  directories.socket().copy(address.sun_path, sizeof address.sun_path - 1);
+  const auto bound = [&](int type) {
+    ::unlink(address.sun_path);
+    UniqueFd socket{::socket(AF_UNIX, type | SOCK_CLOEXEC, 0)};
+    return ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0
+               ? std::move(socket)
+               : UniqueFd{};
+  };
+  const auto silent = bound(SOCK_STREAM);
+  REQUIRE(silent);
+  CHECK_FALSE(is_bus_socket(silent.get(), directories));
+  const auto datagrams = bound(SOCK_DGRAM);
+  REQUIRE(datagrams);
+  CHECK_FALSE(is_bus_socket(datagrams.get(), directories));
+  const auto packets = bound(SOCK_SEQPACKET);
+  REQUIRE((packets && ::listen(packets.get(), 1) == 0));
+  CHECK_FALSE(is_bus_socket(packets.get(), directories));
+  const auto pipe = UniqueFd{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+  CHECK_FALSE(is_bus_socket(pipe.get(), directories));
+  // The name is right, and who listens is not: as from a mount namespace of a stranger's own.
+  const auto theirs = bound(SOCK_STREAM);
+  REQUIRE(theirs);
+  if (!as_stranger([&] { return ::listen(theirs.get(), 1) == 0; })) return;
+  CHECK_FALSE(is_bus_socket(theirs.get(), directories));
 }
 
 TEST_CASE_METHOD(Home, "who holds the lock is told to the next one", "[daemon]") {

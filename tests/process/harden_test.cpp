@@ -8,6 +8,7 @@
 #include "kernel/syscall_filter.h"
 #include "processes_support.h"
 #include "support/catch.h"
+#include "support/other_user.h"
 
 using namespace svd;
 using namespace svd::test;
@@ -210,4 +211,71 @@ TEST_CASE("a credential that cannot be read refuses the start", "[process][harde
   plan.credentials = {{"db", "/nonexistent/secret"}};
   CHECK(lab.fail_to_start(std::move(plan)) ==
         StartFailure{StartStage::hardening, ENOENT, "/nonexistent/secret"});
+}
+
+namespace {
+
+// What a user can exchange on the way to a tree that is mounted for his app.
+struct Trees {
+  Trees() {
+    std::filesystem::create_directories(home / "his/data");
+    std::filesystem::create_directories(home / "root");
+    std::ofstream{home / "root/precious"} << "of root";
+    std::ofstream{home / "his/data/precious"} << "forged";
+    REQUIRE(::chmod(home.path().c_str(), 0755) == 0);
+    for (const auto* name : {"his", "his/data", "his/data/precious"})
+      REQUIRE(::lchown((home / name).c_str(), user.uid, user.gid) == 0);
+    REQUIRE(user.does([&] { return ::symlink((home / "root").c_str(), (home / "his/link").c_str()) == 0; }));
+  }
+  OtherUser user;
+  TempDir home;
+};
+
+}  // namespace
+
+TEST_CASE("a tree that a user's link leads to is not mounted, made read-only or hidden",
+          "[process][harden][paths]") {
+  if (only_for_root()) return;
+  const Trees trees;
+  Lab lab;
+  auto plan = lab.plan({"true"});
+  plan.user = trees.user.name();
+  plan.cwd = "/";
+  const auto path = trees.home / "his/link";
+  SECTION("read-write") { plan.harden.read_write = {path}; }
+  SECTION("read-only") { plan.harden.read_only = {path}; }
+  SECTION("inaccessible") { plan.harden.inaccessible = {path}; }
+  const auto id = plan.id;
+  lab.processes->spawn(std::move(plan));
+  lab.processes->flush();
+  REQUIRE(
+      lab.run_until([&] { return lab.find<SpawnFailed>(id) != nullptr || lab.find<Exited>(id) != nullptr; }));
+  REQUIRE(lab.find<SpawnFailed>(id) != nullptr);
+  CHECK(lab.find<SpawnFailed>(id)->why.stage == StartStage::hardening);
+  CHECK(lab.find<SpawnFailed>(id)->why.err == ELOOP);
+}
+
+TEST_CASE("a tree that a user exchanges meanwhile is never mounted over another one",
+          "[process][harden][paths]") {
+  if (only_for_root()) return;
+  constexpr int starts = 300;
+  const Trees trees;
+  Lab lab;
+  const Meanwhile he{trees.user, [a = trees.home / "his/data", b = trees.home / "his/link"] {
+                       ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE);
+                     }};
+  int forged = 0;
+  for (int i = 0; i < starts; ++i) {
+    auto plan = lab.plan({"grep", "-q", "forged", trees.home / "root/precious"});
+    plan.cwd = "/";
+    plan.harden.read_write = {trees.home / "his/data"};
+    const auto id = plan.id;
+    lab.processes->spawn(std::move(plan));
+    lab.processes->flush();
+    REQUIRE(lab.run_until(
+        [&] { return lab.find<SpawnFailed>(id) != nullptr || lab.find<Exited>(id) != nullptr; }));
+    const auto* const ended = lab.find<Exited>(id);
+    if (ended != nullptr && ended->status == ExitStatus{ExitStatus::Kind::code, 0}) ++forged;
+  }
+  CHECK(forged == 0);
 }

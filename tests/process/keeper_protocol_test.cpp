@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The keeper spoken to directly: what LinuxProcesses would never say, and where the machine refuses
 // something.
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/un.h>
 
+#include <csignal>
+#include <cstddef>
+#include <cstring>
 #include <random>
 
 #include "kernel/cgroups.h"
@@ -52,6 +57,17 @@ class Talker {
     client.send(keeper::Type::spawn, 1, launch_record(plan, {.cgroup = cgroup}));
     return wait(plan.id, [](const keeper::Report& report) { return report.what != keeper::What::exited; });
   }
+  void notify(const std::string& text, std::span<const int> fds = {}) {
+    const std::uint32_t head[2] = {static_cast<std::uint32_t>(text.size()), 0};
+    client.send(keeper::Type::notify, 1, bytes_of(head) + text, fds);
+  }
+  void wait_for_notified(std::uint32_t count) {
+    const auto deadline = Loop::now().mono + Millis{20'000};
+    while (notified < count) {
+      REQUIRE(Loop::now().mono < deadline);
+      sd_event_run(loop.get(), 1'000'000);
+    }
+  }
   keeper::Report exit_of(StartId id) {
     return wait(id, [](const keeper::Report& report) { return report.what == keeper::What::exited; });
   }
@@ -72,14 +88,73 @@ class Talker {
   std::uint32_t missing = 0;
   std::uint64_t last = 0;
   bool lost = false;
+  std::uint32_t notified = 0;
   KeeperClient client{
       loop,
       {.reports = [this](auto more) { reports.insert(reports.end(), more.begin(), more.end()); },
        .notice = [this](std::uint32_t bits) { missing |= bits; },
        .shutdown = [](bool) {},
        .hangup = [] {},
+       .notified = [this](std::uint32_t count) { notified += count; },
        .settled = [] {},
        .lost = [this] { lost = true; }}};
+};
+
+// A service manager's end, which keepers that are started meanwhile find in their environment.
+class Manager {
+ public:
+  Manager() {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    (home_ / "notify").copy(address.sun_path, sizeof address.sun_path - 1);
+    const int on = 1;
+    REQUIRE(::setsockopt(socket_.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0);
+    REQUIRE(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::connect(filler_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    ::setenv("NOTIFY_SOCKET", address.sun_path, 1);
+  }
+  ~Manager() { ::unsetenv("NOTIFY_SOCKET"); }
+  Manager(const Manager&) = delete;
+  Manager& operator=(const Manager&) = delete;
+
+  // Nobody else gets anything through until it is read.
+  std::size_t fill() {
+    std::size_t count = 0;
+    while (::send(filler_.get(), "x", 1, MSG_DONTWAIT) == 1) ++count;
+    return count;
+  }
+  struct Said {
+    std::string text;
+    std::int64_t pid = 0;
+    UniqueFd fd;
+  };
+  Said read() {
+    std::array<char, 1024> text{};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int))> control{};
+    iovec part{text.data(), text.size()};
+    msghdr head{};
+    head.msg_iov = &part;
+    head.msg_iovlen = 1;
+    head.msg_control = control.data();
+    head.msg_controllen = control.size();
+    const auto got = ::recvmsg(socket_.get(), &head, MSG_CMSG_CLOEXEC);
+    REQUIRE(got > 0);
+    Said said{{text.data(), static_cast<std::size_t>(got)}, 0, {}};
+    for (cmsghdr* one = CMSG_FIRSTHDR(&head); one != nullptr; one = CMSG_NXTHDR(&head, one)) {
+      int fd = -1;
+      ucred who{};
+      if (one->cmsg_type == SCM_CREDENTIALS) std::memcpy(&who, CMSG_DATA(one), sizeof who);
+      if (one->cmsg_type == SCM_RIGHTS) std::memcpy(&fd, CMSG_DATA(one), sizeof fd);
+      if (who.pid != 0) said.pid = who.pid;
+      if (fd >= 0) said.fd = UniqueFd{fd};
+    }
+    return said;
+  }
+
+ private:
+  TempDir home_;
+  UniqueFd socket_{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  UniqueFd filler_{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
 };
 
 // A cgroup base of its own, removed at the end.
@@ -290,10 +365,50 @@ TEST_CASE("without a cgroup the process group goes with its leader", "[keeper]")
   CHECK((!process || ::poll(&state, 1, 20'000) == 1));
 }
 
+TEST_CASE("a start that is held up fails in time or is cancelled, and no other waits for it", "[keeper]") {
+  Talker talker{start_keeper()};
+  TempDir home;
+  const auto program = home / "leased";
+  std::filesystem::copy_file("/bin/true", program);
+  // Whoever executes it waits for /proc/sys/fs/lease-break-time; that is 45 s.
+  ::signal(SIGIO, SIG_IGN);
+  const UniqueFd lease{::open(program.c_str(), O_RDWR | O_CLOEXEC)};
+  if (::fcntl(lease.get(), F_SETLEASE, F_WRLCK) < 0) return;  // not on this file system
+  const auto send = [&](const std::string& what, std::uint32_t app, std::uint32_t patience) {
+    const auto plan = talker.plan({what});
+    auto record = launch_record(plan, {});
+    std::memcpy(record.data() + offsetof(keeper::Spawn, app), &app, sizeof app);
+    std::memcpy(record.data() + offsetof(keeper::Spawn, patience), &patience, sizeof patience);
+    talker.client.send(keeper::Type::spawn, 1, record);
+    return plan.id;
+  };
+  const auto start = [&](std::uint32_t patience) { return send(program, 1, patience); };
+  const auto answer = [&](StartId id) { return talker.wait(id, [](const auto&) { return true; }); };
+  const auto goes_on = [&] {
+    const auto other = send("/bin/true", 2, 60'000);
+    CHECK(answer(other).what == keeper::What::spawned);
+    CHECK(talker.exit_of(other).number == 0);
+  };
+  const auto late = start(300);
+  const auto cancelled = start(60'000);
+  const auto waiting = start(60'000);  // of one app two at a time
+  goes_on();
+  CHECK(answer(late).what == keeper::What::failed);
+  CHECK(answer(late).stage == keeper::Stage::exec);
+  CHECK(answer(late).number == ETIME);
+  talker.client.send(keeper::Type::cancel, 1, bytes_of(cancelled));
+  talker.client.send(keeper::Type::cancel, 1, bytes_of(waiting));
+  for (const auto id : {cancelled, waiting}) {
+    CHECK(answer(id).what == keeper::What::failed);
+    CHECK(answer(id).number == ECANCELED);
+  }
+  goes_on();
+}
+
 TEST_CASE("no descriptor left fails a start as a shortage of processes does", "[keeper]") {
   TestCgroups test;
   if (!test.cgroups.available()) return;
-  Talker talker{start_keeper({"/bin/sh", "-c", "ulimit -n 73; exec " SVD_KEEPER " --adopt"}),
+  Talker talker{start_keeper({"/bin/sh", "-c", "ulimit -n 9; exec " SVD_KEEPER " --adopt"}),
                 test.cgroups.base()};
   REQUIRE(test.cgroups.make("shop:web/0.1").has_value());
   const auto answer = talker.spawn(talker.plan({"/bin/true"}), "shop:web/0.1");
@@ -310,7 +425,7 @@ TEST_CASE("no process left fails a start, and the keeper goes on", "[keeper]") {
   std::filesystem::copy_file(SVD_KEEPER, home / "svd");
   const auto uid = std::to_string(100'000 + ::getpid());  // nobody else's
   Talker talker{start_keeper({"/usr/bin/setpriv", "--reuid=" + uid, "--regid=" + uid, "--clear-groups",
-                              "/bin/sh", "-c", "ulimit -p 2; exec " + (home / "svd") + " --adopt"})};
+                              "/bin/sh", "-c", "ulimit -p 3; exec " + (home / "svd") + " --adopt"})};
   const auto first = talker.plan({"/bin/sleep", "1000"});
   REQUIRE(talker.spawn(first).what == keeper::What::spawned);
   const auto answer = talker.spawn(talker.plan({"/bin/sleep", "1000"}));
@@ -322,4 +437,62 @@ TEST_CASE("no process left fails a start, and the keeper goes on", "[keeper]") {
       bytes_of(keeper::Signal{static_cast<std::uint64_t>(first.id), SIGKILL, keeper::Whom::main, {}}));
   talker.exit_of(first.id);
   CHECK(talker.spawn(talker.plan({"/bin/true"})).what == keeper::What::spawned);
+}
+
+TEST_CASE("the service manager hears the engine's words from the keeper, with what is attached", "[keeper]") {
+  Manager manager;
+  Talker talker{start_keeper()};
+  const UniqueFd file{::open("/etc/passwd", O_RDONLY | O_CLOEXEC)};
+  const int fd = file.get();
+  talker.notify("READY=1");
+  talker.notify("FDSTORE=1\nFDNAME=one", {&fd, 1});
+  const auto ready = manager.read();
+  CHECK(ready.text == "READY=1");
+  CHECK(ready.pid == talker.client.hello().pid);
+  CHECK_FALSE(ready.fd);
+  const auto stored = manager.read();
+  CHECK(stored.text == "FDSTORE=1\nFDNAME=one");
+  CHECK(stored.pid == talker.client.hello().pid);
+  struct stat want {
+  }, have{};
+  REQUIRE((::fstat(fd, &want) == 0 && ::fstat(stored.fd.get(), &have) == 0));
+  CHECK((want.st_dev == have.st_dev && want.st_ino == have.st_ino));
+  talker.wait_for_notified(2);
+}
+
+TEST_CASE("a service manager that does not listen holds nobody up, and hears all in order later",
+          "[keeper]") {
+  Manager manager;
+  Talker talker{start_keeper()};
+  const auto before = manager.fill();
+  for (std::uint32_t i = 0; i < keeper::max_notes; ++i) talker.notify("STATUS=" + std::to_string(i));
+  CHECK(talker.spawn(talker.plan({"/bin/true"})).what == keeper::What::spawned);
+  CHECK(talker.notified == 0);
+  for (std::size_t i = 0; i < before; ++i) CHECK(manager.read().text == "x");
+  for (std::uint32_t i = 0; i < keeper::max_notes; ++i)
+    CHECK(manager.read().text == "STATUS=" + std::to_string(i));
+  talker.wait_for_notified(keeper::max_notes);
+  CHECK(talker.notified == keeper::max_notes);
+}
+
+TEST_CASE("more notes than there is room for are dropped, and none of them is owed", "[keeper]") {
+  Manager manager;
+  Talker talker{start_keeper()};
+  manager.fill();
+  constexpr std::uint32_t many = 5 * keeper::max_notes;
+  for (std::uint32_t i = 0; i < many; ++i) talker.notify("STATUS=" + std::to_string(i));
+  talker.notify(std::string(keeper::max_note + 1, 'x'));
+  talker.notify("");
+  talker.wait_for_notified(many + 2 - 2 * keeper::max_notes);  // the rest waits
+  CHECK(talker.spawn(talker.plan({"/bin/true"})).what == keeper::What::spawned);
+}
+
+TEST_CASE("without a service manager, or when it is gone, nothing waits", "[keeper]") {
+  const bool is_gone = GENERATE(true, false);
+  std::optional<Manager> manager;
+  if (is_gone) manager.emplace();
+  Talker talker{start_keeper()};
+  manager.reset();
+  for (std::uint32_t i = 0; i < 3 * keeper::max_notes; ++i) talker.notify("WATCHDOG=1");
+  talker.wait_for_notified(3 * keeper::max_notes);
 }

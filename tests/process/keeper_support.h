@@ -67,9 +67,9 @@ class Prefix {
   }
 
   // By way of a program that executes its arguments.
-  void start_with(const std::string& launcher) {
+  void start_with(const std::string& launcher, std::vector<std::string> extra = {}) {
     before_ = {launcher};
-    start();
+    start(std::move(extra));
   }
 
   // Waits for the next engine to connect and to tell what it found.

@@ -1,2 +1,5 @@
 svd_test(listeners TIER process FILES listeners_test.cpp listeners_unix_test.cpp listeners_move_test.cpp steering_test.cpp LIBS svd_kernel)
 target_compile_definitions(test_listeners PRIVATE SVD_KEEPER="$<TARGET_FILE:svd>")
+svd_test(paths TIER process FILES paths_test.cpp LIBS svd_daemon svd_kernel)
+add_dependencies(test_paths lone_keeper)
+target_compile_definitions(test_paths PRIVATE SVD_KEEPER="${CMAKE_CURRENT_BINARY_DIR}/lone/bin/svd")

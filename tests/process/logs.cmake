@@ -6,3 +6,4 @@ svd_test(logs_reader TIER process FILES logs_reader_test.cpp LIBS svd_cli svd_lo
 svd_test(logs_journal TIER process FILES logs_journal_test.cpp LIBS svd_cli svd_kernel svd_files svd_loop)
 target_compile_definitions(test_logs_journal PRIVATE SVD_LOGTOOL="$<TARGET_FILE:logtool>")
 add_dependencies(test_logs_journal logtool)
+svd_test(logs_planted TIER process FILES logs_planted_test.cpp LIBS svd_cli svd_logtool svd_files)

@@ -310,6 +310,14 @@ TEST_CASE("a record that is not ours is refused, and one that is round-trips", "
   const auto text = to_text(record);
   for (std::size_t size = 0; size < text.size(); ++size) CHECK_FALSE(parse_cut_record(text.substr(0, size)));
   CHECK_FALSE(parse_cut_record(text + " "));
+  for (auto CutRecord::*number :
+       {&CutRecord::start, &CutRecord::hole, &CutRecord::number, &CutRecord::length}) {
+    auto far = record;
+    far.*number = 1ULL << 62U;
+    CHECK(parse_cut_record(to_text(far)) == far);
+    far.*number += 1;  // two of these would be more than 64 bits hold
+    CHECK_FALSE(parse_cut_record(to_text(far)));
+  }
 }
 
 namespace {

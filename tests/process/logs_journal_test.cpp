@@ -2,6 +2,7 @@
 // The journal driver and reader against a real systemd-journald, started by hand in a mount namespace of this
 // process's own, with a /run of its own. Passed over, with the reason, where that is not possible (no root,
 // no journald).
+#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -297,4 +298,73 @@ TEST_CASE("what journald suppresses is told, under the instance that met the lim
   for (auto path = cgroup; path.find("svd-journal-test.service") != std::string::npos;
        path = split_path(path).directory)
     ::rmdir(path.c_str());
+}
+
+namespace {
+
+constexpr uid_t stranger = 65534, app_user = 64999;
+
+// Says `text` under another's name in every way that journald has, as this user; from the cgroup `into`, if
+// any.
+void forge(uid_t as, const std::string& text, const std::string& into = {}) {
+  const auto forger = fork_bound();
+  if (forger == 0) {
+    if (!into.empty()) std::ofstream{into + "/cgroup.procs"} << ::getpid() << std::flush;
+    if (::setgroups(0, nullptr) != 0 || ::setgid(as) != 0 || ::setuid(as) != 0) ::_exit(9);
+    auto stream = open_journal_stream("/run/systemd/journal/stdout", "shop:victim/0");
+    if (!stream || !write_all(stream->get(), text + " by stream\n")) ::_exit(8);
+    const auto send = [](const char* path, const std::string& datagram) {
+      const UniqueFd fd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+      sockaddr_un address{};
+      address.sun_family = AF_UNIX;
+      std::strcpy(address.sun_path, path);
+      if (::sendto(fd.get(), datagram.data(), datagram.size(), 0, reinterpret_cast<sockaddr*>(&address),
+                   sizeof address) < 0)
+        ::_exit(7);
+    };
+    send("/run/systemd/journal/socket",
+         "SYSLOG_IDENTIFIER=shop:victim/0\n_UID=0\n_TRANSPORT=stdout\nMESSAGE=" + text + " natively\n");
+    send("/run/systemd/journal/socket",
+         "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e\nSYSLOG_IDENTIFIER=shop:victim/0\nN_DROPPED=" + text +
+             "\nOBJECT_SYSTEMD_UNIT=victim.service\nMESSAGE=" + text + " as a remark\n");
+    send("/run/systemd/journal/dev-log", "<6>shop:victim/0: " + text + " by syslog");
+    ::pause();  // it is there when journald looks
+    ::_exit(0);
+  }
+  // All of it has arrived when the last of it has.
+  const auto arrived = [&] { return output_of("journalctl -q -o cat -t shop:victim/0"); };
+  for (int i = 0; i < 400 && arrived().find(text + " by syslog") == std::string::npos; ++i)
+    ::poll(nullptr, 0, 25);
+  CHECK_THAT(arrived(), ContainsSubstring(text + " by stream") && ContainsSubstring(text + " natively") &&
+                            ContainsSubstring(text + " as a remark") &&
+                            ContainsSubstring(text + " by syslog"));
+  ::kill(forger, SIGKILL);
+  ::waitpid(forger, nullptr, 0);
+}
+
+}  // namespace
+
+TEST_CASE("nobody puts lines into an instance's log: not another user, not another app", "[logs][journal]") {
+  if (!can_run()) return;
+  const auto victim = open_stream("victim", 0);
+  for (int i = 0; i < 3; ++i) REQUIRE(write_all(victim.fd.get(), "true " + std::to_string(i) + "\n"));
+  cli::JournalTrust trust{{0}, {app_user}, "/svd-journal-test.service"};
+  forge(stranger, "forged by a stranger");
+  if (const auto cgroup = instance_cgroup("shop:evil/0.3"); !cgroup.empty()) {
+    forge(app_user, "forged by an app of the same user", cgroup);
+    ::rmdir(cgroup.c_str());
+  }
+  const auto read = [&](const LogQuery& query) {
+    std::vector<std::string> all;
+    REQUIRE(
+        cli::read_logs({{"shop:victim/0", "journal:shop:victim/0", trust}}, query, [&](const LogLine& line) {
+          all.emplace_back(line.text);
+          return true;
+        }));
+    return all;
+  };
+  CHECK(read({}) == std::vector<std::string>{"true 0", "true 1", "true 2"});
+  LogQuery last;
+  last.lines = 2;  // what was forged is newer, and takes no place
+  CHECK(read(last) == std::vector<std::string>{"true 1", "true 2"});
 }

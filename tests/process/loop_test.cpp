@@ -47,8 +47,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE_METHOD(Fixture, "what is ready at once runs by priority, whatever was armed first", "[loop]") {
-  constexpr std::array order{Priority::client, Priority::message, Priority::bus, Priority::cgroup,
-                             Priority::exit};
+  constexpr std::array order{Priority::client, Priority::message, Priority::cgroup, Priority::exit};
   std::array<Pipe, order.size()> pipes;
   std::array<IoWatch, order.size()> watches;
   Idle idle, early;
@@ -65,7 +64,41 @@ TEST_CASE_METHOD(Fixture, "what is ready at once runs by priority, whatever was 
     pipes[i].put();
   }
   drain();
-  CHECK(ran == "1e4320i");
+  CHECK(ran == "321e0i");
+}
+
+TEST_CASE_METHOD(Fixture, "what comes last comes all the same while others never pause", "[loop]") {
+  const Pipe pipe;
+  pipe.put();
+  IoWatch flood, patient;
+  Idle idle;
+  Timer timer;
+  std::string ran;
+  std::size_t floods = 0;
+  REQUIRE(flood.arm(loop, pipe.read_end.get(), EPOLLIN, Priority::bus, [&](std::uint32_t) {
+    if (++floods > 1'000'000) loop.exit(1);  // it is never taken, and so always ready
+  }));
+  const auto done = [&](char what) {
+    ran += what;
+    if (ran.size() == 6) loop.exit(0);
+  };
+  const Pipe other;
+  other.put();
+  REQUIRE(patient.arm(loop, other.read_end.get(), EPOLLIN, Priority::client, [&](std::uint32_t) {
+    other.take();
+    done('p');
+  }));
+  REQUIRE(timer.arm(loop, Priority::client, [&] { done('t'); }));
+  REQUIRE(timer.set(Loop::now().mono));
+  REQUIRE(idle.arm(loop, [&] {
+    done('i');
+    if (ran.size() >= 6) return;
+    idle.request();  // and once more
+  }));
+  idle.request();
+  CHECK(loop.run() == 0);
+  CHECK(ran.find('p') != ran.npos);
+  CHECK(ran.find('t') != ran.npos);
 }
 
 TEST_CASE_METHOD(Fixture, "an idle call runs once however often it was asked for", "[loop]") {

@@ -166,7 +166,7 @@ struct FixedListeners final : ListenerSource {
 };
 
 struct FixedChannels final : ChannelSource {
-  Result<UniqueFd> open(LaunchPlan& plan) override {
+  Result<UniqueFd> open(LaunchPlan& plan, const Given&) override {
     plan.envp.emplace_back("ADDED=1");
     if (plan.channel == ChannelKind::none) return UniqueFd{};
     int pair[2];

@@ -69,6 +69,13 @@ mode_t mode_of(const std::string& path) {
   return about.st_mode & 07777;
 }
 
+std::string with_header(const std::string& kind, const std::string& body) {
+  std::array<char, 100> header{};
+  const auto sum = ::crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()));
+  std::snprintf(header.data(), header.size(), "svd-state %s 1 %zu %08lx\n", kind.c_str(), body.size(), sum);
+  return header.data() + body;
+}
+
 int in_child(const std::function<int()>& body) {
   const auto pid = ::fork();
   if (pid == 0) ::_exit(body());
@@ -136,18 +143,24 @@ TEST_CASE("no truncation and no flipped bit goes unnoticed", "[state][property]"
   CHECK_FALSE(parse_runtime(file));  // another kind
 }
 
+TEST_CASE("a revision has each of its fields once", "[state]") {
+  const auto file = format_revision(revision(4));
+  const auto body = file.substr(file.find('\n') + 1);
+  const auto profile = body.find("profile "), text = body.find("text ");
+  const auto cpus = body.find("cpus ");
+  REQUIRE(std::max({profile, text, cpus}) < body.size());
+  CHECK(parse_revision(with_header("revision", body)));
+  const auto without_profile = body.substr(0, profile) + body.substr(cpus);
+  CHECK_FALSE(parse_revision(with_header("revision", without_profile)));
+  CHECK_FALSE(parse_revision(with_header("revision", without_profile + body.substr(text))));
+}
+
 TEST_CASE("fields that lie about their size are refused also with a right checksum", "[state]") {
-  const auto with_header = [](const std::string& body) {
-    std::array<char, 100> header{};
-    const auto sum = ::crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()));
-    std::snprintf(header.data(), header.size(), "svd-state runtime 1 %zu %08lx\n", body.size(), sum);
-    return header.data() + body;
-  };
-  CHECK(parse_runtime(with_header("runtime 2\nab\n")).value() == "ab");
+  CHECK(parse_runtime(with_header("runtime", "runtime 2\nab\n")).value() == "ab");
   for (const std::string body : {"runtime 99999999999999999999\n\n", "runtime 18446744073709551615\nab\n",
                                  "runtime -1\n\n", "runtime 5\nab\n", "runtime 2\nabc\n", "runtime\n\n",
                                  " 0\n\n", "runtime 0\n", "", "runtime 0\n\nruntime 0\n\n", "other 0\n\n"})
-    CHECK_FALSE(parse_runtime(with_header(body)));
+    CHECK_FALSE(parse_runtime(with_header("runtime", body)));
 }
 
 TEST_CASE("the copy before is used when the newest is damaged, missing or of a newer version, and it is told",

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/strays.h"
 
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <array>
 #include <fstream>
 
 #include "kernel/child_journal.h"
@@ -120,7 +124,7 @@ TEST_CASE("nobody but its own goes with an instance", "[processes][strays]") {
   auto plan = lab.plan({"/bin/sh", "-c", "exec sleep 1000"});
   const auto other = plan.id;
   // It says that it belongs to the other daemon's start of that number.
-  plan.envp.push_back("SVD_START=" + start_value("0000", family.id));
+  plan.envp.push_back("SVD_START=" + start_value(SipKey{7, 7}, family.id));
   const auto pid = lab.start(std::move(plan));
   lab.kill_and_wait(family.id);
   CHECK(is_alive(pid));
@@ -139,30 +143,86 @@ TEST_CASE("strays of adopted instances are found wherever they went", "[processe
   CHECK(family.alive() == 0);
 }
 
-TEST_CASE("a mark is found in an environment only when it is whole and ours", "[strays]") {
+TEST_CASE("a mark is found in an environment only when it is whole and made with our key", "[strays]") {
   using namespace std::string_literals;
-  const auto [environment, want] = GENERATE(table<std::string, std::optional<StartId>>({
-      {"A=1\0SVD_START=ab.17\0B=2\0"s, StartId{17}},
-      {"SVD_START=ab.17"s, StartId{17}},
-      {"SVD_START=cd.3\0SVD_START=ab.17\0"s, StartId{17}},
-      {"XSVD_START=ab.17\0"s, std::nullopt},
-      {"SVD_START=ab.\0"s, std::nullopt},
-      {"SVD_START=ab.0\0"s, std::nullopt},
-      {"SVD_START=ab.17x\0"s, std::nullopt},
-      {"SVD_START=abc.17\0"s, std::nullopt},
-      {"SVD_START=ab.99999999999999999999999\0"s, std::nullopt},
+  const SipKey key{1, 2};
+  const auto mark = "SVD_START=" + start_value(key, StartId{17});
+  const auto of_another = "SVD_START=" + start_value(SipKey{1, 3}, StartId{17});
+  const auto word = mark.substr(0, mark.find('.'));
+  const auto [environment, want] = GENERATE_REF(table<std::string, std::optional<StartId>>({
+      {"A=1\0"s + mark + "\0B=2\0"s, StartId{17}},
+      {mark, StartId{17}},
+      {"SVD_START=cd.3\0"s + mark + "\0"s, StartId{17}},
+      {"X"s + mark + "\0"s, std::nullopt},
+      {of_another + "\0"s, std::nullopt},
+      {word + ".18\0"s, std::nullopt},
+      {word + ".\0"s, std::nullopt},
+      {word + ".0\0"s, std::nullopt},
+      {mark + "x\0"s, std::nullopt},
+      {"SVD_START=.17\0"s, std::nullopt},
+      {word + ".99999999999999999999999\0"s, std::nullopt},
       {""s, std::nullopt},
   }));
-  CHECK(start_of(environment, "ab") == want);
+  CHECK(start_of(environment, key) == want);
+  CHECK(start_of(environment, std::nullopt) == std::nullopt);
+}
+
+TEST_CASE("the key of marks is one for a state directory, and its owner's alone", "[strays]") {
+  const TempDir home;
+  const auto first = load_start_key(home.path());
+  REQUIRE(first.key);
+  CHECK(first.kept);
+  CHECK(load_start_key(home.path()).key == first.key);
+  struct stat status {};
+  REQUIRE(::stat((home / "start-key").c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+  const TempDir other;
+  CHECK(load_start_key(other.path()).key != first.key);
+  const auto lost = load_start_key("/nowhere");
+  CHECK(lost.key);
+  CHECK_FALSE(lost.kept);
+}
+
+TEST_CASE("with cgroups nobody becomes a start's by what he says", "[processes][strays]") {
+  Lab lab{true};
+  auto plan = lab.plan({"/bin/sh", "-c", "exec sleep 1000"});
+  const auto id = plan.id;
+  const auto pid = lab.start(std::move(plan));
+  CHECK(lab.processes->owner_of(pid) == id);
+  const auto number = std::to_string(static_cast<std::uint64_t>(id));
+  struct stat state {};
+  REQUIRE(::stat(lab.home.path().c_str(), &state) == 0);
+  const auto forged = GENERATE(std::string{}, std::string{"0000000000000000"});
+  const auto variable = "SVD_START=" + forged + "." + number;
+  std::array<int, 2> said{};
+  REQUIRE(::pipe2(said.data(), O_CLOEXEC) == 0);
+  const int stranger = ::fork();
+  if (stranger == 0) {
+    ::setsid();
+    ::dup2(said[1], 1);
+    ::execle("/bin/sh", "sh", "-c", "echo; exec /bin/sleep 1000", nullptr,
+             std::array<const char*, 2>{variable.c_str(), nullptr}.data());
+    ::_exit(1);
+  }
+  char line = 0;
+  CHECK(::read(said[0], &line, 1) == 1);
+  CHECK(lab.processes->owner_of(stranger) == StartId{});
+  ::kill(stranger, SIGKILL);
+  ::waitpid(stranger, nullptr, 0);
+  ::close(said[0]);
+  ::close(said[1]);
+  lab.kill_and_wait(id);
 }
 
 TEST_CASE("whose a process is: its own word, then its session's, then its parent's", "[strays]") {
   const auto process = [](std::int64_t pid, std::int64_t parent, std::int64_t session, char state = 'S') {
     return Process{pid, {.state = state, .parent = parent, .session = session, .start_ticks = 1}};
   };
-  std::map<std::int64_t, std::string> words{
-      {10, "SVD_START=ab.1"}, {20, "SVD_START=ab.2"}, {11, "SVD_START=ab.2"}};
-  const StraySearch search{.mark = "ab",
+  const SipKey key{1, 2};
+  const auto first = "SVD_START=" + start_value(key, StartId{1});
+  const auto second = "SVD_START=" + start_value(key, StartId{2});
+  std::map<std::int64_t, std::string> words{{10, first}, {20, second}, {11, second}};
+  const StraySearch search{.key = key,
                            .is_wanted = [](StartId id) { return id == StartId{1}; },
                            .leads = [](std::int64_t session) -> std::optional<StartId> {
                              if (session == 5) return StartId{1};

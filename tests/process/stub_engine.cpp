@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An engine without policy, for tests of what outlives an engine: LinuxProcesses driven by lines over a
 // socket of the test's.
-//   stub_engine --control PATH --state DIRECTORY [--without-cgroups] [anything]
+//   stub_engine --control PATH --state DIRECTORY [--without-cgroups] [--expects-bus] [anything]
 // Commands: spawn ID WORDS… | spawn_many FIRST COUNT WORDS… | signal ID NUMBER | kill ID | forget ID | hold
 // NAME PATH | quit CODE | ready Answers: hello PID KEEPER TAKEN_OVER, child ID PID EXITED KIND NUMBER SLOT
 // REVISION GENERATION, held NAME, note TEXT, listed; then events: spawned ID PID, failed ID STAGE ERRNO,
@@ -52,7 +52,11 @@ class StubEngine {
          .state_directory = state_,
          .use_cgroups = std::ranges::find(arguments_, "--without-cgroups") == arguments_.end(),
          .keeper_program = keeper,
-         .arguments = arguments_},
+         .arguments = arguments_,
+         .expects =
+             [this](const std::string& name, int) {
+               return name == "bus" && std::ranges::find(arguments_, "--expects-bus") != arguments_.end();
+             }},
         {.stdio = stdio_},
         {.event = [this](const Event& event) { std::visit([this](const auto& one) { tell(one); }, event); },
          .shutdown = [this](bool force) { say("shutdown " + std::to_string(force)); },

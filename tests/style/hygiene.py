@@ -13,6 +13,9 @@ import sys
 CODE = {".h", ".cpp", ".c", ".py"}
 LONGEST = 600          # lines of a source file; 400 is the aim
 MARKS = re.compile(r"\b(TODO|FIXME|XXX)\b|NOLINT\b(?!\()")  # a NOLINT has to name its check
+# All that svctl prints goes through Context, which lets nothing reach a terminal unescaped.
+PRINTS = re.compile(r"\bsystem\.(out|err)\(|std::c(out|err)\b|\b(v?f?printf|f?puts|fwrite|perror)\s*\(|::write\(STD(OUT|ERR)_FILENO")
+MAY_PRINT = {"context.h", "main.cpp", "patience.cpp"}  # the door itself; what has no Context escapes by itself
 WAITS = re.compile(r"\b(sleep_for|usleep|nanosleep|time\.sleep)\s*\(")
 
 
@@ -36,6 +39,8 @@ def problems_of(source, path):
         for number, line in enumerate(lines, 1):
             if MARKS.search(line):
                 yield f"{path}:{number}: a leftover: {line.strip()[:80]}"
+            if path.parts[:2] == ("src", "cli") and path.name not in MAY_PRINT and PRINTS.search(line):
+                yield f"{path}:{number}: prints past Context::out and Context::err: {line.strip()[:80]}"
             if path.parts[0] == "tests" and WAITS.search(line) and "pace:" not in line:
                 yield f"{path}:{number}: a test waits on time instead of an event ('pace:' in a comment where the time is the load itself)"
 

@@ -107,6 +107,7 @@ class FakeWorld final : public ProcessPort,
     check_alive(id, "kill");
     pending_.push_back({Operation::Kind::kill, {}, id, 0});
   }
+  void cancel(StartId) override { on_call(); }  // its answer is on its way
   void await(StartId id) override {
     on_call();
     check_alive(id, "await");

@@ -133,7 +133,7 @@ def the_minimal_example():
     """the minimal example"""
     with Daemon() as svd:
         svd.svctl("apply", EXAMPLES / "minimal/ecosystem.yaml")
-        equal(svd.apps()["default:clock"]["ready"], 1, "ready")
+        equal(svd.apps()["minimal:clock"]["ready"], 1, "ready")
 
 
 run(the_shop, the_python_example, the_sockets, node_over_http, node_messages, two_languages, the_minimal_example)

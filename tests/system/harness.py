@@ -84,6 +84,11 @@ def descendants(of=None):
     return wanted - {of or os.getpid()}
 
 
+def is_launcher(pid):
+    """One of the keeper's own, which makes instances."""
+    return status_of(pid).get("Name") == "svd-launcher"
+
+
 def wait_gone(pids, timeout=TIMEOUT, what="processes"):
     """Until none of these pids runs, by pidfd: no polling, and a recycled pid is no mistake."""
     deadline, fds = time.monotonic() + timeout, {}
@@ -144,7 +149,10 @@ class Reports:
 
 class Daemon:
     def __init__(self, **environment):
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="svd-test-"))
+        self.parent = pathlib.Path(tempfile.mkdtemp(prefix="svd-test-"))
+        self.parent.chmod(0o755)
+        self.directory = self.parent / "default"  # the name of a file's ecosystem that gives itself none
+        self.directory.mkdir(mode=0o700)
         self.home = self.directory / "home"
         self.environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "SVD_HOME": str(self.home), **environment}
         self.open = []
@@ -290,7 +298,7 @@ class Daemon:
             reap()
         reap()
         remove_cgroups(self.cgroup_base)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        shutil.rmtree(self.parent, ignore_errors=True)
 
 
 def send(pid, number):

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from harness import APP, BUILD, Daemon, SVCTL, alive, check, descendants, equal, run, say, wait_gone
+from harness import APP, BUILD, Daemon, SVCTL, alive, check, descendants, equal, is_launcher, run, say, wait_gone
 
 POLITE, STUBBORN, TIMEOUT = 80, 20, 2  # instances, instances, seconds
 
@@ -23,7 +23,7 @@ def everyone_is_gone(svd, signal_it):
     svd.apply(ecosystem(reports.path))
     reports.next(2 * STUBBORN)
     daemon = svd.daemon()
-    ours = [pid for pid in descendants() if alive(pid) and pid not in (daemon["pid"], daemon["engine_pid"])]
+    ours = [pid for pid in descendants() if alive(pid) and not is_launcher(pid) and pid not in (daemon["pid"], daemon["engine_pid"])]
     equal(len(ours), POLITE + 3 * STUBBORN, "processes before")
     begun = time.monotonic()
     signal_it(daemon["pid"])

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/siphash.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "model/names.h"
@@ -80,6 +81,29 @@ TEST_CASE("broken UTF-8 and control characters are made visible", "[base]") {
   CHECK(find_invalid_utf8("plain") == std::string_view::npos);
 }
 
+TEST_CASE("what steers a terminal, turns text around or cannot be seen is made visible", "[base]") {
+  const auto [text, want] = GENERATE(table<std::string, std::string>({
+      {"\x7f", "\\x7f"},           // DEL
+      {"\xc2\x85", "\\xc2\\x85"},  // U+0085, next line
+      {"\x9b", "\\x9b"},           // CSI as one byte: no UTF-8
+      {"a\xe2\x80\xae"
+       "b",
+       "a\\u202eb"},                                     // right-to-left override
+      {"\xe2\x81\xa6x\xe2\x81\xa9", "\\u2066x\\u2069"},  // isolates
+      {"\xd8\x9c", "\\u061c"},
+      {"\xe2\x80\x8f\xe2\x80\x8e", "\\u200f\\u200e"},
+      {"\xe2\x80\xa8\xe2\x80\xa9", "\\u2028\\u2029"},  // separators of lines and paragraphs
+      {"web\xe2\x80\x8b", "web\\u200b"},               // zero width
+      {"\xef\xbb\xbf", "\\ufeff"},
+      {"\xf3\xa0\x81\xa1", "\\U000e0061"},  // a tag
+      {"\xed\xa0\x80", "\\xed\\xa0\\x80"},  // a surrogate
+      {"e\xcc\x81 \xe6\xbc\xa2 \xf0\x9f\x98\x80",
+       "e\xcc\x81 \xe6\xbc\xa2 \xf0\x9f\x98\x80"},  // text as it is written
+  }));
+  CAPTURE(want);
+  CHECK(printable(text) == want);
+}
+
 TEST_CASE("every signal's name parses back to its number", "[base]") {
   for (int i = 1; i <= 31; ++i) CHECK(parse_signal(signal_name(i)) == i);
   CHECK(parse_signal("TERM") == 15);
@@ -129,4 +153,14 @@ TEST_CASE("a start that failed is told in words that fit the step", "[model]") {
       {directory, ELOOP, "changing to the working directory 'it': Too many levels of symbolic links"},
   }));
   CHECK(to_text(StartFailure{stage, err, "it"}) == words);
+}
+
+TEST_CASE("siphash is SipHash-2-4: the reference's vectors", "[base]") {
+  // vectors.h of the reference implementation: key 00 … 0f, input 00 … 07.
+  const SipKey key{0x0706050403020100, 0x0f0e0d0c0b0a0908};
+  CHECK(siphash(key, 0x0706050403020100) == 0x93f5f5799a932462);
+  std::string text;
+  CHECK(siphash(key, text) == 0x726fdb47dd0e0e31);
+  for (char byte = 0; byte < 15; ++byte) text += byte;
+  CHECK(siphash(key, text) == 0xa129ca6149be45e5);
 }

@@ -2,6 +2,7 @@
 // What is read off the tree of verbs: help, completion, the manual; and what is said about a wrong command
 // line.
 #include <CLI/CLI.hpp>
+#include <sstream>
 
 #include "unit/cli_support.h"
 
@@ -62,7 +63,31 @@ TEST_CASE("--help and --version exit 0; a wrong command line exits 64 and says w
   CHECK_THAT(world.out, ContainsSubstring("Usage: svctl daemon stop"));
   CHECK(world.run({"--version"}) == Exit::ok);
   CHECK(world.out == "svctl " SVD_VERSION "\n");
+  CHECK(world.run({"-v"}) == Exit::ok);
+  CHECK(world.out == "svctl " SVD_VERSION "\n");
+  CHECK(world.run({"version"}) == Exit::ok);
+  CHECK(world.out == "svctl " SVD_VERSION "\n");
+  CHECK(world.run({"help", "daemon", "stop"}) == Exit::ok);
+  CHECK_THAT(world.out, ContainsSubstring("Usage: svctl daemon stop"));
+  CHECK(world.run({"help"}) == Exit::ok);
+  CHECK_THAT(world.out, ContainsSubstring("Usage: svctl VERB"));
+  CHECK(world.run({"help", "nothing"}) != Exit::ok);
   CHECK(world.run({}) == Exit::usage);
+}
+
+TEST_CASE("no line of any help is wider than a terminal of 80 columns, words are whole", "[cli][help]") {
+  World world;
+  for (const auto* verb :
+       {"", "apply", "ls", "logs", "events", "messages", "start", "signal", "scale", "daemon"}) {
+    CHECK(world.run(*verb == 0 ? std::vector<std::string>{"--help"}
+                               : std::vector<std::string>{verb, "--help"}) == Exit::ok);
+    std::istringstream lines{world.out};
+    for (std::string line; std::getline(lines, line);) {
+      INFO(verb << ": " << line);
+      const bool is_example = line.find("svctl ") != std::string::npos;
+      CHECK((line.size() <= 80 || is_example));
+    }
+  }
 }
 
 TEST_CASE("a mistyped verb or option gets a suggestion, and so does a word of another tool", "[cli][help]") {
@@ -77,6 +102,29 @@ TEST_CASE("a mistyped verb or option gets a suggestion, and so does a word of an
       {{"daemon"}, "svctl daemon: a verb is missing; see 'svctl daemon --help'\n"},
       {{"jlist"}, "svctl: unknown verb 'jlist', did you mean 'svctl ls --json'?; see 'svctl --help'\n"},
       {{"explain", "a", "b"}, "svctl explain: 'b' is one argument too many; see 'svctl explain --help'\n"},
+      {{"--json", "ls"},
+       "svctl ls: unknown option '--json': it comes behind the verb: 'svctl ls --json'; see 'svctl ls "
+       "--help'\n"},
+      {{"save"},
+       "svctl: unknown verb 'save': there is nothing to save: what was applied comes back with the daemon; "
+       "see "
+       "'svctl history'; see 'svctl --help'\n"},
+      {{"restart", "--all"},
+       "svctl restart: unknown option '--all': 'all' is a name: 'svctl restart all'; see 'svctl restart "
+       "--help'\n"},
+      {{"signal", "-HUP", "api"},
+       "svctl signal: unknown option '-HUP': the signal has no dash: 'svctl signal HUP NAME'; see 'svctl "
+       "signal "
+       "--help'\n"},
+      {{"start", "server.js", "-i", "4"},
+       "svctl start: unknown option '-i': how many run is 'instances: 4' in the file, or 'svctl scale NAME "
+       "4'; see "
+       "'svctl start --help'\n"},
+      {{"ls", "-w"},
+       "svctl ls: unknown option '-w': 'watch svctl ls' shows it again and again; see 'svctl ls --help'\n"},
+      {{"m.yaml"}, "svctl: unknown verb 'm.yaml', did you mean 'svctl apply m.yaml'?; see 'svctl --help'\n"},
+      {{"m.yaml", "apply"},
+       "svctl apply: the verb comes first, did you mean 'svctl apply m.yaml'?; see 'svctl apply --help'\n"},
       {{"xyzzy\x1b"}, "svctl: unknown verb 'xyzzy\\x1b'; see 'svctl --help'\n"},
   }));
   World world;

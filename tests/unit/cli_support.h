@@ -2,6 +2,7 @@
 // A scripted world for svctl: a daemon that answers from values, a clock that stands, and golden files.
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
@@ -222,12 +223,15 @@ class FakeConnection final : public Client {
   }
   Result<> watch(ChangeId) override { return {}; }
   Result<Happening> wait(const WaitFor& what) override {
-    waits.push_back(what);
     if (fake_.script.empty())
       return fail(std::errc::io_error, "the script of this test has no more happenings");
     auto next = std::move(fake_.script.front());
     fake_.script.pop_front();
-    return next();
+    auto happening = next();
+    const bool is_descriptor = happening && happening->kind == Happening::Kind::descriptor;
+    if (is_descriptor && std::ranges::find(what.descriptors, happening->fd) == what.descriptors.end())
+      return fail(std::errc::io_error, "svctl does not wait for descriptor " + std::to_string(happening->fd));
+    return happening;
   }
   Result<> reconnect(SteadyTime) override {
     note("reconnect");
@@ -240,7 +244,6 @@ class FakeConnection final : public Client {
     fake_.calls.push_back(std::move(call));
   }
 
-  std::vector<WaitFor> waits;
   FakeClient& fake_;
 };
 
@@ -249,6 +252,7 @@ struct FakeHelper final : Helper {};
 struct World {
   FakeClient daemon;
   bool daemon_runs = true;
+  bool believed = false;                      // whoever listens, when it was last connected to
   std::optional<std::int64_t> hidden_daemon;  // what await_daemon says: the pid of one whose socket is gone
   int daemons_started = 0;
   Result<> start_result{};
@@ -266,6 +270,8 @@ struct World {
   std::string out, err;
   SteadyTime steady{};
   static constexpr int interrupt_fd = 99;
+  static constexpr int reader_fd = 98;  // readable: nobody reads what svctl prints
+  std::vector<System::DaemonHere> daemons_here;
 
   Context context() {
     System system;
@@ -297,7 +303,8 @@ struct World {
       programs.push_back(line);
       return line == failing_program ? 1 : 0;
     };
-    system.connect = [this](const std::string&) -> Result<std::unique_ptr<Client>> {
+    system.connect = [this](const Endpoint& where) -> Result<std::unique_ptr<Client>> {
+      believed = where.is_chosen;
       if (!daemon_runs) return fail(std::errc::connection_refused, "refused");
       return std::unique_ptr<Client>{std::make_unique<FakeConnection>(daemon)};
     };
@@ -309,6 +316,8 @@ struct World {
     system.await_daemon = [this](const Directories&) { return hidden_daemon; };
     system.wait_for_exit = [this](std::uint64_t, SteadyTime) { return exits_in_time; };
     system.interrupts = [] { return interrupt_fd; };
+    system.reader_gone = [] { return reader_fd; };
+    system.daemons_here = [this] { return daemons_here; };
     system.read_logs = [this](const std::vector<LogSource>& sources, const LogQuery& query,
                               const LogSink& sink) { return give_logs(sources, query, sink); };
     system.in_background = [](const std::function<void(int)>& body) -> Result<std::unique_ptr<Helper>> {
@@ -333,6 +342,11 @@ struct World {
     daemon.script.push_back([kind, meanwhile = std::move(meanwhile)]() -> Result<Happening> {
       if (meanwhile) meanwhile();
       return Happening{.kind = kind, .fd = kind == Happening::Kind::descriptor ? interrupt_fd : -1};
+    });
+  }
+  void reader_goes() {
+    daemon.script.push_back([]() -> Result<Happening> {
+      return Happening{.kind = Happening::Kind::descriptor, .fd = reader_fd};
     });
   }
   void connection_breaks(std::function<void()> meanwhile = {}) {

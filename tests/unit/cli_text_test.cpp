@@ -26,6 +26,16 @@ TEST_CASE("JSON text is valid whatever bytes it is made of", "[cli]") {
   CHECK(json.begin_array().end_array().take() == "[]");
 }
 
+TEST_CASE("what deceives a reader is escaped in JSON, in what is JSON already too", "[cli]") {
+  const std::string hostile =
+      "\xc2\x9b"
+      "2J\xe2\x80\xae\xe2\x80\xa8\xf3\xa0\x81\xa1\x7f\x1b";
+  const std::string escaped = "\\u009b2J\\u202e\\u2028\\udb40\\udc61\\u007f";
+  JsonWriter writer;
+  CHECK(writer.value(hostile).take() == "\"" + escaped + "\\u001b\"");
+  CHECK(writer.json("{\"a\":\n\"" + hostile + "\"}").take() == "{\"a\": \"" + escaped + " \"}");
+}
+
 TEST_CASE("times are RFC 3339 in UTC with microseconds, also before 1970", "[cli]") {
   CHECK(rfc3339(noon) == "2026-01-31T12:00:00.000000Z");
   CHECK(rfc3339({noon.micros + 1}) == "2026-01-31T12:00:00.000001Z");
@@ -46,6 +56,7 @@ TEST_CASE("what the model writes as text, svctl reads back", "[cli]") {
        {ExitStatus{}, ExitStatus{ExitStatus::Kind::code, 255, false},
         ExitStatus{ExitStatus::Kind::signal, SIGKILL, false},
         ExitStatus{ExitStatus::Kind::signal, SIGSEGV, true}, ExitStatus{ExitStatus::Kind::signal, 40, false},
+        ExitStatus{ExitStatus::Kind::signal, 33, false},
         ExitStatus{ExitStatus::Kind::signal, SIGKILL, false, Oom::limit, 64U << 20},
         ExitStatus{ExitStatus::Kind::signal, SIGKILL, false, Oom::limit, 0},
         ExitStatus{ExitStatus::Kind::signal, SIGKILL, false, Oom::app_limit, 1U << 30},

@@ -142,8 +142,8 @@ TEST_CASE("every failure, start and end is one event, in the words of the views"
                                          "stopping → backoff: signal SIGKILL, restart in 200ms",
                                          "backoff → starting: restart 1 after signal SIGKILL",
                                          "starting → ready: pid 1001", "ready → stopping: signal SIGKILL",
-                                         "stopping → failed: signal SIGKILL, after 1 restart within 1m"});
-  CHECK(bench.instance("web", 0).reason == "signal SIGKILL, after 1 restart within 1m");
+                                         "stopping → failed: signal SIGKILL, after 1 restart within 5m"});
+  CHECK(bench.instance("web", 0).reason == "signal SIGKILL, after 1 restart within 5m");
   CHECK(bench.engine->events(0, 3).size() == 3);
 }
 

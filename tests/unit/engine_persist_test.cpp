@@ -67,6 +67,19 @@ SavedState example() {
   return state;
 }
 
+std::string sum(std::string_view text) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const char c : text) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3ULL;
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
+  return digits;
+}
+
+Result<SavedState> read_lines(const std::string& lines) {
+  const auto text = "svd-runtime 1\n" + lines;
+  return read_state(text + "end " + sum(text) + "\n");
+}
+
 }  // namespace
 
 TEST_CASE("what is saved reads back the same", "[engine]") {
@@ -91,13 +104,6 @@ TEST_CASE("a damaged state is told from a good one, wherever it is damaged", "[e
 
 TEST_CASE("a state that is whole but makes no sense is refused, and never crashes", "[engine][property]") {
   std::mt19937 random{Catch::rngSeed()};
-  const auto sum = [](std::string_view text) {
-    std::uint64_t hash = 0xcbf29ce484222325ULL;
-    for (const char c : text) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3ULL;
-    char digits[17];
-    std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
-    return std::string{digits};
-  };
   const auto good = write_state(example());
   const auto body = good.substr(0, good.rfind("end "));
   REQUIRE(read_state(body + "end " + sum(body) + "\n"));
@@ -113,4 +119,27 @@ TEST_CASE("a state that is whole but makes no sense is refused, and never crashe
     const auto read = read_state(text + "end " + sum(text) + "\n");
     if (read) CHECK(read_state(write_state(*read)));  // what was taken for sense can be written again
   }
+}
+
+TEST_CASE("a list keeps its items, empty ones included", "[engine]") {
+  auto state = example();
+  state.changes[0].failed = {"shop:web/0", "shop:web/1"};
+  for (const auto& why : {std::vector<std::string>{"", ""}, {"x", ""}, {"", "x"}, {""}, {}}) {
+    state.changes[0].why = why;
+    CHECK(read_state(write_state(state)).value() == state);
+  }
+  CHECK_FALSE(read_lines("change 1 failed=a,%4\n"));
+}
+
+TEST_CASE("whatever is taken for a state is written as it was read", "[engine]") {
+  for (const std::string lines :
+       {"next start=0 change=0 event=0\n", "eco shop next=0\n", "app a:b\nslot 0 phase=ready next=failed\n",
+        "app a:b\nslot 0 phase=stopping next=failed\n", "app a:b wanted=7\n", "change 1 apps=a:b,a:c\n"}) {
+    CAPTURE(lines);
+    const auto read = read_lines(lines);
+    REQUIRE(read);
+    CHECK(read_state(write_state(*read)).value() == *read);
+  }
+  CHECK_FALSE(read_lines("app a:b\nslot 0 role=1\n"));  // each line under its own name
+  CHECK_FALSE(read_lines("app a:b\nbeside 0\n"));
 }

@@ -30,7 +30,7 @@ TEST_CASE("an app is told by the worst that is true of it", "[engine]") {
   bench.crash("web", 1);
   bench.settle();
   CHECK(bench.app("web").state == "degraded");
-  CHECK(bench.app("web").reason == "web/1: signal SIGKILL, after 1 restart within 1m");
+  CHECK(bench.app("web").reason == "web/1: signal SIGKILL, after 1 restart within 5m");
   for (int i = 0; i < 2; ++i) {
     bench.crash("web", 0);
     bench.pass(Millis{1000});

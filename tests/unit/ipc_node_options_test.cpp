@@ -18,6 +18,18 @@ TEST_CASE("the preload comes behind what NODE_OPTIONS had", "[ipc]") {
   CHECK(envp == Words{"NODE_OPTIONS=--require=/p"});
 }
 
+TEST_CASE("NODE_OPTIONS is taken apart as Node does it", "[ipc]") {
+  CHECK(split_options(R"(--title='a b' c\d "e f\"g"h  "" i)") ==
+        Words{"--title='a", "b'", "c\\d", "e f\"gh", "i"});
+  CHECK_FALSE(split_options("--title=\"a"));
+  CHECK_FALSE(split_options("\"a\\"));
+  for (const auto& words : {Words{"a b", "\"", "c\\d", "'", "e\tf"}, Words{}})
+    CHECK(split_options(join_options(words)) == words);
+  Words argv{"node"}, envp{R"(NODE_OPTIONS=--title='a b' -C c\d --inspect)"};
+  move_inspector(argv, envp, [](std::uint16_t port) { return port; });
+  CHECK(envp == Words{R"(NODE_OPTIONS=--title='a b' -C "c\\d" --inspect=9229)"});
+}
+
 TEST_CASE("each instance's inspector has a port of its own", "[ipc]") {
   const auto [word, want] = GENERATE(table<std::string, std::string>({
       {"--inspect", "--inspect=9232"},

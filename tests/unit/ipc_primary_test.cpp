@@ -499,3 +499,66 @@ TEST_CASE("the engine after us goes on passing connections to who served before"
   REQUIRE(serves.size() == 3);
   CHECK(serves.back().id == StartId{1});
 }
+
+TEST_CASE("what an app can make its primary remember has a bound", "[ipc]") {
+  App app;
+  app.enter(1);
+  const auto query_with = [&](std::int64_t port, std::size_t size) {
+    auto query = ask("127.0.0.1", port);
+    query.data = "\"" + std::string(size, 'x') + "\"";
+    app.query(1, query);
+    return app.last_errno();
+  };
+  SECTION("one large thing is refused, and nothing of it is kept") {
+    CHECK(query_with(80, 8U << 20U) == -ENOBUFS);
+    CHECK(app.primary.save().size() < 1000);
+    CHECK(query_with(80, 48) == 0);
+  }
+  SECTION("many of them come to a sum") {
+    std::int64_t port = 1000, last = 0;
+    while (last == 0) last = query_with(port++, 4000);
+    CHECK(last == -ENOBUFS);
+    CHECK(port > 1010);
+    CHECK(app.primary.save().size() < 2 * Primary::max_kept);
+    CHECK(app.primary.save(StartId{1}).size() < 2 * Primary::max_kept);
+    app.restart();
+    CHECK(query_with(port, 4000) == -ENOBUFS);
+  }
+  SECTION("a long path is none") {
+    app.query(1, {.type = Query::Type::unix_stream, .address = "/" + std::string(5000, 'x'), .port = -1});
+    CHECK(app.last_errno() == -ENAMETOOLONG);
+    CHECK(app.last_write().line.size() < 200);
+  }
+  SECTION("what is said once more is saved once") {
+    app.query(1, ask("127.0.0.1", 80));
+    app.listening(1, ask("127.0.0.1", 80));
+    (void)app.primary.changed();
+    for (int i = 0; i < 3; ++i) app.primary.says_ready(StartId{1}, app.now);
+    CHECK(app.primary.changed().contains(StartId{}));
+    for (int i = 0; i < 3; ++i) app.primary.says_ready(StartId{1}, app.now);
+    CHECK_FALSE(app.primary.changed().contains(StartId{}));
+  }
+}
+
+TEST_CASE("a socket that comes when nobody waits for it any more is shut", "[ipc]") {
+  App app;
+  app.opens_at_once = false;
+  app.enter(1);
+  app.query(1, ask("127.0.0.1", 80));
+  REQUIRE(app.all<Open>().size() == 1);
+  const auto key = app.all<Open>().front().key;
+  SECTION("its asker has gone") {
+    app.leave(1);
+    app.opened(key);
+    CHECK(app.all<Shut>().size() == 1);
+    CHECK(app.primary.opened_keys().empty());
+  }
+  SECTION("the engine has gone: the next one asks again") {
+    app.restart();
+    CHECK(app.all<Open>().size() == 2);
+    CHECK(app.all<Open>().back().key == key);
+    app.opened(key);
+    CHECK(app.last_errno() == 0);
+    CHECK(app.all<Shut>().empty());
+  }
+}

@@ -367,6 +367,13 @@ TEST_CASE("users and groups are found by name and number, or named as missing", 
         StartFailure{StartStage::user, ENODATA, "1000"});  // which group?
   CHECK(users.resolve("4294967295", "34", {}).error().stage ==
         StartStage::user);  // means "no change" to the kernel
+  std::ofstream{passwd, std::ios::app} << "all:x:4294967295:34:::\nto_all:x:44:4294967295:::\n-nis\n+:::\n";
+  std::ofstream{group, std::ios::app} << "all:x:4294967295:web\n-nis\n";
+  CHECK(users.resolve("all", "", {}).error().stage == StartStage::user);
+  CHECK(users.resolve("to_all", "", {}).error().stage == StartStage::user);
+  CHECK(users.resolve("web", "all", {}).error().stage == StartStage::group);
+  CHECK(*users.resolve("web", "", {})->groups == std::vector<std::uint32_t>{4, 8, 34});
+  CHECK((users.resolve("-nis", "", {})->home.empty() && users.resolve("-nis", "", {})->shell.empty()));
   CHECK(users.resolve("web", "nope", {}).error() == StartFailure{StartStage::group, ENOENT, "nope"});
   CHECK(users.resolve("web", "", {"nope"}).error() == StartFailure{StartStage::groups, ENOENT, "nope"});
 

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "lifecycle/restart.h"
+#include "model/restart_arithmetic.h"
 #include "support/catch.h"
 
 using namespace svd;
@@ -120,4 +121,68 @@ TEST_CASE("a history that was saved goes on where it was", "[lifecycle]") {
   history.forget();
   CHECK(history.streak() == 0);
   CHECK(history.times().empty());
+}
+
+namespace {
+
+// How many restarts a program gets that ends `run` after each start, by the very code that counts them;
+// nullopt: more than `most`.
+std::optional<GivesUp> tried(const RestartPolicy& policy, Millis run, std::uint32_t most) {
+  RestartHistory history;
+  TimePoint now{run};
+  for (std::uint32_t restarts = 0; restarts <= most; ++restarts) {
+    if (run >= policy.reset_after) history.forget();
+    const auto delay = backoff_delay(policy, history.streak(), 0.0);  // the shortest waits
+    if (!history.admit(policy, now))
+      return GivesUp{restarts, std::chrono::ceil<Millis>(now.time_since_epoch()), {}};
+    now += delay + run;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+TEST_CASE("a program that ends at once is failed after a known number and time, by default", "[lifecycle]") {
+  CHECK(gives_up(RestartPolicy{}) == GivesUp{10, Millis{81'100}, Millis{81'100}});
+  CHECK(gives_up(RestartPolicy{}, Millis{9'000}) == GivesUp{10, Millis{180'100}, Millis{180'100}});
+  CHECK_FALSE(gives_up(RestartPolicy{}, Millis{10'000}));  // a clean record each time
+  RestartPolicy policy;
+  policy.jitter = 0.5;
+  CHECK(gives_up(policy) == GivesUp{10, Millis{40'550}, Millis{81'100}});
+  policy.max_restarts = 0;
+  CHECK(gives_up(policy, Millis{5}) == GivesUp{0, Millis{5}, Millis{5}});
+  policy = backing_off(100, 2, 30'000);
+  policy.max_restarts = 15;
+  policy.window = Millis{60'000};  // the waits of 15 restarts are 231.1 s
+  CHECK_FALSE(gives_up(policy));
+  policy.max_restarts = 1'000'000'000;
+  CHECK_FALSE(gives_up(policy));
+}
+
+TEST_CASE("what is said of when a policy gives up is what happens", "[lifecycle][property]") {
+  std::mt19937 random{Catch::rngSeed()};
+  const auto below = [&](std::uint32_t n) { return static_cast<std::int64_t>(random() % n); };
+  std::uint32_t reached = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    RestartPolicy policy =
+        backing_off(below(2'000), 1 + static_cast<double>(below(30)) / 10, 2'000 + below(60'000));
+    policy.jitter = static_cast<double>(below(11)) / 10;
+    policy.max_restarts = static_cast<std::uint32_t>(below(30));
+    policy.window = Millis{1 + below(900'000)};
+    policy.reset_after = Millis{below(20'000)};
+    const Millis run{below(3) == 0 ? below(15'000) : below(50)};
+    const auto said = gives_up(policy, run);
+    const auto is = tried(policy, run, 3 * policy.max_restarts + 10);
+    CAPTURE(policy.delay, policy.factor, policy.max_delay, policy.jitter, policy.max_restarts, policy.window,
+            policy.reset_after, run);
+    auto wider = policy;
+    wider.window += Millis{2};  // waits are rounded to nanoseconds, the sum to milliseconds
+    if (said.has_value() != is.has_value()) CHECK(gives_up(wider, run).has_value() != said.has_value());
+    if (!said || !is) continue;
+    ++reached;
+    CHECK(said->restarts == is->restarts);
+    CHECK(std::abs((said->soonest - is->soonest).count()) <= 1);
+    CHECK(said->latest >= said->soonest);
+  }
+  CHECK(reached > 5'000);
 }

@@ -42,6 +42,7 @@ std::string outcome(const Transition& made) {
   if (std::holds_alternative<Signal>(*made.command)) return text + " signal";
   if (std::holds_alternative<Drain>(*made.command)) return text + " drain";
   if (std::holds_alternative<Disconnect>(*made.command)) return text + " disconnect";
+  if (std::holds_alternative<Cancel>(*made.command)) return text + " cancel";
   return text + (std::holds_alternative<Await>(*made.command) ? " await" : " kill");
 }
 
@@ -66,9 +67,9 @@ TEST_CASE("every phase has an answer to every event", "[lifecycle]") {
       {Waiting{},
        {"starting spawn", "stopped",             "stopped",             "stopped",       "waiting",  "waiting",  "waiting",         "waiting",   "waiting",   "waiting",             "waiting",        "waiting"}},
       {Starting{id, 0, start + second},
-       {"starting",       "stopping",            "stopping",            "stopping",      "starting", "starting", "starting",        "backoff",   "starting",  "starting",            "stopping kill",  "backoff"}},
+       {"starting",       "stopping cancel",     "stopping cancel",     "stopping cancel", "starting", "starting", "starting",        "backoff",   "starting",  "starting",            "stopping kill",  "backoff"}},
       {Starting{id, 0, start},
-       {"starting",       "stopping",            "stopping",            "stopping",      "starting", "stopping kill", "starting",   "backoff",   "starting",  "starting",            "stopping kill",  "backoff"}},
+       {"starting",       "stopping cancel",     "stopping cancel",     "stopping cancel", "starting", "stopping kill", "starting",   "backoff",   "starting",  "starting",            "stopping kill",  "backoff"}},
       {Starting{id, 42, start + second},
        {"starting",       "stopping signal",     "stopping signal",     "stopping kill", "starting", "starting", "starting",        "backoff",   "ready",     "starting",            "stopping kill",  "backoff"}},
       {Starting{id, 42, start},
@@ -195,10 +196,11 @@ TEST_CASE("draining, the channel and the signal follow each other, each no longe
   }
 }
 
-TEST_CASE("a stop before the outcome of the start waits for it", "[lifecycle]") {
+TEST_CASE("a stop before the outcome of the start cancels it and waits for that outcome", "[lifecycle]") {
   const Policy policy;
   const auto unborn = policy(Starting{id}, Stop{});
-  CHECK_FALSE(unborn.command);
+  CHECK(unborn.command == Command{Cancel{id}});
+  CHECK(policy(unborn.instance.state, SpawnFailed{}).instance.state == State{Stopped{}});
   const auto born = policy(unborn.instance.state, Spawned{42}, start + second);
   CHECK(born.command == Command{Signal{id, SIGTERM, KillTarget::group}});
   CHECK(std::get<Stopping>(born.instance.state).deadline == start + second + policy.stop.timeout);

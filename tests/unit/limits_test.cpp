@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kernel/limits.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -90,6 +92,12 @@ TEST_CASE("a weight goes to each scheduler that has one, in its own measure", "[
   leaf.tree.put("/leaf/io.bfq.weight", "");
   CHECK(leaf.write(limits) == "");
   CHECK(leaf.get("io.bfq.weight") == "7");
+}
+
+TEST_CASE("an instance without a bound of its own has a share of the kernel's", "[kernel]") {
+  CHECK(usual_pids(4'194'304, 30'000) == 4'500);
+  CHECK(usual_pids(32'768, 100'000) == 4'915);
+  CHECK(usual_pids(1, 1) == 1);
 }
 
 TEST_CASE("limits ask for their controllers and no others", "[kernel]") {

@@ -1,6 +1,5 @@
 svd_test(spec TIER unit
-  FILES spec_cluster_test.cpp spec_compare_test.cpp spec_corpus_test.cpp spec_decode_test.cpp spec_docs_test.cpp spec_hostile_test.cpp spec_render_test.cpp
-        ${CMAKE_CURRENT_SOURCE_DIR}/../fuzz/spec_fuzz.cpp
+  FILES spec_cluster_test.cpp spec_compare_test.cpp spec_corpus_test.cpp spec_decode_test.cpp spec_docs_test.cpp spec_hostile_test.cpp spec_render_test.cpp spec_values_test.cpp
   LIBS svd_spec svd_model svd_base)
 
 # Writes what is generated from the field table: svd-gen-docs write SOURCE_DIR.

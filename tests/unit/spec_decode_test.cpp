@@ -12,7 +12,7 @@ TEST_CASE("what is not written has the model's default", "[spec]") {
   auto from = source("apps: { web: { exec: node server.js } }\n");
   const auto decoded = spec::decode(from, {});
   REQUIRE(decoded);
-  CHECK(decoded->name.str() == "default");
+  CHECK(decoded->name.str() == "app");  // its directory
   AppSpec want;
   want.name = *Name::parse("web");
   want.exec = {"node", "server.js"};
@@ -32,7 +32,8 @@ TEST_CASE("every key reaches its member", "[spec]") {
   CHECK(app.exec == Words{"prog", "--flag"});
   CHECK(app.cwd == "/srv/app/work/dir");
   CHECK(app.instances == 3);
-  CHECK(app.env == Env{{"A", "text"}, {"B", "1"}, {"C", "1.50"}, {"D", "true"}, {"E", ""}});
+  CHECK(app.env ==
+        Env{{"A", "text"}, {"B", "1"}, {"C", "1.50"}, {"D", "true"}, {"E", ""}, {"LANG", "C.UTF-8"}});
   CHECK(app.env_file == Words{"/srv/app/one.env"});
   CHECK(app.pass_env == Words{"HTTP_PROXY", "LANG"});
   CHECK(app.increment_env == Words{"B"});
@@ -172,7 +173,7 @@ TEST_CASE("env wins over env files, which win over passed variables; later files
   const auto web =
       app("env: { FROM_ENV: own, HTTP_PROXY: own }, env_file: [one.env, two.env], pass_env: [HTTP_PROXY, "
           "LANG, UNSET]");
-  CHECK(web.env == Env{{"FROM_ENV", "own"}, {"HTTP_PROXY", "own"}});
+  CHECK(web.env == Env{{"FROM_ENV", "own"}, {"HTTP_PROXY", "own"}, {"LANG", "C.UTF-8"}});
   CHECK(web.secret_env == Env{{"ONE", "1"},
                               {"TWO", "it is $HOME"},
                               {"THREE", "a\nb \"q\" $x"},
@@ -182,8 +183,7 @@ TEST_CASE("env wins over env files, which win over passed variables; later files
                               {"MULTI", "line one\nline two"},
                               {"BARE", "some text"},
                               {"HASH", "a#b"},
-                              {"SECRET", "hunter2"},
-                              {"LANG", "C.UTF-8"}});
+                              {"SECRET", "hunter2"}});
 }
 
 TEST_CASE("what came from outside is kept in the source, and only what was asked for", "[spec]") {
@@ -250,4 +250,29 @@ TEST_CASE("a misspelt key gets the nearest one, the word of another tool ours, a
   REQUIRE(found.size() == 1);
   CHECK(found[0].text == "unknown key, did you mean " + want + "?");
   CHECK(complaints("apps: { a: { exec: [x], xyzzy: 1 } }\n")[0].text == "unknown key");
+}
+
+TEST_CASE("a file without a name has that of its directory", "[spec]") {
+  const auto named = [](const std::string& directory) {
+    auto from = source("apps: {}\n");
+    from.directory = directory;
+    const auto decoded = spec::decode(from, {});
+    return decoded ? decoded->name.str() : decoded.error().front().text;
+  };
+  CHECK(named("/srv/shop") == "shop");
+  CHECK(named("/srv/blog/") == "blog");
+  CHECK(named("/srv/my shop (old)") == "my-shop-old");
+  CHECK(named("/srv/.hidden") == "hidden");
+  CHECK(named("/srv/v1.2_b") == "v1.2_b");
+  CHECK(named("/srv/" + std::string(80, 'x')) == std::string(63, 'x'));
+  CHECK(named("/srv/shop/current") == "shop");
+  CHECK(named("/current") == "current");
+  CHECK(named("/srv/caf\u00e9") == "caf");
+  CHECK(named("/") == "default");
+  CHECK(named("") == "default");
+  CHECK(named("/srv/\u5e97") ==
+        "no name can be made of the directory '\u5e97': write 'name: NAME' at the top of the file");
+  auto given = source("name: mine\napps: {}\n");
+  given.directory = "/srv/\u5e97";
+  CHECK(spec::decode(given, {})->name.str() == "mine");
 }

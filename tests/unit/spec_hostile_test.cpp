@@ -10,8 +10,6 @@
 using namespace svd;
 using namespace svd::spec_test;
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
-
 namespace {
 
 std::string repeat(std::string_view part, std::size_t times) {
@@ -220,14 +218,4 @@ TEST_CASE("the text with the most tokens on a line takes bounded memory", "[spec
   CHECK(first("[" + repeat("\"\",", 4U << 18)) == "too much on one line: break it into several");
   CHECK_FALSE(first("[" + repeat("a,", 390'000)).empty());
   CHECK(peak() - before < 200'000);  // KiB
-}
-
-TEST_CASE("the corpus passes through the fuzzer's entry", "[spec][fuzz]") {
-  for (const auto* folder : {"good", "bad"}) {
-    for (const auto& file : corpus(folder)) {
-      const auto text = read(file);
-      CAPTURE(file);
-      CHECK(LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()) == 0);
-    }
-  }
 }

@@ -20,6 +20,7 @@ struct Launcher::Performer {
     by.ports_.processes.signal(signal.id, signal.number, signal.whom);
   }
   void operator()(const lifecycle::Kill& kill) const { by.ports_.processes.kill(kill.id); }
+  void operator()(const lifecycle::Cancel& cancel) const { by.ports_.processes.cancel(cancel.id); }
   void operator()(const lifecycle::Await& await) const { by.ports_.processes.await(await.id); }
 };
 

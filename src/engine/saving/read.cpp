@@ -56,8 +56,8 @@ class Fields {
     (*this)(key, into);
   }
   template <class Value>
-  void when(bool, std::string_view key, Value& into) {
-    (*this)(key, into);
+  void when(bool applies, std::string_view key, Value& into) {
+    if (applies) (*this)(key, into);
   }
   template <class Value, class Describe>
   void group(std::string_view key, std::optional<Value>& into, Describe&& describe) {
@@ -106,10 +106,11 @@ class Fields {
   }
   template <class Item>
   void parse(std::string_view text, std::vector<Item>& into) {
-    while (!text.empty()) {
-      const auto comma = std::min(text.find(','), text.size());
+    for (bool more = true; more;) {  // an empty list has no key: there is one item more than commas
+      const auto comma = text.find(',');
+      more = comma != std::string_view::npos;
       parse(text.substr(0, comma), into.emplace_back());
-      text.remove_prefix(std::min(comma + 1, text.size()));
+      if (more) text.remove_prefix(comma + 1);
     }
   }
 
@@ -151,7 +152,9 @@ bool read_line(Fields& fields, SavedState& state) {
   } else if (fields.word == "slot" || fields.word == "beside") {
     if (state.apps.empty()) return false;
     auto& app = state.apps.back();
-    read_slot(fields, (fields.word == "slot" ? app.slots : app.besides).emplace_back());
+    auto& slot = (fields.word == "slot" ? app.slots : app.besides).emplace_back();
+    read_slot(fields, slot);
+    if ((slot.role == 0) != (fields.word == "slot")) return false;
   } else if (fields.word == "change") {
     auto& change = state.changes.emplace_back();
     fields.parse(fields.subject, change.id);

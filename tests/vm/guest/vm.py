@@ -12,6 +12,7 @@ import subprocess
 from harness import Daemon, equal, say
 
 CGROUP2 = pathlib.Path("/sys/fs/cgroup")
+LINGERS = pathlib.Path("/var/lib/systemd/linger/alice")
 CONTROLLERS = {"cpu", "cpuset", "io", "memory", "pids"}
 
 
@@ -117,3 +118,22 @@ class Service(SystemDaemon):
 
     def main_pid(self):
         return int(self.property("MainPID"))
+
+
+class Alice:
+    """Not logged in: all that there is of her is the user manager, if she lingers."""
+
+    def __enter__(self):
+        LINGERS.unlink(missing_ok=True)
+        return self
+
+    def __exit__(self, *_):
+        output("loginctl", "disable-linger", "alice")
+        output("systemctl", "stop", "user@1000.service")
+
+    def run(self, *command, code=0, **more):
+        done = subprocess.run(["runuser", "-u", "alice", "--", "env", "HOME=/home/alice", "XDG_RUNTIME_DIR=/run/user/1000", *command], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/home/alice", **{"stdin": subprocess.DEVNULL, **more})
+        say(f"alice: {' '.join(command)}: {done.returncode}\n{done.stdout}")
+        equal(done.returncode, code, f"exit status of {command}")
+        return done.stdout

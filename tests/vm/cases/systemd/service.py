@@ -6,7 +6,7 @@ import pathlib
 import signal
 import socket
 
-from harness import APP, check, equal, run, wait_gone
+from harness import APP, check, equal, run, status_of, wait_gone
 from vm import CONTROLLERS, Service, output
 
 ECOSYSTEM = f"version: 1\nname: t\napps:\n  web: {{ exec: [{APP}, wait], instances: 2 }}\n"
@@ -82,6 +82,20 @@ def sockets_at(port):
     return sorted(words[9] for words in lines if words[1].endswith(f":{port:04X}") and words[3] == "0A")
 
 
+def the_engine_is_confined():
+    """once it serves, the engine has no capability, privilege and system call that it does not need; keeper and instances have theirs"""
+    with Service() as svd:
+        svd.apply(ECOSYSTEM)
+        daemon = svd.daemon()
+        engine, keeper, instance = (status_of(pid) for pid in (daemon["engine_pid"], daemon["pid"], svd.pids()["t:web/0"]))
+        equal([one["NoNewPrivs"] for one in (engine, keeper, instance)], ["1", "0", "0"], "no new privileges of engine, keeper, instance")
+        equal([one["Seccomp"] for one in (engine, keeper, instance)], ["2", "0", "0"], "filters")
+        check(int(engine["CapEff"], 16) & 1 << 16 == 0, f"CAP_SYS_MODULE of the engine: {engine['CapEff']}")
+        equal(instance["CapEff"], keeper["CapEff"], "capabilities of an instance of root's")
+        check("type=1326" not in output("journalctl", "-k", "-b"), "the kernel has refused a system call of the engine's")
+        check(pathlib.Path("/sys/fs/cgroup/system.slice/svd.service/pids.max").read_text().strip() != "max", "processes of all apps together have a bound")
+
+
 def stop_and_start():
     """systemctl stop takes all instances along; the next start brings them back"""
     with Service() as svd:
@@ -95,4 +109,4 @@ def stop_and_start():
         check(not set(svd.pids().values()) & set(pids.values()), "other processes than before")
 
 
-run(below_the_service, the_engine_may_die, the_keeper_may_die, descriptors_outlive_svd, stop_and_start)
+run(below_the_service, the_engine_is_confined, the_engine_may_die, the_keeper_may_die, descriptors_outlive_svd, stop_and_start)

@@ -2,12 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """svctl startup: the daemon comes with the machine, for root and for a user who is not logged in, and is taken back"""
 import pathlib
-import subprocess
 
-from harness import APP, check, equal, run, say
-from vm import Service, output
+from harness import APP, check, equal, run
+from vm import Alice, Service, output
 
-LINGERS = pathlib.Path("/var/lib/systemd/linger/alice")
 ECOSYSTEM = f"version: 1\nname: t\napps:\n  web: {{ exec: [{APP}, wait], limits: {{ memory: 64MiB }} }}\n"
 
 
@@ -27,25 +25,6 @@ def of_the_system():
         output("svctl", "startup", "--disable")
         equal(enabled(), ["disabled"] * 2, "after svctl startup --disable")
         equal((svd.property("ActiveState"), svd.pids()), ("active", pids), "what runs")
-
-
-class Alice:
-    """Not logged in: all that there is of her is the user manager, if she lingers."""
-
-    def __enter__(self):
-        LINGERS.unlink(missing_ok=True)
-        return self
-
-    def __exit__(self, *_):
-        output("loginctl", "disable-linger", "alice")
-        output("systemctl", "stop", "user@1000.service")
-
-    def run(self, *command, code=0, **more):
-        done = subprocess.run(["runuser", "-u", "alice", "--", "env", "HOME=/home/alice", "XDG_RUNTIME_DIR=/run/user/1000", *command], text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/home/alice", **{"stdin": subprocess.DEVNULL, **more})
-        say(f"alice: {' '.join(command)}: {done.returncode}\n{done.stdout}")
-        equal(done.returncode, code, f"exit status of {command}")
-        return done.stdout
 
 
 def of_a_user():

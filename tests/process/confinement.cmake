@@ -1,0 +1,1 @@
+svd_test(confinement TIER process FILES confinement_test.cpp LIBS svd_kernel)

@@ -1,0 +1,1 @@
+svd_system_test(floods TIMEOUT 900)
