@@ -53,7 +53,7 @@ struct Frontend::Owners {
   Actions actions{world,         changes, revisions, converge.slots, converge.sockets, converge.handover,
                   ports.channels};
   Steering steering{world, changes, converge.reverts};
-  Views views{world, revisions, ports};
+  ViewBuilder views{world, revisions, ports};
   Reconciler reconciler{world,
                         {changes, converge.sockets, converge.slots, converge.rollouts, converge.supervisor,
                          converge.launcher, converge.shutdown, saver},

@@ -117,23 +117,26 @@ Result<> answers(const LaunchPlan& plan) {
 
 }  // namespace
 
-void LinuxProcesses::State::complete_environment(LaunchPlan& plan, const Identity& identity) {
-  if (!plan.user.empty() && identity.name.empty()) return;
+Result<> LinuxProcesses::State::complete_environment(LaunchPlan& plan, const Identity& identity) {
+  Variables of_user;
   const Identity* who = &identity;
   if (plan.user.empty()) {
     if (!own_identity) own_identity = users.resolve(std::to_string(::geteuid()), {}, {}).value_or(Identity{});
     who = &*own_identity;
   }
-  if (who->name.empty()) return;
-  const auto add = [&](std::string_view name, const std::string& value) {
-    const auto is_set = [&](const std::string& variable) { return names(variable, name); };
-    if (!value.empty() && std::ranges::none_of(plan.envp, is_set))
-      plan.envp.push_back(std::string{name} + "=" + value);
+  const auto add = [&](const char* name, const std::string& value) {
+    if (!who->name.empty() && !value.empty()) of_user.emplace(name, value);
   };
   add("HOME", who->home);
   add("USER", who->name);
   add("LOGNAME", who->name);
   add("SHELL", who->shell);
+  if (plan.environment) return write_out(plan, of_user);
+  for (const auto& [name, value] : of_user) {
+    const auto is_set = [&](const std::string& variable) { return names(variable, name); };
+    if (std::ranges::none_of(plan.envp, is_set)) plan.envp.push_back(name + "=" + value);
+  }
+  return {};
 }
 
 // See kernel/strays.h. At the end: a program that writes its title over its environment comes there last.
@@ -202,7 +205,8 @@ tl::expected<LaunchDetails, StartFailure> LinuxProcesses::State::prepare(LaunchP
   if (!client.connected()) return tl::make_unexpected(failure(StartStage::keeper, ENOTCONN));
   auto identity = users.resolve(plan.user, plan.group, plan.groups);
   if (!identity) return tl::make_unexpected(identity.error());
-  complete_environment(plan, *identity);
+  if (const auto done = complete_environment(plan, *identity); !done)
+    return tl::make_unexpected(failure(StartStage::none, 0, done.error().text));
   drop_if_own(*identity, !plan.groups.empty());
   auto details = gather(plan, given_by(plan, *identity, may_mount), attached);
   if (!details) return details;

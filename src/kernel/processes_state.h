@@ -94,7 +94,7 @@ struct LinuxProcesses::State {
   tl::expected<LaunchDetails, StartFailure> gather(LaunchPlan& plan, const Given& given,
                                                    Attachments& attached);
   tl::expected<void, StartFailure> harden(LaunchPlan& plan, const Identity& identity, LaunchDetails& details);
-  void complete_environment(LaunchPlan& plan, const Identity& identity);
+  Result<> complete_environment(LaunchPlan& plan, const Identity& identity);
   void mark_environment(LaunchPlan& plan) const;
 
   // processes.cpp

@@ -512,7 +512,9 @@ class FakeWorld final : public ProcessPort,
       lost.insert(plan.id);
       return;
     }
-    const auto failure = refuse(plan);
+    auto failure = refuse(plan);
+    if (const auto done = write_out(plan, {}); !done)
+      failure = StartFailure{StartStage::none, 0, done.error().text};
     for (const auto& listener : plan.listen)
       if (!bound.contains(listener.port) || !known_.contains(listener.port))
         violations.push_back("a start without its listener: " + name);

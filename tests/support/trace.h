@@ -30,6 +30,7 @@ class Trace final : public ProcessPort,
   [[nodiscard]] std::uint64_t news() const { return news_; }
 
   void spawn(LaunchPlan plan) override {
+    static_cast<void>(write_out(plan, {}));  // what cannot be is told by the world
     note("spawn", plan.id, plan.slot, plan.revision, plan.generation, plan.argv, plan.envp,
          plan.listen.size());
     to_.processes.spawn(std::move(plan));
@@ -41,6 +42,10 @@ class Trace final : public ProcessPort,
   void kill(StartId id) override {
     note("kill", id);
     to_.processes.kill(id);
+  }
+  void cancel(StartId id) override {
+    note("cancel", id);
+    to_.processes.cancel(id);
   }
   void await(StartId id) override {
     note("await", id);

@@ -1,33 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/converge/environment.h"
 
-#include <cerrno>
-#include <charconv>
-#include <map>
-#include <optional>
 #include <string>
-#include <string_view>
 
 namespace svd {
 namespace {
-
-using Variables = std::map<std::string_view, std::string>;
-
-std::optional<std::string> increment(std::string_view value, std::uint32_t by) {
-  std::int64_t number = 0;
-  const auto parsed = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (parsed.ec != std::errc{} || parsed.ptr != value.data() + value.size()) return std::nullopt;
-  std::int64_t sum = 0;
-  if (__builtin_add_overflow(number, std::int64_t{by}, &sum)) return std::nullopt;
-  return std::to_string(sum);
-}
-
-Variables declared(const AppSpec& spec) {
-  Variables out{{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}};
-  for (const auto& [name, value] : spec.secret_env) out.insert_or_assign(name, value);
-  for (const auto& [name, value] : spec.env) out.insert_or_assign(name, value);
-  return out;
-}
 
 void add_own(Variables& out, const Launch& launch) {
   const auto slot = std::to_string(launch.slot.slot);
@@ -58,32 +35,29 @@ void add_descriptors(Variables& out, const Launch& launch, const AppSpec& spec) 
   out.insert_or_assign("NODE_UNIQUE_ID", std::to_string(static_cast<std::uint64_t>(launch.id)));
 }
 
+EnvironmentLayers layers_of(const Launch& launch, const AppSpec& spec) {
+  EnvironmentLayers layers;
+  layers.base = default_variables();
+  add_own(layers.base, launch);
+  layers.given.insert(spec.secret_env.begin(), spec.secret_env.end());
+  layers.declared.insert(spec.env.begin(), spec.env.end());
+  layers.removed.insert(spec.env_removed.begin(), spec.env_removed.end());
+  layers.increment.assign(spec.increment_env.begin(), spec.increment_env.end());
+  layers.slot = launch.slot.slot;
+  add_descriptors(layers.protocol, launch, spec);
+  return layers;
+}
+
 }  // namespace
 
-tl::expected<LaunchPlan, StartFailure> compose(const Launch& launch, const AppSpec& spec,
-                                               const LogPort& logs) {
-  auto variables = declared(spec);
-  for (const auto& name : spec.increment_env) {
-    const auto found = variables.find(name);
-    auto next = increment(found == variables.end() ? "" : found->second, launch.slot.slot);
-    if (!next) return tl::make_unexpected(StartFailure{StartStage::none, EINVAL, "increment_env " + name});
-    found->second = std::move(*next);
-  }
-  add_own(variables, launch);
-  add_descriptors(variables, launch, spec);
-
+LaunchPlan compose(const Launch& launch, const AppSpec& spec, const LogPort& logs) {
   LaunchPlan plan;
   plan.id = launch.id;
   plan.slot = launch.slot;
   plan.revision = launch.revision;
   plan.generation = spec.generation;
   plan.argv = spec.exec;
-  plan.envp.reserve(variables.size());
-  for (const auto& [name, value] : variables) {
-    auto& entry = plan.envp.emplace_back();
-    entry.reserve(name.size() + 1 + value.size());
-    entry.append(name).append(1, '=').append(value);
-  }
+  plan.environment = layers_of(launch, spec);
   plan.cwd = spec.cwd;
   plan.user = spec.user;
   plan.group = spec.group;

@@ -3,11 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <tl/expected.hpp>
 
 #include "engine/ports.h"
 #include "model/launch.h"
-#include "model/phase.h"
 
 namespace svd {
 
@@ -19,10 +17,8 @@ struct Launch {
   const Limits& app_limits;  // as last accepted, whatever the specification of this start has
 };
 
-// The environment is built in this order, later ones win: PATH, env_file and pass_env (AppSpec::secret_env),
-// env, increment_env (value + slot), SVD_… and NODE_APP_INSTANCE. HOME, USER, LOGNAME and SHELL are added by
-// the port where they are absent. Error: a value that increment_env names is not a number, or overflows.
-[[nodiscard]] tl::expected<LaunchPlan, StartFailure> compose(const Launch& launch, const AppSpec& spec,
-                                                             const LogPort& logs);
+// The environment is left in its layers: HOME and the like are known to the port alone, which writes it out
+// (write_out(), model/launch.h).
+[[nodiscard]] LaunchPlan compose(const Launch& launch, const AppSpec& spec, const LogPort& logs);
 
 }  // namespace svd

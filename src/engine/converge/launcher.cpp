@@ -40,11 +40,7 @@ void Launcher::spawn(const Instance& one) {
       return;
     }
   const Launch launch{one.start, one.slot->id(), app.instances(), one.revision, app.version->spec.app_limits};
-  auto made = compose(launch, one.version->spec, ports_.logs);
-  if (made)
-    ports_.processes.spawn(std::move(*made));
-  else
-    refused_.push_back({one.start, std::move(made.error())});
+  ports_.processes.spawn(compose(launch, one.version->spec, ports_.logs));
 }
 
 void Launcher::adjust_limits() {

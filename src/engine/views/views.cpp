@@ -112,7 +112,7 @@ std::string update_text(const App& app) {
 
 }  // namespace
 
-AppView Views::view(const App& app) const {
+AppView ViewBuilder::view(const App& app) const {
   const auto& spec = app.version->spec;
   const auto counted = tally(app);
   AppView out;
@@ -158,7 +158,7 @@ std::string_view role_text(Role role) {
 
 }  // namespace
 
-InstanceView Views::view(const Instance& one) const {
+InstanceView ViewBuilder::view(const Instance& one) const {
   const auto& slot = *one.slot;
   const auto& spec = one.spec();
   InstanceView out;
@@ -186,7 +186,7 @@ InstanceView Views::view(const Instance& one) const {
   return out;
 }
 
-Result<std::vector<AppView>> Views::apps(const Names& names) const {
+Result<std::vector<AppView>> ViewBuilder::apps(const Names& names) const {
   SVD_TRY(const auto chosen, select(world_.apps.all(), names, Use::view));
   std::vector<AppView> out;
   out.reserve(chosen.size());
@@ -194,7 +194,7 @@ Result<std::vector<AppView>> Views::apps(const Names& names) const {
   return out;
 }
 
-Result<std::vector<InstanceView>> Views::instances(const Names& names) const {
+Result<std::vector<InstanceView>> ViewBuilder::instances(const Names& names) const {
   SVD_TRY(const auto chosen, select(world_.apps.all(), names, Use::view));
   std::vector<InstanceView> out;
   for (const auto& each : chosen)
@@ -203,25 +203,25 @@ Result<std::vector<InstanceView>> Views::instances(const Names& names) const {
   return out;
 }
 
-std::optional<AppView> Views::app(const AppId& id) const {
+std::optional<AppView> ViewBuilder::app(const AppId& id) const {
   const auto* app = world_.apps.find(id);
   return app == nullptr ? std::nullopt : std::optional{view(*app)};
 }
 
-std::optional<InstanceView> Views::instance(const SlotId& id) const {
+std::optional<InstanceView> ViewBuilder::instance(const SlotId& id) const {
   const auto* slot = world_.apps.find(id);
   return slot == nullptr ? std::nullopt : std::optional{view(*slot->main)};
 }
 
-Usage Views::usage(const AppId& id, Figures figures) const {
+Usage ViewBuilder::usage(const AppId& id, Figures figures) const {
   return world_.apps.find(id) != nullptr ? ports_.limits.usage(id, figures) : Usage{};
 }
 
-Usage Views::usage(const SlotId& id, StartId start, Figures figures) const {
+Usage ViewBuilder::usage(const SlotId& id, StartId start, Figures figures) const {
   return world_.starts.contains(start) ? ports_.limits.usage(start, id, figures) : Usage{};
 }
 
-Result<std::vector<RevisionView>> Views::history(const std::string& ecosystem) const {
+Result<std::vector<RevisionView>> ViewBuilder::history(const std::string& ecosystem) const {
   std::vector<RevisionView> out;
   if (ecosystem.empty()) {
     for (const auto& [name, eco] : revisions_.all())

@@ -13,9 +13,9 @@
 
 namespace svd {
 
-class Views {
+class ViewBuilder {
  public:
-  Views(World& world, const Revisions& revisions, const Ports& ports)
+  ViewBuilder(World& world, const Revisions& revisions, const Ports& ports)
       : world_{world}, revisions_{revisions}, ports_{ports} {}
 
   [[nodiscard]] Result<std::vector<AppView>> apps(const Names& names) const;
