@@ -27,8 +27,8 @@ struct LaunchPlan {
   std::uint64_t generation = 0;
   std::vector<std::string> argv;
   std::vector<std::string> envp;  // "NAME=value", complete: nothing is inherited
-  // What envp is made of once the user is known (write_out); argv and cwd may refer to it. None: all is written
-  // out already.
+  // What envp is made of once the user is known (write_out); argv and cwd may refer to it. None: all is
+  // written out already.
   std::optional<EnvironmentLayers> environment;
   std::string cwd;
   std::string user, group;  // names or numbers, resolved by the port
@@ -52,8 +52,8 @@ struct LaunchPlan {
 };
 
 // Makes envp of the plan's environment and of what is known of its user (HOME, USER, …: weaker than all that
-// the file says), and replaces ${NAME} in argv and cwd. Error, in words: what compose_environment() and expand()
-// say, and a cwd that is not absolute.
+// the file says), and replaces ${NAME} in argv and cwd. Error, in words: what compose_environment() and
+// expand() say, and a cwd that is not absolute.
 [[nodiscard]] Result<> write_out(LaunchPlan& plan, const Variables& of_user);
 
 }  // namespace svd
