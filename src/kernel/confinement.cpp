@@ -18,11 +18,13 @@ namespace svd {
 namespace {
 
 // Files, sockets and processes of other users; the identity of an app to open files with (kernel/open_as.h),
-// and its capabilities, which the child that does it takes on.
+// and its capabilities, which the child that does it takes on. SYS_NICE, since giving a
+// cpuset to a cgroup that has processes counts as setting their scheduler (cpuset_can_attach() in the
+// kernel).
 constexpr std::array kept{CAP_CHOWN,        CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,  CAP_FOWNER,
                           CAP_FSETID,       CAP_KILL,         CAP_SETGID,           CAP_SETUID,
                           CAP_SETPCAP,      CAP_NET_ADMIN,    CAP_NET_BIND_SERVICE, CAP_SYS_PTRACE,
-                          CAP_SYS_RESOURCE, CAP_SYS_ADMIN};
+                          CAP_SYS_RESOURCE, CAP_SYS_ADMIN,    CAP_SYS_NICE};
 
 Result<> drop_capabilities() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
