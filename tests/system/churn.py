@@ -178,8 +178,10 @@ def killed_while_starting(kill, **environment):
             kill(svd)
             svd.apply(ecosystem(reports, 200), ok=False)  # starts that the keeper took along are failures of that change
             svd.wait_ready("t:web", 200)
-            ours = {pid for pid in descendants() if alive(pid) and os.readlink(f"/proc/{pid}/exe") == os.path.realpath(APP)}
-            equal(ours, set(svd.pids().values()), f"who runs, after round {round_}")
+            ours = lambda: {pid for pid in descendants() if alive(pid) and os.readlink(f"/proc/{pid}/exe") == os.path.realpath(APP)}
+            # Without cgroups, what executed its program just after its keeper's death is seen at the second look only.
+            wait_gone(ours() - set(svd.pids().values()), what=f"who runs beside the instances, after round {round_}")
+            equal(ours(), set(svd.pids().values()), f"who runs, after round {round_}")
             reports.pending()
 
 
