@@ -28,7 +28,7 @@ Result<std::string> find_file(const System& system) {
     return std::string{*own};
   auto text = "no FILE is given, and there is no ecosystem.yaml in " + system.directory;
   if (const auto* const theirs = std::ranges::find_if(foreign_names, is_here); theirs != foreign_names.end())
-    text += std::string{": 'svctl import "} + *theirs + "' makes one of what is there";
+    text += std::string{"; there is "} + *theirs + ": 'svctl check " + *theirs + "' says what to write";
   return fail(std::errc::argument_out_of_domain, std::move(text));
 }
 

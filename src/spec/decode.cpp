@@ -47,10 +47,9 @@ class Decoder {
     find_profile(root);
     if (const auto* apps = value_of(root, "apps")) {
       if (apps->kind == Kind::sequence)
-        complaints_.add(
-            apps->mark, Place{nullptr, "apps"},
-            "want a map of names to apps; got a list, as PM2 has it: 'svctl import FILE' makes an "
-            "ecosystem.yaml of such a file");
+        complaints_.add(apps->mark, Place{nullptr, "apps"},
+                        "want a map of names to apps; got a list, as PM2 has it: write 'NAME: { exec: … }' "
+                        "for each of them");
       else if (want_map(*apps, Place{nullptr, "apps"}, "a map of names to apps"))
         read_apps(*apps, ecosystem);
       together_.check(complaints_);

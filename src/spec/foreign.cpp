@@ -103,7 +103,8 @@ constexpr std::array advice{
     Pair{"programs", ": they are called 'apps' here"},
 };
 
-constexpr std::string_view importer = ": 'svctl import FILE' makes an ecosystem.yaml of it";
+constexpr std::string_view importer =
+    ": write an ecosystem.yaml (README.md has what its words are called there)";
 
 bool ends_with_one_of(std::string_view name, std::initializer_list<std::string_view> ends) {
   return std::ranges::any_of(ends, [&](std::string_view end) { return name.ends_with(end); });

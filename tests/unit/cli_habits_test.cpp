@@ -41,9 +41,8 @@ TEST_CASE("where there is none, it is said, and what could become one", "[cli]")
   world.existing.insert("/srv/shop/ecosystem.config.js");
   CHECK(world.run({"apply"}) != Exit::ok);
   CHECK(world.err ==
-        "svctl: no FILE is given, and there is no ecosystem.yaml in /srv/shop: 'svctl import "
-        "ecosystem.config.js' makes "
-        "one of what is there\n");
+        "svctl: no FILE is given, and there is no ecosystem.yaml in /srv/shop; there is ecosystem.config.js: "
+        "'svctl check ecosystem.config.js' says what to write\n");
 }
 
 TEST_CASE("check looks at every profile of the file", "[cli][check]") {

@@ -164,10 +164,11 @@ TEST_CASE("keys of other supervisors say what to write", "[spec]") {
 
 TEST_CASE("files of other supervisors are told as such", "[spec]") {
   CHECK(complaints("module.exports = { apps: [{ name: 'a', script: 'a.js' }] };\n").front().text ==
-        "this is a program, as PM2's ecosystem.config.js is: 'svctl import FILE' makes an ecosystem.yaml of "
-        "it");
+        "this is a program, as PM2's ecosystem.config.js is: write an ecosystem.yaml (README.md has what its "
+        "words are called there)");
   CHECK(complaints("[supervisord]\nnodaemon=true\n[program:a]\ncommand=a\n").front().text ==
-        "this is a file of supervisord: 'svctl import FILE' makes an ecosystem.yaml of it");
+        "this is a file of supervisord: write an ecosystem.yaml (README.md has what its words are called "
+        "there)");
   CHECK(complaints(R"({"apps": [{"name": "a", "script": "a.js"}]})").front().text.find("as PM2 has it") !=
         std::string::npos);
   const auto compose = texts(complaints("version: '3'\nservices: {}\napps: {}\n"));
