@@ -11,9 +11,11 @@
 #include <fstream>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include "base/text.h"
 #include "cli/daemon_seen.h"
+#include "files/apart.h"
 #include "model/directories.h"
 #include "model/expand.h"
 
@@ -88,9 +90,7 @@ void add_account(Doubts& doubts, const char* key, const std::string& name, bool 
     doubts.push_back({key, std::string{"there is no "} + key + " " + in_quotes(name) + " on this machine"});
 }
 
-}  // namespace
-
-Doubts doubts_about(const AppSpec& app) {
+Doubts look(const AppSpec& app) {
   Doubts doubts;
   add_account(doubts, "user", app.user, ::getpwnam(app.user.c_str()) != nullptr);
   add_account(doubts, "group", app.group, ::getgrnam(app.group.c_str()) != nullptr);
@@ -100,6 +100,33 @@ Doubts doubts_about(const AppSpec& app) {
   }
   if (auto doubt = doubt_program(app)) doubts.push_back({"exec", std::move(*doubt)});
   return doubts;
+}
+
+// A key and its text a line; what is printable has no line ends.
+std::string as_lines(const Doubts& doubts) {
+  std::string lines;
+  for (const auto& [key, text] : doubts) lines += key + " " + text + "\n";
+  return lines;
+}
+
+Doubts from_lines(std::string_view lines) {
+  Doubts doubts;
+  while (!lines.empty()) {
+    const auto end = lines.find('\n'), blank = lines.find(' ');
+    if (end == lines.npos || blank > end) break;
+    doubts.push_back(
+        {std::string{lines.substr(0, blank)}, std::string{lines.substr(blank + 1, end - blank - 1)}});
+    lines.remove_prefix(end + 1);
+  }
+  return doubts;
+}
+
+}  // namespace
+
+// Apart: a directory may be on a file system that does not answer.
+Doubts doubts_about(const AppSpec& app) {
+  const auto seen = apart(app.cwd, [&] { return as_lines(look(app)); });
+  return seen ? from_lines(*seen) : Doubts{{"cwd", seen.error().text}};
 }
 
 std::vector<System::DaemonHere> daemons_here() {

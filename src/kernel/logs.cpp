@@ -9,8 +9,8 @@
 #include <csignal>
 #include <map>
 
+#include "files/apart.h"
 #include "files/io.h"
-#include "kernel/apart.h"
 #include "kernel/log_drivers.h"
 #include "kernel/log_rotation.h"
 #include "kernel/log_writers.h"

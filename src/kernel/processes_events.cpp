@@ -7,7 +7,7 @@
 #include <array>
 #include <cerrno>
 
-#include "kernel/apart.h"
+#include "files/apart.h"
 #include "kernel/missing_program.h"
 #include "kernel/proc.h"
 #include "kernel/processes_state.h"

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <charconv>
 
-#include "kernel/apart.h"
+#include "files/apart.h"
 #include "kernel/proc.h"
 #include "kernel/processes_state.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernel/apart.h"
+#include "files/apart.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -12,16 +12,22 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <ctime>
 #include <map>
 #include <string_view>
 
 #include "base/unique_fd.h"
-#include "loop/loop.h"
 
 namespace svd {
 namespace {
 
 constexpr std::size_t most_at_once = 16;
+
+TimePoint clock_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return TimePoint{std::chrono::seconds{now.tv_sec} + Nanos{now.tv_nsec}};
+}
 
 // Those that were killed and did not end: they wait in the kernel.
 std::map<std::string, pid_t>& hanging() {
@@ -49,7 +55,7 @@ bool has_ended(pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; }
 // False: not in time.
 bool read_all(int pipe, TimePoint deadline, std::string& out) {
   for (;;) {
-    const auto left = std::chrono::ceil<Millis>(deadline - Loop::now().mono).count();
+    const auto left = std::chrono::ceil<Millis>(deadline - clock_now()).count();
     pollfd state{pipe, POLLIN, 0};
     const int ready = ::poll(&state, 1, static_cast<int>(std::max<std::int64_t>(left, 0)));
     if (ready == 0) return false;
@@ -78,7 +84,7 @@ Result<std::string> apart(const std::string& name, const std::function<std::stri
   if (pid == 0) answer(theirs, work);
   theirs.reset();
   std::string text;
-  if (read_all(ours.get(), Loop::now().mono + patience, text)) {
+  if (read_all(ours.get(), clock_now() + patience, text)) {
     while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) continue;
     return text;
   }
