@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/expand.h"
 
+#include "model/launch.h"
 #include "support/catch.h"
 
 using namespace svd;
@@ -117,4 +118,28 @@ TEST_CASE("a hostile environment costs neither stack nor memory", "[model]") {
   CHECK(value(layers, "A").find("more than 128KiB") != std::string::npos);
   layers.declared["Z"] = "";
   CHECK(value(layers, "A").empty());  // and at once
+}
+
+TEST_CASE("a plan is written out: environment, arguments and directory, for the user of its start",
+          "[model]") {
+  LaunchPlan plan;
+  plan.argv = {"run", "${NAME}-${SLOT:-x}", "$$HOME"};
+  plan.cwd = "${HOME}/data";
+  plan.environment = EnvironmentLayers{};
+  plan.environment->base = {{"NAME", "svd's"}, {"LANG", "C.UTF-8"}};
+  plan.environment->declared = {{"NAME", "own"}};
+  plan.environment->removed = {"LANG", "SHELL"};
+  REQUIRE(write_out(plan, {{"HOME", "/home/ann"}, {"SHELL", "/bin/sh"}}));
+  CHECK(plan.argv == std::vector<std::string>{"run", "own-x", "$HOME"});
+  CHECK(plan.cwd == "/home/ann/data");
+  CHECK(plan.envp == std::vector<std::string>{"HOME=/home/ann", "NAME=own"});
+
+  plan.environment = EnvironmentLayers{};
+  plan.cwd = "${WHERE:-below}";
+  CHECK(write_out(plan, {}).error().text == "the cwd 'below' is not absolute");
+
+  LaunchPlan complete;
+  complete.envp = {"A=${B}"};
+  REQUIRE(write_out(complete, {{"HOME", "/"}}));
+  CHECK(complete.envp == std::vector<std::string>{"A=${B}"});
 }
